@@ -1,0 +1,180 @@
+"""The closed list of entry kinds: the type that edges between steps are checked by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import xarray as xr
+
+from cohortflow.errors import InvalidEntry, KindMismatch, nearest
+
+_DTYPES = {"float": "f", "int": "iu", "bool": "b", "text": "UTO"}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a kind: dims (a name ending in ``*`` stands for any name), dtype family."""
+
+    dims: tuple[str, ...]
+    dtype: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an entry of this kind holds: variables, attributes, files."""
+
+    name: str
+    about: str
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    attributes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "volume",
+            "a scalar image in world space or index space",
+            {"image": Variable(("z", "y", "x"), "float")},
+        ),
+        Kind(
+            "label_map",
+            "integer labels on an image grid",
+            {"label": Variable(("z", "y", "x"), "int")},
+        ),
+        Kind(
+            "roi_series",
+            "one series per region: (roi, time), TR in seconds in the attribute tr_s (NaN unknown)",
+            {
+                "series": Variable(("roi", "time"), "float"),
+                "valid": Variable(("roi",), "bool"),
+                "network": Variable(("roi",), "text"),
+                "region": Variable(("roi",), "text"),
+            },
+            attributes=("tr_s",),
+        ),
+        Kind(
+            "diagrams",
+            "persistence diagrams of every region, ragged: bars of region r of degree k are "
+            "birth_death_k[offset_k[r]:offset_k[r + 1]]",
+            {
+                "birth_death_0": Variable(("bar_0", "birth_death"), "float"),
+                "offset_0": Variable(("roi_edge",), "int"),
+                "birth_death_1": Variable(("bar_1", "birth_death"), "float", required=False),
+                "offset_1": Variable(("roi_edge",), "int", required=False),
+                "birth_death_2": Variable(("bar_2", "birth_death"), "float", required=False),
+                "offset_2": Variable(("roi_edge",), "int", required=False),
+                "valid": Variable(("roi",), "bool"),
+                "network": Variable(("roi",), "text"),
+                "region": Variable(("roi",), "text"),
+            },
+        ),
+        Kind(
+            "diagrams_by_region",
+            "the diagrams of several subjects, region-major: bars of (region r, subject s) are "
+            "birth_death_k[offset_k[r * subjects + s]:offset_k[r * subjects + s + 1]]",
+            {
+                "birth_death_0": Variable(("bar_0", "birth_death"), "float"),
+                "offset_0": Variable(("cell_edge",), "int"),
+                "valid": Variable(("roi", "subject"), "bool"),
+                "subject": Variable(("subject",), "text"),
+                "region": Variable(("roi",), "text"),
+            },
+        ),
+        Kind(
+            "distance_matrix",
+            "symmetric distances, one matrix per homology degree; NaN where none was computed",
+            {"distance": Variable(("degree", "*_i", "*_j"), "float")},
+        ),
+        Kind(
+            "connectivity",
+            "symmetric similarity between regions",
+            {"connectivity": Variable(("roi_i", "roi_j"), "float")},
+        ),
+        Kind(
+            "pair_map",
+            "one test per pair of regions: p values, effect sizes",
+            {
+                "p_value": Variable(("roi_i", "roi_j"), "float"),
+                "effect": Variable(("roi_i", "roi_j"), "float"),
+            },
+        ),
+        Kind(
+            "features", "one row of numbers per item", {"features": Variable(("*", "*"), "float")}
+        ),
+        Kind("table", "a table", files=("table.parquet",)),
+        Kind(
+            "scores",
+            "metrics and the cases behind them",
+            files=("cases.parquet", "metrics.parquet"),
+        ),
+        Kind(
+            "weights",
+            "trained parameters with a model card",
+            files=("weights.safetensors", "card.json"),
+        ),
+    )
+}
+
+
+def kind_named(name: str, where: str = "") -> Kind:
+    if name not in KINDS:
+        raise KindMismatch(f"no such kind {name!r}", where=where, hint=nearest(name, KINDS))
+    return KINDS[name]
+
+
+def validate(kind_name: str, dataset: xr.Dataset | None, files: Iterable[str], where: str) -> None:
+    """Check a stage's output against its kind; raises :class:`InvalidEntry`."""
+    kind = kind_named(kind_name, where)
+    missing_files = sorted(set(kind.files) - set(files))
+    if missing_files:
+        raise InvalidEntry(
+            f"kind {kind.name!r} needs {', '.join(missing_files)}",
+            where=where,
+            found=", ".join(files),
+        )
+    if not kind.variables:
+        return
+    if dataset is None:
+        raise InvalidEntry(f"kind {kind.name!r} needs arrays and got none", where=where)
+    for name, variable in kind.variables.items():
+        if name not in dataset.variables:
+            if variable.required:
+                raise InvalidEntry(
+                    f"kind {kind.name!r} needs the variable {name!r}",
+                    where=where,
+                    found=", ".join(map(str, dataset.variables)),
+                )
+            continue
+        _check_variable(dataset[name], variable, where)
+    absent = [name for name in kind.attributes if name not in dataset.attrs]
+    if absent:
+        raise InvalidEntry(f"kind {kind.name!r} needs the attributes {absent}", where=where)
+
+
+def _check_variable(array: xr.DataArray, variable: Variable, where: str) -> None:
+    fits = len(array.dims) == len(variable.dims) and all(
+        _dim_fits(str(found), wanted)
+        for found, wanted in zip(array.dims, variable.dims, strict=True)
+    )
+    if not fits:
+        raise InvalidEntry(
+            f"variable {array.name!r} has the wrong dims",
+            where=where,
+            expected=str(variable.dims),
+            found=str(array.dims),
+        )
+    if array.dtype.kind not in _DTYPES[variable.dtype]:
+        raise InvalidEntry(
+            f"variable {array.name!r} has the wrong dtype",
+            where=where,
+            expected=variable.dtype,
+            found=str(array.dtype),
+        )
+
+
+def _dim_fits(found: str, wanted: str) -> bool:
+    return found.endswith(wanted[1:]) if wanted.startswith("*") else found == wanted

@@ -1,0 +1,309 @@
+"""One tree of named errors, grouped by what the caller would do about them.
+
+Every error has a stable kebab-case ``code``, says what was expected and what was found, and gives a
+hint. Families carry the exit code the command line ends with; ``transient`` ones are tried again by
+the next run.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+
+class CohortflowError(Exception):
+    """Base of every error raised on purpose."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+    transient: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        expected: str = "",
+        found: str = "",
+        hint: str = "",
+    ) -> None:
+        self.message = message
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        parts = [f"{self.where}: {self.message}" if self.where else self.message]
+        if self.expected:
+            parts.append(f"expected {self.expected}")
+        if self.found:
+            parts.append(f"found {self.found}")
+        text = "; ".join(parts)
+        return f"{text}. {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Dask moves errors between our own processes; keyword-only arguments need this.
+        return (_rebuild, (type(self), self.message, self.fields()))
+
+    def fields(self) -> dict[str, str]:
+        return {
+            "where": self.where,
+            "expected": self.expected,
+            "found": self.found,
+            "hint": self.hint,
+        }
+
+    def to_json(self) -> dict[str, str]:
+        """Code, message (with where/expected/found) and hint, as stored in failure records."""
+        hint, self.hint = self.hint, ""
+        text, self.hint = str(self), hint
+        return {"code": self.code, "message": text, "hint": hint}
+
+
+def _rebuild(cls: type[CohortflowError], message: str, fields: dict[str, str]) -> CohortflowError:
+    return cls(message, **fields)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` for the nearest known name, or the list of known names."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return "Known: " + ", ".join(names) if names else "None is known here."
+
+
+# --- a recording or a table that cannot be used: mend the file ---------------------------------
+
+
+class InputError(CohortflowError, ValueError):
+    """A recording or table that cannot be used as it is."""
+
+    code = "bad-input"
+
+
+class UnreadableFile(InputError):
+    code = "unreadable-file"
+
+
+class TruncatedFile(InputError):
+    code = "truncated-file"
+
+
+class EmptyInput(InputError):
+    code = "empty-input"
+
+
+class NotANumber(InputError):
+    """A text field where numbers are expected."""
+
+    code = "not-a-number"
+
+
+class MissingValues(InputError):
+    """NaN or infinity inside a recording."""
+
+    code = "missing-values"
+
+
+class SeriesTooShort(InputError):
+    code = "series-too-short"
+
+
+class RegionCountMismatch(InputError):
+    code = "region-count-mismatch"
+
+
+class ParticipantMissing(InputError):
+    code = "participant-missing"
+
+
+class ParticipantDuplicate(InputError):
+    code = "participant-duplicate"
+
+
+class GroupTooSmall(InputError):
+    code = "group-too-small"
+
+
+class UnsafeIdentifier(InputError):
+    """A study id that cannot be a path, clashes with another, or names a person."""
+
+    code = "unsafe-identifier"
+
+
+class GeometryMismatch(InputError):
+    code = "geometry-mismatch"
+
+
+class NoSuchSource(InputError):
+    code = "no-such-source"
+    exit_code = 5
+
+
+class MissingInput(InputError):
+    """A subject lacks an input that the pipeline declares, or has it twice."""
+
+    code = "missing-input"
+
+
+# --- a faulty pipeline file or call: mend the file ----------------------------------------------
+
+
+class UsageError(CohortflowError, ValueError):
+    """The call or the pipeline file is wrong; nothing ran."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class PipelineError(UsageError):
+    code = "faulty-pipeline"
+
+
+class UnknownName(PipelineError):
+    """A stage, step, axis, split, column or parameter that does not exist."""
+
+    code = "unknown-name"
+
+
+class BadParameter(PipelineError):
+    code = "bad-parameter"
+
+
+class KindMismatch(PipelineError):
+    code = "kind-mismatch"
+
+
+class ReadsBelow(PipelineError):
+    """A step reads what stands below it."""
+
+    code = "reads-below"
+
+
+class AmbiguousInput(PipelineError):
+    code = "ambiguous-input"
+
+
+class AxisError(PipelineError):
+    """A single input with an axis too many, or an axis that changes nothing."""
+
+    code = "axis"
+
+
+class SeenSubject(PipelineError):
+    """A score of a subject that the weights behind it have seen."""
+
+    code = "seen-subject"
+
+
+class SelectionEmpty(CohortflowError, LookupError):
+    code = "selection-empty"
+    exit_code = 4
+
+
+# --- refused before anything started ------------------------------------------------------------
+
+
+class Refused(CohortflowError):
+    code = "refused"
+    exit_code = 5
+
+
+class DoesNotFit(Refused):
+    code = "does-not-fit"
+
+
+class MixedRepetitionTimes(Refused):
+    code = "mixed-repetition-times"
+
+
+class NotACohort(Refused, FileNotFoundError):
+    code = "not-a-cohort"
+
+
+class StoreTooNew(Refused):
+    code = "store-too-new"
+
+
+class LeaseHeld(Refused):
+    """Another run of the same pipeline works on this cohort."""
+
+    code = "lease-held"
+
+
+# --- the store ----------------------------------------------------------------------------------
+
+
+class StoreError(CohortflowError):
+    code = "store"
+
+
+class EntryMissing(StoreError, KeyError):
+    code = "entry-missing"
+
+    __str__ = CohortflowError.__str__
+
+
+class EntryCorrupt(StoreError):
+    code = "entry-corrupt"
+
+
+class InvalidEntry(StoreError, ValueError):
+    """What a stage wrote does not fit its kind."""
+
+    code = "invalid-entry"
+
+
+class AlreadyExists(StoreError, FileExistsError):
+    """An exclusive creation lost against an earlier one."""
+
+    code = "already-exists"
+
+
+# --- a unit -------------------------------------------------------------------------------------
+
+
+class UnitError(CohortflowError):
+    code = "unit"
+
+
+class StageFailed(UnitError):
+    """An unexpected exception inside a stage; the traceback is in the failure record."""
+
+    code = "stage-failed"
+
+
+class UndefinedResult(UnitError, ArithmeticError):
+    """The computation has no answer for this input."""
+
+    code = "undefined-result"
+
+
+class TransientError(CohortflowError):
+    """Worth another try without changing anything."""
+
+    code = "transient"
+    transient = True
+
+
+class WorkerLost(TransientError):
+    code = "worker-lost"
+
+
+class UnitTimeout(TransientError, TimeoutError):
+    code = "unit-timeout"
+
+
+class StoreUnavailable(TransientError, OSError):
+    code = "store-unavailable"
+
+    __str__ = CohortflowError.__str__
+
+
+class Cancelled(TransientError):
+    code = "cancelled"
+    exit_code = 130
