@@ -1,0 +1,18 @@
+"""Persistent homology of point clouds and distances between persistence diagrams.
+
+gudhi, scikit-learn, scipy and numba are imported by the first call that needs them.
+"""
+
+from cohortflow.topology.bottleneck import bottleneck_distance
+from cohortflow.topology.embedding import delay_embedding
+from cohortflow.topology.pairwise import wasserstein_matrix
+from cohortflow.topology.rips import rips_persistence
+from cohortflow.topology.wasserstein import wasserstein_distance
+
+__all__ = [
+    "bottleneck_distance",
+    "delay_embedding",
+    "rips_persistence",
+    "wasserstein_distance",
+    "wasserstein_matrix",
+]
