@@ -1,0 +1,47 @@
+"""Every test runs in a home of its own: no real server, tracking store or private map is touched."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before the first import of prefect and mlflow: both read the environment when they load.
+_HOME = Path(tempfile.mkdtemp(prefix="cohortflow-tests-"))
+_OWNER = os.getpid()
+
+
+@atexit.register
+def _remove_home() -> None:
+    if os.getpid() == _OWNER:  # not from a forked child that a test lets die
+        shutil.rmtree(_HOME, ignore_errors=True)
+
+
+for _name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_"))]:
+    del os.environ[_name]
+os.environ |= {
+    "COHORTFLOW_HOME": str(_HOME / "cohortflow"),
+    "PREFECT_HOME": str(_HOME / "prefect"),
+    "PREFECT_PROFILES_PATH": str(_HOME / "prefect" / "profiles.toml"),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_TRACKING_URI": f"sqlite:///{_HOME}/mlflow.db",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MPLBACKEND": "Agg",
+}
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real recordings named by COHORTFLOW_TEST_DATA; skips where there is none."""
+    folder = os.environ.get("COHORTFLOW_TEST_DATA")
+    if not folder:
+        pytest.skip("COHORTFLOW_TEST_DATA is not set: no real recordings here")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.fail(f"COHORTFLOW_TEST_DATA={folder} is no folder")
+    return path
