@@ -1,0 +1,205 @@
+"""Series of a 4-D BOLD image: the mean of each volume over a sphere around every coordinate."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cohortflow.errors import (
+    EmptyInput,
+    GeometryMismatch,
+    MissingValues,
+    SeriesTooShort,
+    TruncatedFile,
+    UnreadableFile,
+    UsageError,
+)
+from cohortflow.sources.atlases import Atlas
+from cohortflow.sources.roi_series import MIN_SAMPLES, RoiSeries
+
+RADIUS_MM = 5.0
+MAX_VOLUME_BYTES = 2 * 2**30
+_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+
+
+def read_sphere_means(
+    path: Path | str,
+    atlas: Atlas,
+    *,
+    mask: Path | None = None,
+    radius_mm: float = RADIUS_MM,
+    where: str = "",
+) -> RoiSeries:
+    """Mean series over spheres of an image in the space of the atlas (MNI, RAS+ mm).
+
+    A voxel belongs to a sphere when its centre lies within ``radius_mm`` of the coordinate and,
+    where there is a mask, inside it; voxels that are NaN in every volume count as outside. A sphere
+    without a voxel gives a series of zeros, and so an invalid region. One volume is held at a time.
+
+    Raises :class:`UnreadableFile`, :class:`TruncatedFile`, :class:`SeriesTooShort`,
+    :class:`MissingValues`, :class:`GeometryMismatch` (mask on another grid).
+    """
+    path = Path(path)
+    where = where or path.name
+    if atlas.xyz_mm is None:
+        raise UsageError("sphere means need an atlas with coordinates", where=atlas.name)
+    image = load_image(path, where)
+    if len(image.shape) != 4:
+        raise UnreadableFile(
+            "the image is no series of volumes",
+            where=where,
+            expected="4 dims (x, y, z, time)",
+            found=str(image.shape),
+        )
+    if image.shape[3] < MIN_SAMPLES:
+        raise SeriesTooShort(
+            f"the series has {image.shape[3]} volumes",
+            where=where,
+            expected=f"at least {MIN_SAMPLES}",
+            found=str(image.shape[3]),
+        )
+    affine = np.asarray(image.affine, dtype=np.float64)
+    allowed = None if mask is None else _read_mask(mask, image, where)
+    spheres = [
+        sphere_voxels(centre, affine, image.shape[:3], radius_mm, allowed)
+        for centre in atlas.xyz_mm
+    ]
+    return RoiSeries(_means(image, _Spheres.of(spheres), atlas.labels, where), atlas.labels)
+
+
+def load_image(path: Path, where: str) -> Any:
+    """A NIfTI image whose voxels are read only where asked."""
+    import nibabel
+
+    try:
+        if path.stat().st_size == 0:
+            raise EmptyInput("the file is empty", where=where)
+        image: Any = nibabel.load(path, keep_file_open=True)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _broken(error, where) from error
+    except (
+        nibabel.filebasedimages.ImageFileError,
+        nibabel.spatialimages.HeaderDataError,
+        ValueError,
+    ) as error:
+        raise UnreadableFile("not a NIfTI image", where=where) from error
+    if not isinstance(image, nibabel.Nifti1Image):
+        raise UnreadableFile("not a NIfTI image", where=where, found=type(image).__name__)
+    volume = math.prod(image.shape[:3]) * 8
+    if volume > MAX_VOLUME_BYTES or min(image.shape) < 1:
+        raise UnreadableFile("impossible dims", where=where, found=str(image.shape))
+    affine = np.asarray(image.affine)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise UnreadableFile("the image's affine cannot be inverted", where=where)
+    return image
+
+
+def header_repetition_time(image: Any) -> float:
+    """Seconds between volumes by the header, NaN where it has none."""
+    zooms = image.header.get_zooms()
+    unit = image.header.get_xyzt_units()[1]
+    seconds = float(zooms[3]) * _SECONDS.get(unit, 1.0) if len(zooms) > 3 else 0.0
+    return seconds if seconds > 0 else math.nan
+
+
+def sphere_voxels(
+    centre_mm: np.ndarray,
+    affine: np.ndarray,
+    shape: tuple[int, ...],
+    radius_mm: float,
+    allowed: Any = None,
+) -> np.ndarray:
+    """Flat (C-order) indices of the voxels whose centres lie within the radius, in world mm."""
+    inverse = np.linalg.inv(affine)
+    middle = inverse[:3, :3] @ centre_mm + inverse[:3, 3]
+    reach = radius_mm * np.linalg.norm(inverse[:3, :3], axis=1)
+    low = np.maximum(np.floor(middle - reach).astype(int), 0)
+    high = np.minimum(np.ceil(middle + reach).astype(int) + 1, shape)
+    if (low >= high).any():
+        return np.empty(0, dtype=np.int64)
+    box = np.array(list(itertools.product(*(range(a, b) for a, b in zip(low, high, strict=True)))))
+    world = box @ affine[:3, :3].T + affine[:3, 3]
+    # A hair more than the radius: a voxel exactly on it must not hang on the last bit.
+    inside = ((world - centre_mm) ** 2).sum(axis=1) <= radius_mm**2 * (1 + 1e-9)
+    flat = np.asarray(np.ravel_multi_index(tuple(box[inside].T), shape), dtype=np.int64)
+    return flat if allowed is None else flat[allowed[flat]]
+
+
+@dataclass(frozen=True)
+class _Spheres:
+    """``voxels``: all that are needed; members of sphere r: ``member[offset[r]:offset[r + 1]]``."""
+
+    voxels: np.ndarray
+    member: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def of(cls, spheres: list[np.ndarray]) -> _Spheres:
+        voxels, member = np.unique(np.concatenate(spheres), return_inverse=True)
+        return cls(voxels, member, np.cumsum([0, *(len(sphere) for sphere in spheres)]))
+
+
+def _means(image: Any, spheres: _Spheres, labels: tuple[str, ...], where: str) -> np.ndarray:
+    samples = np.empty((image.shape[3], len(spheres.voxels)))
+    for time in range(image.shape[3]):
+        samples[time] = _volume(image, time, where).reshape(-1)[spheres.voxels]
+    finite = np.isfinite(samples)
+    outside = np.logical_not(finite.any(axis=0))
+    means = np.zeros((len(labels), image.shape[3]))
+    for region, label in enumerate(labels):
+        columns = spheres.member[spheres.offset[region] : spheres.offset[region + 1]]
+        columns = columns[~np.take(outside, columns)]
+        if not len(columns):
+            continue
+        if not finite[:, columns].all():
+            time = int(np.argwhere(~finite[:, columns])[0, 0])
+            raise MissingValues(
+                f"NaN or infinity in region {label!r} at time point {time}",
+                where=where,
+                expected="finite voxels",
+            )
+        means[region] = samples[:, columns].mean(axis=1)
+    return means
+
+
+def _volume(image: Any, time: int, where: str) -> np.ndarray:
+    try:
+        return np.asarray(image.dataobj[..., time], dtype=np.float64)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise _broken(error, where) from error
+
+
+def _broken(error: Exception, where: str) -> TruncatedFile | UnreadableFile:
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return UnreadableFile("the file cannot be opened", where=where, found=str(error.strerror))
+    if isinstance(error, gzip.BadGzipFile | zlib.error):
+        return UnreadableFile("the file cannot be decompressed", where=where)
+    return TruncatedFile(
+        "the image ends too early",
+        where=where,
+        expected="as many voxels as its header says",
+        hint="Copy or download it again.",
+    )
+
+
+def _read_mask(path: Path, image: Any, where: str) -> np.ndarray:
+    mask = load_image(path, where)
+    same = mask.shape == image.shape[:3] and np.allclose(mask.affine, image.affine, atol=1e-3)
+    if not same:
+        raise GeometryMismatch(
+            "the brain mask lies on another grid than the image",
+            where=where,
+            expected=f"{image.shape[:3]} {np.asarray(image.affine).tolist()}",
+            found=f"{mask.shape} {np.asarray(mask.affine).tolist()}",
+        )
+    try:
+        return np.asarray(np.asarray(mask.dataobj).reshape(-1) > 0)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise _broken(error, where) from error

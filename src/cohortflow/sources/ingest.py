@@ -1,0 +1,280 @@
+"""Ingest: what a source holds becomes subjects and entries of a cohort."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cohortflow.cohort.cohort import Cohort
+from cohortflow.cohort.entries import EntryRef
+from cohortflow.cohort.ingests import IngestedEntry, IngestedSubject
+from cohortflow.cohort.source_map import SourceFile
+from cohortflow.errors import (
+    InputError,
+    RegionCountMismatch,
+    SelectionEmpty,
+    UnreadableFile,
+)
+from cohortflow.recorder import MemoryRecorder, Recorder
+from cohortflow.sources.atlases import Atlas, atlas_named
+from cohortflow.sources.discover import Recording, Tables, clashing, discover, read_tables
+from cohortflow.sources.files import file_digest
+from cohortflow.sources.ingest_report import IngestReport, Outcome, make_report, notes
+from cohortflow.sources.options import IngestOptions
+from cohortflow.sources.read import read_recording, require_coordinates
+from cohortflow.sources.series_entry import READER_VERSION
+from cohortflow.sources.subject_id import fold
+
+__all__ = [
+    "IngestOptions",
+    "IngestReport",
+    "Recording",
+    "discover",
+    "ingest",
+    "read_recording",
+    "remembered",
+]
+
+
+def ingest(
+    cohort: Cohort,
+    source: Path | str,
+    options: IngestOptions | None = None,
+    *,
+    only: Collection[str] | None = None,
+    recorder: Recorder | None = None,
+) -> IngestReport:
+    """Read what is new or changed in ``source``, commit it, and write the list of subjects.
+
+    A recording whose size and time, or else digest, are known is not read again. A subject that
+    cannot be used is refused with its named error and every other goes through; one refused
+    earlier is tried again. Columns of known subjects follow the participants table.
+
+    Raises :class:`NoSuchSource`, :class:`SelectionEmpty` (no recording in it, or none of ``only``)
+    and errors of the options and tables, all before anything is written.
+    """
+    source, options = Path(source), (options or IngestOptions()).absolute()
+    recorder = recorder or MemoryRecorder()
+    atlas = atlas_named(options.atlas, options.networks)
+    tables = read_tables(source, options) if source.exists() else None
+    recordings = _wanted(discover(source, options, tables), only, source)
+    if any(recording.format != "roi_series" for recording in recordings):
+        require_coordinates(atlas)
+    before = cohort.ingested.subjects
+    work = _Work(cohort, options, atlas, dict(before), cohort.source_map.subjects)
+    for done, recording in enumerate(_told_apart(recordings, before), start=1):
+        work.take(recording)
+        recorder.progress(done, len(recordings))
+    if atlas is None:
+        refuse_minorities(work.subjects)
+    _follow_table(work.subjects, work.files, tables)
+    if cohort.ingested.number == 0 or work.subjects != before:
+        number = cohort.ingests.append(work.subjects, _without_paths(options, atlas)).number
+    else:
+        number = cohort.ingested.number
+    cohort.source_map.update(
+        work.files, {"source": str(source.resolve()), **options.model_dump(mode="json")}
+    )
+    outcome = Outcome(before, work.subjects, frozenset(work.files))
+    report = make_report(number, outcome, notes(recordings, tables))
+    for subject, warnings in report.warnings.items():
+        for warning in warnings:
+            recorder.warning(warning["code"], f"{subject}: {warning['message']}")
+    return report
+
+
+def remembered(cohort: Cohort) -> tuple[Path, IngestOptions] | None:
+    """Source and options of the last ingest on this machine, for the next one."""
+    options = dict(cohort.source_map.options)
+    if "source" not in options:
+        return None
+    return Path(options.pop("source")), IngestOptions(**options)
+
+
+def _wanted(
+    recordings: list[Recording], only: Collection[str] | None, source: Path
+) -> list[Recording]:
+    wanted = [r for r in recordings if only is None or r.subject in only]
+    if not wanted:
+        raise SelectionEmpty(
+            "the source holds no recording" if only is None else "none of these subjects is here",
+            where=source.name,
+            expected=".1D, .csv, .tsv, .npy (also .gz), or NIfTI with an atlas",
+        )
+    return wanted
+
+
+def _told_apart(
+    recordings: list[Recording], before: Mapping[str, IngestedSubject]
+) -> list[Recording]:
+    known = {fold(subject): subject for subject in before}
+    return [
+        r if known.get(fold(r.subject), r.subject) == r.subject else clashing(r) for r in recordings
+    ]
+
+
+@dataclass
+class _Work:
+    """The subjects of the cohort as this ingest leaves them, and the files they came from."""
+
+    cohort: Cohort
+    options: IngestOptions
+    atlas: Atlas | None
+    subjects: dict[str, IngestedSubject]
+    known_files: Mapping[str, list[SourceFile]]
+    files: dict[str, list[SourceFile]] = field(default_factory=dict)
+
+    def take(self, recording: Recording) -> None:
+        """Make the subject of one recording, good or refused."""
+        before = self.subjects.get(recording.subject)
+        columns = recording.columns
+        if columns is None:
+            columns = before.columns if before and recording.error is None else {}
+        subject = IngestedSubject(
+            id=recording.subject,
+            number=before.number if before else 0,
+            patient=recording.patient,
+            columns=dict(columns),
+        )
+        try:
+            self.files[subject.id] = _stat(recording)
+            if recording.error is not None:
+                raise recording.error
+            subject.source = self._source(recording, before)
+            subject.entries[recording.name] = self._entry(recording, subject, before)
+        except InputError as error:
+            subject.error = error.to_json()
+        self.subjects[subject.id] = subject
+
+    def _source(self, recording: Recording, before: IngestedSubject | None) -> dict[str, Any]:
+        files = self.files[recording.subject]
+        if before and before.source and files == self.known_files.get(recording.subject):
+            return dict(before.source)
+        digest = file_digest(recording.files, recording.subject)
+        return {"digest": digest, "bytes": sum(file.size for file in files)}
+
+    def _entry(
+        self, recording: Recording, subject: IngestedSubject, before: IngestedSubject | None
+    ) -> IngestedEntry:
+        key = entry_key(recording, subject.source["digest"], self.options, self.atlas)
+        ref = EntryRef(subject.id, recording.name, key)
+        entries = self.cohort.entries
+        standing = before.entries.get(recording.name) if before and not before.error else None
+        # On an object store a look costs a request each: there the list of subjects is trusted.
+        near = self.cohort.storage.local_path("") is not None
+        if standing and standing.key == key and (not near or entries.exists(ref)):
+            return standing
+        record = entries.record(ref)
+        if record is None:
+            output = read_recording(recording, self.options, self.atlas)
+            output = replace(output, warnings=(*output.warnings, *self._unknown_time(recording)))
+            recipe = {"reader": READER_VERSION, "source": subject.source["digest"]}
+            record = entries.commit(
+                ref, recording.kind, output, subjects=[subject.id], recipe=recipe
+            )
+        return IngestedEntry(
+            name=recording.name,
+            kind=recording.kind,
+            stage=recording.name,
+            key=key,
+            facts=dict(record.facts),
+            warnings=[dict(warning) for warning in record.warnings],
+        )
+
+    def _unknown_time(self, recording: Recording) -> tuple[dict[str, str], ...]:
+        if self.options.repetition_times is None or not math.isnan(recording.tr_s):
+            return ()
+        message = "the table of repetition times does not say this subject's"
+        return ({"code": "repetition-time-unknown", "message": message},)
+
+
+def _stat(recording: Recording) -> list[SourceFile]:
+    files = []
+    for path in recording.files:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise UnreadableFile(
+                "the file cannot be opened", where=recording.subject, found=str(error.strerror)
+            ) from error
+        place = str(path.absolute())
+        files.append(SourceFile(place, status.st_size, status.st_mtime, path.name))
+    return files
+
+
+def entry_key(
+    recording: Recording, digest: str, options: IngestOptions, atlas: Atlas | None
+) -> str:
+    """SHA-256 of all that the arrays depend on: bytes, options that change them, reader, id."""
+    parts = {
+        "subject": recording.subject,
+        "entry": recording.name,
+        "kind": recording.kind,
+        "format": recording.format,
+        "source": digest,
+        "transpose": options.transpose and recording.format == "roi_series",
+        "atlas": atlas.digest if atlas else None,
+        "tr_s": None if math.isnan(recording.tr_s) else recording.tr_s,
+        "tr_unknown": options.repetition_times is not None and math.isnan(recording.tr_s),
+        "reader": READER_VERSION,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def refuse_minorities(subjects: dict[str, IngestedSubject]) -> None:
+    """Without an atlas, the region count of most subjects is expected; of two, the larger.
+
+    The others are refused by name.
+    """
+    counts = {
+        name: int(subject.entries["series"].facts["rois"])
+        for name, subject in subjects.items()
+        if "series" in subject.entries
+    }
+    if len(set(counts.values())) < 2:
+        return
+    times = Counter(counts.values())
+    expected = max(times, key=lambda count: (times[count], count))
+    for name, count in counts.items():
+        if count != expected:
+            error = RegionCountMismatch(
+                "the series has another number of regions than the cohort",
+                where=name,
+                expected=f"{expected} regions, as {times[expected]} subjects have",
+                found=f"{count} regions",
+                hint="Extract it with the same atlas, or make a cohort of its own.",
+            )
+            subjects[name] = replace(subjects[name], entries={}, source={}, error=error.to_json())
+
+
+def _follow_table(
+    subjects: dict[str, IngestedSubject], taken: Collection[str], tables: Tables | None
+) -> None:
+    """Columns of subjects that are in the cohort and the table, though not in this source."""
+    people = tables.participants if tables else None
+    for name, subject in subjects.items():
+        if people is None or name in taken:
+            continue
+        try:
+            row = people.row(name, subject.patient)
+        except InputError:
+            continue  # no row, or a doubtful one: its recording is not here to be refused
+        subjects[name] = replace(subject, columns=people.columns(row))
+
+
+def _without_paths(options: IngestOptions, atlas: Atlas | None) -> dict[str, Any]:
+    times = options.repetition_times
+    return {
+        "columns": dict(options.columns),
+        "subject_from": options.subject_from,
+        "atlas": {"name": atlas.name, "digest": atlas.digest} if atlas else None,
+        "repetition_times": "table" if isinstance(times, str) else times,
+        "transpose": options.transpose,
+        "patient_column": options.patient_column,
+    }

@@ -1,0 +1,61 @@
+"""How a source is read: what ``ingest`` is told, and remembers for the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+
+class IngestOptions(pydantic.BaseModel):
+    """Options of an ingest; paths lead back to people and never enter the store.
+
+    ``participants``: phenotype table. ``columns``: kept name → column of it. ``subject_from``:
+    ``name``, ``folder``, ``bids`` or ``regex:PATTERN``. ``atlas``: ``none``, ``dosenbach160``,
+    ``cc200=PATH`` or a table. ``networks``: a table of networks for an atlas without.
+    ``repetition_times``: seconds, or a table by a participants column. ``transpose``: files are
+    (region, time). ``patient_column``: whose recording it is.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    participants: Path | None = None
+    columns: Mapping[str, str] = pydantic.Field(default_factory=dict)
+    subject_from: str | None = None
+    atlas: str = "none"
+    networks: Path | None = None
+    repetition_times: float | str | None = None
+    transpose: bool = False
+    patient_column: str | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that the options name: tables, never recordings."""
+        named = [self.participants, self.networks, self._atlas_path, self._times_path]
+        return tuple(path.resolve() for path in named if path is not None)
+
+    @property
+    def _atlas_path(self) -> Path | None:
+        path = Path(self.atlas.partition("=")[2] or self.atlas)
+        return path if path.is_file() else None
+
+    @property
+    def _times_path(self) -> Path | None:
+        path = Path(str(self.repetition_times))
+        return path if path.is_file() else None
+
+    def absolute(self) -> IngestOptions:
+        """The same with absolute paths, so that a scheduled ingest starts anywhere."""
+        changes: dict[str, Any] = {
+            name: path.resolve()
+            for name in ("participants", "networks")
+            if (path := getattr(self, name)) is not None
+        }
+        if self._atlas_path is not None:
+            name, equals, _ = self.atlas.rpartition("=")
+            changes["atlas"] = f"{name}{equals}{self._atlas_path.resolve()}"
+        if self._times_path is not None:
+            changes["repetition_times"] = str(self._times_path.resolve())
+        return self.model_copy(update=changes)

@@ -1,0 +1,94 @@
+"""Small tables of text (participants, atlases, repetition times) from ``.csv`` and ``.tsv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohortflow.errors import EmptyInput, UnknownName, UnreadableFile, nearest
+from cohortflow.sources.files import read_text
+
+MAX_TABLE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Table:
+    """``rows`` hold the text of each field by column name; ``lines`` their line in the file."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, str], ...]
+    lines: tuple[int, ...]
+
+    def find(self, *names: str) -> str | None:
+        """The first of these columns that is there, whatever its case."""
+        folded = {column.casefold(): column for column in self.columns}
+        return next((folded[n.casefold()] for n in names if n.casefold() in folded), None)
+
+    def require(self, name: str) -> str:
+        """The column of that name; :class:`UnknownName` with the nearest one."""
+        found = self.find(name)
+        if found is None:
+            raise UnknownName(
+                f"no column {name!r}", where=self.name, hint=nearest(name, self.columns)
+            )
+        return found
+
+
+def read_table(path: Path | str) -> Table:
+    """Read a table with a header line; lines that begin with ``#`` above it are skipped."""
+    path = Path(path)
+    text = read_text(path, path.name, MAX_TABLE_BYTES)
+    lines = text.splitlines()
+    start = next((i for i, x in enumerate(lines) if x.strip() and not x.startswith("#")), None)
+    if start is None:
+        raise EmptyInput("the table has no header", where=path.name)
+    delimiter = _delimiter(path.name, lines[start])
+    body = io.StringIO("\n".join(lines[start:]) + "\n", newline="")
+    reader = csv.reader(body, delimiter=delimiter, skipinitialspace=True)
+    try:
+        columns = _header(next(reader), path.name)
+        rows, numbers = _rows(reader, columns, start, path.name)
+    except csv.Error as error:
+        raise UnreadableFile(
+            "the table cannot be read", where=f"{path.name} line {start + reader.line_num}"
+        ) from error
+    return Table(path.name, columns, tuple(rows), tuple(numbers))
+
+
+def _delimiter(name: str, header: str) -> str:
+    if name.lower().removesuffix(".gz").endswith(".tsv"):
+        return "\t"
+    return max(",;\t", key=header.count)
+
+
+def _header(fields: Sequence[str], name: str) -> tuple[str, ...]:
+    columns = tuple(field.strip() for field in fields)
+    twice = sorted({c for c in columns if c and columns.count(c) > 1})
+    if twice:
+        raise UnreadableFile("a column stands twice in the header", where=name, found=str(twice))
+    return tuple(c or f"column {i}" for i, c in enumerate(columns, start=1))
+
+
+def _rows(
+    reader: Iterator[list[str]], columns: tuple[str, ...], start: int, name: str
+) -> tuple[list[dict[str, str]], list[int]]:
+    rows: list[dict[str, str]] = []
+    numbers: list[int] = []
+    for offset, fields in enumerate(reader, start=2):
+        if not any(field.strip() for field in fields):
+            continue
+        line = start + offset
+        if len(fields) != len(columns):
+            raise UnreadableFile(
+                "a row has another number of fields than the header",
+                where=f"{name} line {line}",
+                expected=str(len(columns)),
+                found=str(len(fields)),
+            )
+        rows.append({c: f.strip() for c, f in zip(columns, fields, strict=True)})
+        numbers.append(line)
+    return rows, numbers
