@@ -1,0 +1,171 @@
+"""What went wrong, by cause; who was left out, by name; what readers must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cohortflow.report.blocks import Block, Column, Note, Section, Table
+from cohortflow.report.source import ReportSource, ReportUnit, place
+
+
+def failures(source: ReportSource) -> Section:
+    """Failures grouped by step and cause, each with its hint and a command that replays one."""
+    rows = _causes(source)
+    if not rows:
+        note = Note("Nothing failed, nothing was blocked and no subject was refused.")
+        return Section("failures", "Failures", [note])
+    columns = [
+        Column("step", "Step", "code"),
+        Column("state", "State"),
+        Column("code", "Cause", "code"),
+        Column("units", "Units", "integer"),
+        Column("message", "First message"),
+        Column("hint", "What to do"),
+        Column("subjects", "Subjects", "names"),
+        Column("replay", "Replay one", "command"),
+    ]
+    caption = "Failed, blocked and refused, by cause; every other unit finished"
+    return Section("failures", "Failures", [Table("failures", caption, columns, rows)])
+
+
+def _causes(source: ReportSource) -> list[dict[str, Any]]:
+    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for item in source.refused:
+        error = item.get("error") or {}
+        _add(groups, "ingest", "refused", error, str(item["subject"]))
+    for unit in source.units():
+        if unit.state in ("failed", "quarantined", "blocked"):
+            _add(groups, unit.step, unit.state, unit.error or {}, _who(unit))
+    return list(groups.values())
+
+
+def _who(unit: ReportUnit) -> str:
+    where = place(unit.point, without=("subject",))
+    if unit.subject is None:
+        return where or "cohort"
+    return f"{unit.subject} ({where})" if where else unit.subject
+
+
+def _add(
+    groups: dict[tuple[str, str, str], dict[str, Any]],
+    step: str,
+    state: str,
+    error: Mapping[str, Any],
+    who: str,
+) -> None:
+    code = str(error.get("code") or ("blocked" if state == "blocked" else "unknown"))
+    row = groups.setdefault(
+        (step, state, code),
+        {
+            "step": step,
+            "state": state,
+            "code": code,
+            "units": 0,
+            "message": str(error.get("message") or ""),
+            "hint": str(error.get("hint") or ""),
+            "subjects": [],
+            "replay": str(error.get("replay") or ""),
+        },
+    )
+    row["units"] += 1
+    if len(row["subjects"]) < 25:
+        row["subjects"].append(who)
+    elif len(row["subjects"]) == 25:
+        row["subjects"].append("…")
+
+
+def left_out(source: ReportSource) -> Section:
+    """Subjects left out of statistics, constant regions, and every warning, by name."""
+    blocks: list[Block] = []
+    regions = _constant_regions(source)
+    if regions:
+        columns = [
+            Column("subject", "Subject", "code"),
+            Column("count", "Regions", "integer"),
+            Column("regions", "Names", "names"),
+        ]
+        caption = "Constant or missing regions (invalid: no diagram, no distance)"
+        blocks.append(Table("constant_regions", caption, columns, regions))
+    absent = _left_out_rows(source)
+    if absent:
+        columns = [
+            Column("step", "Step", "code"),
+            Column("where", "Where"),
+            Column("points", "Units", "integer"),
+            Column("count", "Left out", "integer", "subjects"),
+            Column("subjects", "Subjects", "names"),
+        ]
+        caption = "Subjects left out of a statistic or a model because a region it needs is invalid"
+        blocks.append(Table("left_out", caption, columns, absent))
+    warnings = _warnings(source)
+    if warnings:
+        columns = [
+            Column("step", "Step", "code"),
+            Column("code", "Warning", "code"),
+            Column("units", "Units", "integer"),
+            Column("message", "First message"),
+            Column("subjects", "Where", "names"),
+        ]
+        blocks.append(Table("warnings", "Warnings by step and code", columns, warnings))
+    if not blocks:
+        blocks.append(Note("No subject was left out, no region is constant, no warning was given."))
+    return Section("left_out", "Left out, and warnings", blocks)
+
+
+def _constant_regions(source: ReportSource) -> list[dict[str, Any]]:
+    found: dict[str, list[str]] = {}
+    for unit in source.units():
+        regions = unit.facts.get("constant_regions") or ()
+        if unit.subject is not None and regions:
+            found.setdefault(unit.subject, [str(region) for region in regions])
+    return [
+        {"subject": subject, "count": len(regions), "regions": regions}
+        for subject, regions in sorted(found.items())
+    ]
+
+
+def _left_out_rows(source: ReportSource) -> list[dict[str, Any]]:
+    """One row per step and network where one is known: the seeds and folds say the same."""
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for unit in source.units():
+        names = [str(name) for name in unit.facts.get("left_out") or ()]
+        if not names:
+            continue
+        axes = [axis for axis in ("comparison", "network") if axis in unit.point]
+        where = place({axis: unit.point[axis] for axis in axes}) or "all"
+        row = groups.setdefault(
+            (unit.step, where), {"step": unit.step, "where": where, "points": 0, "subjects": set()}
+        )
+        row["points"] += 1
+        row["subjects"].update(names)
+    return [
+        {**row, "subjects": sorted(row["subjects"]), "count": len(row["subjects"])}
+        for row in groups.values()
+    ]
+
+
+def _warnings(source: ReportSource) -> list[dict[str, Any]]:
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for unit in source.units():
+        for warning in unit.warnings:
+            code = str(warning.get("code", "warning"))
+            row = groups.setdefault(
+                (unit.step, code),
+                {
+                    "step": unit.step,
+                    "code": code,
+                    "units": 0,
+                    "message": str(warning.get("message", "")),
+                    "who": [],
+                },
+            )
+            row["units"] += 1
+            row["who"].append(_who(unit))
+    return [{**row, "subjects": _some(row.pop("who"))} for row in groups.values()]
+
+
+def _some(names: Iterable[str], most: int = 12) -> Sequence[str]:
+    unique = list(dict.fromkeys(names))
+    rest = len(unique) - most
+    return unique if rest <= 0 else [*unique[:most], f"and {rest} more"]

@@ -1,0 +1,77 @@
+"""How numbers are printed; the raw value stands in report.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+ABSENT = "—"
+
+
+def integer(value: Any) -> str:
+    return f"{int(value):,}"
+
+
+def share(value: Any) -> str:
+    """A share of one as percent with one decimal."""
+    return f"{100 * float(value):.1f} %"
+
+
+def points(value: Any) -> str:
+    """A difference of shares in percentage points, signed."""
+    return f"{100 * float(value):+.1f}".replace("-", "−")
+
+
+def number(value: Any) -> str:
+    return f"{float(value):.4g}"
+
+
+def fraction(value: Any) -> str:
+    """Hits and denominator, ``[13, 20]`` → ``13 / 20``."""
+    return f"{integer(value[0])} / {integer(value[1])}"
+
+
+def interval(value: Any) -> str:
+    """Two shares as a percent interval."""
+    return f"{100 * value[0]:.1f}–{100 * value[1]:.1f} %"
+
+
+def mean_sd(value: Any) -> str:
+    """``{"mean", "sd"}`` of shares as percent; no sd from a single value."""
+    if value.get("sd") is None:
+        return share(value["mean"])
+    return f"{100 * value['mean']:.1f} ± {100 * value['sd']:.1f} %"
+
+
+def p_value(value: Any) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def names(value: Any) -> str:
+    return ", ".join(str(item) for item in value) if value else ABSENT
+
+
+FORMATS: dict[str, Callable[[Any], str]] = {
+    "text": str,
+    "code": str,
+    "command": str,
+    "integer": integer,
+    "share": share,
+    "points": points,
+    "number": number,
+    "fraction": fraction,
+    "interval": interval,
+    "mean_sd": mean_sd,
+    "p": p_value,
+    "names": names,
+}
+
+TEXTUAL = frozenset({"text", "code", "command", "names"})
+
+
+def cell(value: Any, format: str) -> str:
+    """A table cell; what has no value is a dash, never a zero."""
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return ABSENT
+    return FORMATS[format](value)

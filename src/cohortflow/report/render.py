@@ -1,0 +1,151 @@
+"""One self-contained HTML file and the same content as JSON."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cohortflow.errors import CohortflowError
+from cohortflow.report.blocks import Note, Section
+from cohortflow.report.catalogue import SECTIONS, check_sections
+from cohortflow.report.failures import failures, left_out
+from cohortflow.report.formats import TEXTUAL, cell
+from cohortflow.report.methods import citations, provenance
+from cohortflow.report.overview import overview, verdict
+from cohortflow.report.source import ReportSource
+
+SCHEMA = 1
+
+
+def render_report(source: ReportSource, out: Path) -> Path:
+    """Write ``report.html`` and ``report.json`` into the folder ``out``; returns the HTML's path.
+
+    Equal input gives equal bytes: the only time in it is ``source.environment["created"]``. An
+    unknown section name raises :class:`UnknownName` before anything is written; a section that
+    cannot be made says why in its place.
+    """
+    names = list(source.pipeline.get("report") or [])
+    check_sections(names)
+    head = verdict(source)
+    sections = _sections(source, names)
+    out.mkdir(parents=True, exist_ok=True)
+    document = _document(source, head, sections)
+    data = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=False)
+    (out / "report.json").write_text(data + "\n", encoding="utf-8")
+    page = out / "report.html"
+    page.write_text(_html(source, head, sections), encoding="utf-8")
+    return page
+
+
+def _sections(source: ReportSource, names: list[str]) -> list[Section]:
+    always: list[tuple[str, Callable[[ReportSource], Section]]] = [
+        ("overview", overview),
+        ("failures", failures),
+        ("left_out", left_out),
+    ]
+    asked = [(name, SECTIONS[name]) for name in names if name != "methods"]
+    closing: list[tuple[str, Callable[[ReportSource], Section]]] = [
+        ("methods", SECTIONS["methods"]),
+        ("citations", citations),
+        ("provenance", provenance),
+    ]
+    return [_guarded(name, make, source) for name, make in [*always, *asked, *closing]]
+
+
+def _guarded(name: str, make: Callable[[ReportSource], Section], source: ReportSource) -> Section:
+    try:
+        return make(source)
+    except CohortflowError as error:
+        said = error.to_json()
+        text = f"This section could not be made: {said['message']}"
+        note = Note(text, "error", hint=said["hint"], code=said["code"])
+        return Section(name, name.replace("_", " ").capitalize(), [note])
+
+
+def _document(
+    source: ReportSource, head: dict[str, Any], sections: list[Section]
+) -> dict[str, Any]:
+    pipeline = source.pipeline
+    document = {
+        "schema": SCHEMA,
+        "pipeline": {key: pipeline.get(key) for key in ("slug", "title", "report", "text")},
+        "steps": [dict(step) for step in pipeline["steps"]],
+        "axes": {name: list(labels) for name, labels in pipeline.get("axes", {}).items()},
+        "verdict": head,
+        "sections": {section.name: section.to_json() for section in sections},
+        "environment": dict(source.environment),
+    }
+    return plain(document)  # type: ignore[no-any-return]
+
+
+def plain(value: Any) -> Any:
+    """JSON values from numpy's and pandas': no NaN (null instead), no tuples or sets."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(plain(item) for item in value)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return str(value)
+
+
+def _html(source: ReportSource, head: dict[str, Any], sections: list[Section]) -> str:
+    import jinja2
+
+    loader = jinja2.PackageLoader("cohortflow.report", "templates")
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pipeline, about = source.pipeline, source.environment
+    return environment.get_template("report.html.j2").render(
+        title=pipeline.get("title") or pipeline["slug"],
+        subtitle=_subtitle(source),
+        verdict=head,
+        tiles=_tiles(head),
+        sections=sections,
+        pipeline_text=pipeline.get("text") or "",
+        foot=f"cohortflow · pipeline {pipeline['slug']} · index {about.get('index', '—')} · "
+        f"cohort {about.get('cohort', '—')} · {about.get('created', '')}",
+        css=_packaged("report.css"),
+        script=_packaged("report.js"),
+        cell=cell,
+        textual=TEXTUAL,
+    )
+
+
+def _packaged(name: str) -> str:
+    folder = importlib.resources.files("cohortflow.report") / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _subtitle(source: ReportSource) -> str:
+    about = source.environment
+    parts = [f"pipeline {source.pipeline['slug']}"]
+    parts += [f"{name} {about[name]}" for name in ("cohort", "index", "created") if about.get(name)]
+    return " · ".join(parts)
+
+
+def _tiles(head: dict[str, Any]) -> list[tuple[str, str]]:
+    done = head["units"].get("done", 0)
+    others = ", ".join(f"{n:,} {state}" for state, n in head["units"].items() if state != "done")
+    return [
+        ("Units done", f"{done:,} of {head['units_total']:,}"),
+        ("Units not done", others or "none"),
+        ("Subjects complete", f"{head['subjects_complete']:,} of {head['subjects_total']:,}"),
+        ("Subjects refused", f"{head['refused']:,}"),
+        ("Warnings", f"{head['warnings']:,}"),
+    ]

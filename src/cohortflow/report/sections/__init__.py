@@ -1,0 +1,1 @@
+"""The sections a pipeline may name in its ``report`` list."""

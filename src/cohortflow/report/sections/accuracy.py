@@ -1,0 +1,146 @@
+"""Accuracies: pooled over folds, mean ± sd over seeds, beside a baseline and a control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
+from cohortflow.report.cells import Cell, cells, clopper_pearson
+from cohortflow.report.source import ReportSource
+
+AXES = ("comparison", "network", "degree", "variant")
+
+
+def accuracy(source: ReportSource) -> Section:
+    """Comparison × network × degree, n and denominator with every share."""
+    found = cells(source)
+    title = "Accuracy"
+    if not found:
+        return not_run("accuracy", title, "no score step has a finished unit.")
+    blocks: list[Block] = [
+        Text(
+            "Cases of all folds are joined within a seed, so every subject counts once per seed. "
+            "The mean and standard deviation run over seeds; the interval is the exact binomial "
+            "(Clopper–Pearson) 95 % interval of the first seed's joined cases, because cases of "
+            "different seeds are the same subjects and may not be counted twice."
+        )
+    ]
+    partial = [cell for cell in found if cell.units_done < cell.units]
+    if partial:
+        text = f"{len(partial)} of {len(found)} cells miss folds or seeds that did not finish."
+        blocks.append(Note(text, "warning"))
+    rows = [row(cell, control_of(cell, found)) for cell in found if not cell.control]
+    rows = rows or [row(cell, None) for cell in found]
+    columns = without_empty(COLUMNS, rows)
+    blocks.append(Table("accuracy", _caption(found), columns, rows, notes=NOTES[1:]))
+    further = "Beyond the paper: other metrics of the same joined cases, in percent"
+    columns = without_empty(FURTHER, rows)
+    blocks.append(Table("metrics", further, columns, rows, notes=NOTES[:1]))
+    blocks.append(_per_seed(found))
+    return Section("accuracy", title, blocks)
+
+
+POINT = (
+    Column("comparison", "Comparison"),
+    Column("network", "Network"),
+    Column("degree", "Degree"),
+    Column("variant", "Variant"),
+)
+
+COLUMNS = (
+    *POINT,
+    Column("accuracy", "Accuracy", "mean_sd", "mean ± sd, seeds"),
+    Column("seeds", "Seeds", "integer"),
+    Column("hits", "Correct", "fraction", "of n, first seed"),
+    Column("interval", "95 % interval", "interval", "first seed"),
+    Column("majority", "Majority", "share", "baseline"),
+    Column("control", "Correlation", "mean_sd", "control"),
+    Column("units", "Folds × seeds", "fraction", "done of asked"),
+)
+
+FURTHER = (
+    *POINT,
+    Column("n", "n", "integer", "subjects"),
+    Column("balanced_accuracy", "Balanced accuracy", "mean_sd", "mean ± sd, seeds"),
+    Column("sensitivity", "Sensitivity", "mean_sd", "mean ± sd, seeds"),
+    Column("specificity", "Specificity", "mean_sd", "mean ± sd, seeds"),
+    Column("auc", "AUC", "mean_sd", "mean ± sd, seeds"),
+)
+
+NOTES = (
+    "Sensitivity belongs to the class that is last in alphabetical order, specificity to the first. "
+    "AUC is given in percent like the others.",
+    "Control: the same classifier on the Pearson correlation matrices of the same subjects.",
+)
+
+
+def row(cell: Cell, control: Cell | None) -> dict[str, Any]:
+    first = cell.seeds[0]
+    return {
+        **{axis: label(axis, cell.point.get(axis)) for axis in AXES},
+        "accuracy": cell.mean_sd("accuracy"),
+        "seeds": len(cell.seeds),
+        "n": first.n,
+        "hits": [first.hits, first.n],
+        "interval": list(clopper_pearson(first.hits, first.n)),
+        "majority": cell.majority,
+        "control": control.mean_sd("accuracy") if control else None,
+        **{m: cell.mean_sd(m) for m in ("balanced_accuracy", "sensitivity", "specificity", "auc")},
+        "units": [cell.units_done, cell.units],
+    }
+
+
+def without_empty(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Columns of axes that no row has say nothing and are dropped."""
+    return [
+        c for c in columns if c.name not in AXES or any(row[c.name] is not None for row in rows)
+    ]
+
+
+def label(axis: str, value: Any) -> Any:
+    return f"H{value}" if axis == "degree" and value is not None else value
+
+
+def control_of(cell: Cell, found: Sequence[Cell]) -> Cell | None:
+    """The correlation cell that shares every axis it has with this one."""
+    for other in found:
+        if other.control and _agrees(other.point, cell.point):
+            return other
+    return None
+
+
+def _agrees(narrow: Mapping[str, Any], wide: Mapping[str, Any]) -> bool:
+    return all(wide.get(axis, value) == value for axis, value in narrow.items())
+
+
+def _caption(found: Sequence[Cell]) -> str:
+    classes = found[0].classes
+    sizes = ", ".join(f"{name} {n}" for name, n in classes.items())
+    return f"Accuracy in percent (n = {sum(classes.values())} in the first row: {sizes})"
+
+
+def _per_seed(found: Sequence[Cell]) -> Table:
+    rows = [
+        {
+            "step": cell.step,
+            **{axis: label(axis, cell.point.get(axis)) for axis in AXES},
+            "seed": scores.seed,
+            "hits": [scores.hits, scores.n],
+            **dict(scores.metrics),
+        }
+        for cell in found
+        for scores in cell.seeds
+    ]
+    columns = (
+        Column("step", "Step", "code"),
+        *POINT,
+        Column("seed", "Seed"),
+        Column("hits", "Correct", "fraction", "of n"),
+        Column("accuracy", "Accuracy", "share"),
+        Column("balanced_accuracy", "Balanced", "share"),
+        Column("sensitivity", "Sensitivity", "share"),
+        Column("specificity", "Specificity", "share"),
+        Column("auc", "AUC", "share"),
+    )
+    return Table("accuracy_per_seed", "Every seed, folds joined", columns, rows, folded=True)

@@ -1,0 +1,83 @@
+"""What a report is made from: units, tables and entries of one run, read through a protocol."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cohortflow.cohort.entry import Entry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ReportUnit:
+    """One unit of the newest index: where it stands, its state, and what it said about itself.
+
+    ``state``: done, failed, blocked, quarantined, pending or running. ``error``: code, message,
+    hint and, where known, ``replay``. ``n``: how many subjects a reduction read.
+    """
+
+    step: str
+    stage: str
+    kind: str
+    subject: str | None
+    point: Mapping[str, Any]
+    key: str
+    state: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[Mapping[str, str]] = ()
+    error: Mapping[str, Any] | None = None
+    n: int | None = None
+
+
+class ReportSource(Protocol):
+    """One run, seen by the report.
+
+    ``pipeline``: slug, title, text of the YAML, ``report`` (section names), ``steps`` (each id,
+    stage, version, about, source, parameters, over, and ``reads`` where known), ``axes`` (name →
+    labels). ``participants``: one row per subject, the id as index. ``refused``: subjects turned
+    away at ingest, each ``{"subject", "error"}``. ``environment``: versions, python, platform,
+    seed, cohort, index, created (ISO), command.
+    """
+
+    pipeline: Mapping[str, Any]
+    participants: pd.DataFrame
+    refused: Sequence[Mapping[str, Any]]
+    environment: Mapping[str, Any]
+
+    def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]: ...
+
+    def entry(self, unit: ReportUnit) -> Entry: ...
+
+
+def done(units: Sequence[ReportUnit]) -> list[ReportUnit]:
+    """The units whose entry can be read."""
+    return [unit for unit in units if unit.state == "done"]
+
+
+def states(units: Sequence[ReportUnit]) -> dict[str, int]:
+    """Number of units by state, in a fixed order, absent states left out."""
+    counts = Counter(unit.state for unit in units)
+    order = ("done", "failed", "quarantined", "blocked", "running", "pending")
+    known = {state: counts.pop(state) for state in order if state in counts}
+    return known | dict(sorted(counts.items()))
+
+
+def steps_of_stage(source: ReportSource, stage: str) -> list[Mapping[str, Any]]:
+    return [step for step in source.pipeline["steps"] if step["stage"] == stage]
+
+
+def axis_labels(source: ReportSource, axis: str, units: Sequence[ReportUnit]) -> list[Any]:
+    """Labels of an axis found among units, in the order of the pipeline."""
+    found = list(dict.fromkeys(unit.point[axis] for unit in units if axis in unit.point))
+    order = list(source.pipeline.get("axes", {}).get(axis, ()))
+    return sorted(found, key=lambda label: order.index(label) if label in order else len(order))
+
+
+def place(point: Mapping[str, Any], without: Sequence[str] = ()) -> str:
+    """A point in words: ``comparison hc_mci, degree 0``; empty where there are no axes."""
+    return ", ".join(f"{axis} {point[axis]}" for axis in point if axis not in without)
