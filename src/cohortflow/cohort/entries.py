@@ -1,0 +1,254 @@
+"""Entries: what units wrote. A record, created last and exclusively, makes an attempt an entry."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cohortflow.cohort.documents import encode, read_document
+from cohortflow.cohort.entry import Entry, Output
+from cohortflow.cohort.kinds import validate
+from cohortflow.cohort.storage import Storage
+from cohortflow.errors import (
+    AlreadyExists,
+    EntryCorrupt,
+    EntryMissing,
+    StoreTooNew,
+    UnsafeIdentifier,
+)
+
+RECORD = "entry.json"
+RECORD_SCHEMA = 1
+KEY_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class EntryRef:
+    """Where a unit's entry stands: known from its key before anything ran."""
+
+    subject: str | None
+    stage: str
+    key: str
+
+    @property
+    def path(self) -> str:
+        owner = "cohort" if self.subject is None else f"subjects/{self.subject}"
+        return f"{owner}/{self.stage}@{self.key[:KEY_DIGITS]}"
+
+    def check(self) -> None:
+        """UnsafeIdentifier when a part of the path could lead elsewhere."""
+        for name in (self.stage, self.subject or "cohort"):
+            if not name or name in (".", "..") or any(c in name for c in "/\\@\0"):
+                raise UnsafeIdentifier("not usable in a path", found=repr(name))
+        if len(self.key) != 64 or set(self.key) - set("0123456789abcdef"):
+            raise UnsafeIdentifier("not a key", expected="64 hex digits", found=repr(self.key))
+
+
+@dataclass(frozen=True)
+class EntryRecord:
+    """What ``entry.json`` says. ``files``: path inside the attempt → sha256 and bytes.
+
+    ``subjects``: whom it was computed from. ``weights``: the weights behind it, apart from those.
+    """
+
+    ref: EntryRef
+    kind: str
+    attempt: str
+    files: Mapping[str, Mapping[str, Any]]
+    subjects: Sequence[Any]
+    weights: Sequence[Any]
+    facts: Mapping[str, Any]
+    warnings: Sequence[Mapping[str, str]]
+    recipe: Mapping[str, Any]
+    has_arrays: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": RECORD_SCHEMA,
+            "subject": self.ref.subject,
+            "stage": self.ref.stage,
+            "key": self.ref.key,
+            "kind": self.kind,
+            "attempt": self.attempt,
+            "files": {name: dict(about) for name, about in self.files.items()},
+            "subjects": list(self.subjects),
+            "weights": list(self.weights),
+            "facts": dict(self.facts),
+            "warnings": [dict(warning) for warning in self.warnings],
+            "recipe": dict(self.recipe),
+            "arrays": self.has_arrays,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any], where: str) -> EntryRecord:
+        if document.get("schema", 0) > RECORD_SCHEMA:
+            raise StoreTooNew(
+                "a record was written by a newer version",
+                where=where,
+                expected=f"schema {RECORD_SCHEMA}",
+                found=f"schema {document['schema']}",
+                hint="Install a newer cohortflow.",
+            )
+        try:
+            return cls(
+                ref=EntryRef(document["subject"], document["stage"], document["key"]),
+                kind=document["kind"],
+                attempt=document["attempt"],
+                files=document["files"],
+                subjects=document["subjects"],
+                weights=document["weights"],
+                facts=document["facts"],
+                warnings=document["warnings"],
+                recipe=document["recipe"],
+                has_arrays=document["arrays"],
+            )
+        except KeyError as error:
+            raise EntryCorrupt(f"a record lacks {error}", where=where) from error
+
+
+class Entries:
+    """The entries of one cohort."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def exists(self, ref: EntryRef) -> bool:
+        """Whether a record is there: one look, nothing read."""
+        return self.storage.exists(f"{ref.path}/{RECORD}")
+
+    def record(self, ref: EntryRef) -> EntryRecord | None:
+        """The record; None when absent, EntryCorrupt when unreadable or another unit's."""
+        path = f"{ref.path}/{RECORD}"
+        try:
+            document = read_document(self.storage, path)
+        except EntryMissing:
+            return None
+        where = f"{self.storage.url}/{path}"
+        record = EntryRecord.from_json(document, where)
+        if record.ref != ref:
+            raise EntryCorrupt(
+                "the record is another unit's",
+                where=where,
+                expected=str(ref),
+                found=str(record.ref),
+            )
+        return record
+
+    def commit(
+        self,
+        ref: EntryRef,
+        kind: str,
+        output: Output,
+        *,
+        subjects: Iterable[Any] = (),
+        weights: Iterable[Any] = (),
+        recipe: Mapping[str, Any] | None = None,
+    ) -> EntryRecord:
+        """Write an attempt and its record; the record in force, which may be another attempt's.
+
+        Raises InvalidEntry when the output does not fit its kind. A crash at any point leaves no
+        entry, or a whole one.
+        """
+        ref.check()
+        validate(kind, output.dataset, output.files, ref.path)
+        files = _files(output)
+        attempt = f"a-{secrets.token_hex(4)}" if files else ""
+        record = EntryRecord(
+            ref=ref,
+            kind=kind,
+            attempt=attempt,
+            files={name: _about(data) for name, data in sorted(files.items())},
+            subjects=list(subjects),
+            weights=list(weights),
+            facts=output.facts,
+            warnings=list(output.warnings),
+            recipe=recipe or {},
+            has_arrays=output.dataset is not None,
+        )
+        document = encode(record.to_json())
+        if files:
+            self.storage.write_tree(f"{ref.path}/{attempt}", files)
+        try:
+            self.storage.create(f"{ref.path}/{RECORD}", document)
+        except AlreadyExists:
+            if files:
+                self.storage.delete(f"{ref.path}/{attempt}")
+            return self._standing(ref)
+        return record
+
+    def _standing(self, ref: EntryRef) -> EntryRecord:
+        record = self.record(ref)
+        if record is None:
+            raise EntryMissing("removed while another attempt committed", where=ref.path)
+        return record
+
+    def open(self, ref: EntryRef) -> Entry:
+        """The entry, arrays unread; EntryMissing, or EntryCorrupt when the record is not its own."""
+        record = self.record(ref)
+        if record is None:
+            raise EntryMissing("no such entry", where=f"{self.storage.url}/{ref.path}")
+        return self.entry(record)
+
+    def entry(self, record: EntryRecord) -> Entry:
+        """The entry behind a record already read."""
+        folder = f"{record.ref.path}/{record.attempt}"
+        names = tuple(n.removeprefix("files/") for n in record.files if n.startswith("files/"))
+        return Entry(
+            kind=record.kind,
+            stage=record.ref.stage,
+            key=record.ref.key,
+            subject=record.ref.subject,
+            facts=record.facts,
+            warnings=record.warnings,
+            file_names=names,
+            open_dataset=(
+                functools.partial(_open_dataset, self.storage, f"{folder}/arrays")
+                if record.has_arrays
+                else None
+            ),
+            open_file=lambda name: self.storage.read(f"{folder}/files/{name}"),
+        )
+
+    def verify(self, ref: EntryRef) -> list[str]:
+        """What is wrong with an entry, by the digest of every file; empty when it is whole."""
+        try:
+            record = self.record(ref)
+        except (EntryCorrupt, StoreTooNew) as error:
+            return [str(error)]
+        if record is None:
+            return [f"{ref.path}: no record"]
+        problems = []
+        for name, about in record.files.items():
+            path = f"{ref.path}/{record.attempt}/{name}"
+            try:
+                found = _about(self.storage.read(path))
+            except EntryMissing:
+                problems.append(f"{path}: missing")
+                continue
+            if found != dict(about):
+                problems.append(f"{path}: expected {dict(about)}, found {found}")
+        return problems
+
+
+def _open_dataset(storage: Storage, path: str) -> Any:
+    from cohortflow.cohort.arrays import open_arrays
+
+    return open_arrays(storage, path)
+
+
+def _files(output: Output) -> dict[str, bytes]:
+    files = {f"files/{name}": data for name, data in output.files.items()}
+    if output.dataset is not None:
+        from cohortflow.cohort.arrays import encode_arrays
+
+        arrays = encode_arrays(output.dataset)
+        files |= {f"arrays/{name}": data for name, data in arrays.items()}
+    return files
+
+
+def _about(data: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

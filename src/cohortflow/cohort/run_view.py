@@ -1,0 +1,158 @@
+"""The newest index of a pipeline as results: ``cohort.run("slug")["sub-01"]["segment"].sel(fold=0)``.
+
+Also what a report reads: units by step, entries opened when asked for, participants, refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cohortflow.cohort.entries import EntryRef
+from cohortflow.cohort.entry import Entry
+from cohortflow.cohort.indexes import Index
+from cohortflow.errors import EntryMissing, UnknownName, nearest
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cohortflow.cohort.cohort import Cohort
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """One row of an index."""
+
+    step: str
+    stage: str
+    kind: str
+    subject: str | None
+    point: dict[str, Any]
+    key: str
+    state: str
+    reason: str
+    error: dict[str, Any] | None
+    warnings: list[dict[str, str]]
+    n: int
+    missing: int
+    parameters: dict[str, Any]
+
+    @property
+    def ref(self) -> EntryRef:
+        return EntryRef(self.subject, self.stage, self.key)
+
+
+def rows_in(index: Index) -> list[UnitRow]:
+    """All rows, in the order of the steps; a later part of a step replaces an earlier row."""
+    found: dict[tuple[str, str | None, tuple[Any, ...]], UnitRow] = {}
+    for part in index.parts():
+        for i, key in enumerate(part["key"]):
+            row = UnitRow(
+                step=part["step"],
+                stage=part["stage"],
+                kind=part["kind"],
+                subject=part["subject"][i],
+                point=dict(zip(part["axes"], part["point"][i], strict=True)),
+                key=key,
+                state=part["state"][i],
+                reason=part["reason"][i],
+                error=part["error"].get(str(i)),
+                warnings=part["warnings"].get(str(i), []),
+                n=part["n"][i],
+                missing=part["missing"][i],
+                parameters=part["recipes"][part["recipe"][i]]["parameters"],
+            )
+            found[(row.step, row.subject, tuple(part["point"][i]))] = row
+    return list(found.values())
+
+
+class RunView:
+    """The results of the newest index of one pipeline."""
+
+    def __init__(self, cohort: Cohort, slug: str) -> None:
+        index = cohort.indexes(slug).newest()
+        if index is None:
+            raise EntryMissing(
+                f"pipeline {slug!r} has not run on this cohort",
+                where=cohort.url,
+                hint=f"cohortflow run {slug} {cohort.url}",
+            )
+        self.cohort = cohort
+        self.slug = slug
+        self.index = index
+
+    @cached_property
+    def rows(self) -> list[UnitRow]:
+        return rows_in(self.index)
+
+    def select(self, *, step: str | None = None, stage: str | None = None) -> list[UnitRow]:
+        return [
+            row
+            for row in self.rows
+            if (step is None or row.step == step) and (stage is None or row.stage == stage)
+        ]
+
+    def open(self, row: UnitRow) -> Entry:
+        """The entry of a row; :class:`EntryMissing` where it is not done or gone."""
+        return self.cohort.entries.open(row.ref)
+
+    def __getitem__(self, owner: str | None) -> OwnerView:
+        """Results of one subject, or of the cohort (``run["cohort"]``)."""
+        subject = None if owner in (None, "cohort") else owner
+        rows = [row for row in self.rows if row.subject == subject]
+        if not rows:
+            known = {row.subject or "cohort" for row in self.rows}
+            raise UnknownName(f"no results of {owner!r}", hint=nearest(str(owner), known))
+        return OwnerView(self, rows)
+
+
+class OwnerView:
+    """The results of one subject, by step."""
+
+    def __init__(self, run: RunView, rows: list[UnitRow]) -> None:
+        self._run = run
+        self._rows = rows
+
+    def __getitem__(self, step: str) -> StepView:
+        rows = [row for row in self._rows if row.step == step]
+        if not rows:
+            raise UnknownName(f"no step {step!r}", hint=nearest(step, {r.step for r in self._rows}))
+        return StepView(self._run, rows)
+
+
+class StepView:
+    """The results of one step of one subject, over the points of its axes."""
+
+    def __init__(self, run: RunView, rows: list[UnitRow]) -> None:
+        self._run = run
+        self.rows = rows
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        return [row.point for row in self.rows]
+
+    def entry(self, **point: Any) -> Entry:
+        """The entry at a point; an ambiguous ask is an error that lists the points."""
+        found = [row for row in self.rows if _agrees(row.point, point)]
+        if len({row.key for row in found}) != 1:
+            raise UnknownName(
+                f"{len(found)} results at {point or 'no point'}",
+                expected="one",
+                found="; ".join(_text(row.point) for row in (found or self.rows)[:20]),
+                hint="Name the axes that tell them apart.",
+            )
+        return self._run.open(found[0])
+
+    def sel(self, **point: Any) -> xr.Dataset:
+        """The arrays at a point, such as ``sel(fold=0, seed=1, variant="base")``."""
+        return self.entry(**point).dataset
+
+
+def _agrees(have: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(str(have.get(axis)) == str(label) for axis, label in wanted.items())
+
+
+def _text(point: Mapping[str, Any]) -> str:
+    return ", ".join(f"{axis}={label}" for axis, label in point.items()) or "(no axes)"

@@ -1,0 +1,81 @@
+"""A local path or an fsspec URL behind one small class: read, list, and create exclusively.
+
+Paths are relative, ``/``-separated. ``create`` is the one operation records rely on: the file is
+there whole or not at all, it survives power loss, and of several creators exactly one succeeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+TEMPORARY = ".tmp-"
+"""Prefix of files that a crash may leave behind; never listed, found by ``walk``."""
+
+
+class Storage:
+    """Where a cohort lives. Errors: EntryMissing, AlreadyExists, StoreUnavailable."""
+
+    url: str
+
+    def read(self, path: str) -> bytes:
+        """The whole file; EntryMissing when absent, StoreUnavailable when the store is away."""
+        raise NotImplementedError
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or a folder of this name is there."""
+        raise NotImplementedError
+
+    def list(self, path: str) -> list[str]:
+        """Names in a folder, sorted; empty when there is no such folder."""
+        raise NotImplementedError
+
+    def walk(self, path: str) -> Iterator[tuple[str, int]]:
+        """Every file below a folder, in order: (path relative to the store, bytes)."""
+        raise NotImplementedError
+
+    def create(self, path: str, data: bytes) -> None:
+        """Create a file whole, durable and exclusively; AlreadyExists when it is there."""
+        raise NotImplementedError
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write or replace a file; atomic on a disk. For heartbeats, logs and reports only."""
+        raise NotImplementedError
+
+    def write_tree(self, path: str, files: Mapping[str, bytes]) -> None:
+        """Write the files of a folder that is the caller's own, durably when it returns."""
+        for name, data in files.items():
+            self.write(f"{path}/{name}", data)
+
+    def delete(self, path: str) -> None:
+        """Delete a file or a whole folder; absent is fine."""
+        raise NotImplementedError
+
+    def prune(self, path: str) -> None:
+        """Remove a folder, and the folders above it, as long as they are empty."""
+
+    def zarr_store(self, path: str) -> Any:
+        """What ``xarray.to_zarr`` and ``xarray.open_zarr`` take as a store."""
+        raise NotImplementedError
+
+    def local_path(self, path: str) -> Path | None:
+        """The file on this machine's disk; None where the store is remote."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+
+def open_storage(url: str | Path) -> Storage:
+    """Open a local path, ``file://``, or any URL fsspec knows (``s3://`` needs s3fs)."""
+    text = str(url)
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    if "://" in text:
+        from cohortflow.cohort.object_storage import ObjectStorage
+
+        return ObjectStorage(text)
+    from cohortflow.cohort.local_storage import LocalStorage
+
+    return LocalStorage(text)
