@@ -1,0 +1,174 @@
+"""P-plot: a rank-sum test between two groups for every pair of regions of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pydantic
+import xarray as xr
+
+from cohortflow.cohort.entry import Item, Many, Output
+from cohortflow.errors import GroupTooSmall, RegionCountMismatch, UndefinedResult
+from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
+from cohortflow.stages._regions import number, text
+from cohortflow.topology.rank_sum import rank_sum_pairs
+
+SMALLEST_GROUP = 2
+
+
+class RankSumMap(Parameters):
+    network: str = pydantic.Field(description="network whose pairs of regions are tested")
+    degree: int = pydantic.Field(ge=0, le=2, description="homology degree")
+    alpha: float = pydantic.Field(0.01, gt=0.0, lt=1.0, description="level of significance")
+    column: str = pydantic.Field("group", description="participants column with two values")
+
+
+def rank_sum_map(parameters: RankSumMap, context: Context, matrices: Many) -> Output:
+    """Tests of all pairs between the two groups; subjects lacking a region are left out, named."""
+    groups = _two_groups(parameters, context, matrices)
+    regions = _regions(matrices.items[0], parameters)
+    left_out: list[str] = []
+    stacks: dict[str, list[np.ndarray]] = {group: [] for group in groups}
+    for done, item in enumerate(matrices, start=1):
+        matrix = _matrix(item, parameters, regions)
+        if matrix is None:
+            left_out.append(item.subject)
+        else:
+            stacks[str(context.columns[item.subject][parameters.column])].append(matrix)
+        context.recorder.progress(done, len(matrices))
+    counts = {group: len(stacks[group]) for group in groups}
+    _refuse_small(counts, left_out, parameters)
+    tests = rank_sum_pairs(*(np.stack(stacks[group]) for group in groups))
+    significant = tests.p_value < parameters.alpha
+    upper = np.triu_indices(len(regions), 1)
+    result = xr.Dataset(
+        {
+            "p_value": (("roi_i", "roi_j"), tests.p_value),
+            "q_value": (("roi_i", "roi_j"), tests.q_value),
+            "effect": (("roi_i", "roi_j"), tests.effect),
+            "significant": (("roi_i", "roi_j"), significant),
+            "region": ("roi", regions),
+        },
+        attrs={
+            **parameters.model_dump(),
+            "first": groups[0],
+            "second": groups[1],
+            "n": counts,
+            "left_out": left_out,
+            "test": "Wilcoxon rank-sum, two-sided, normal approximation, ties and continuity",
+            "correction": "Benjamini–Hochberg over the pairs i < j (q_value)",
+            "effect_is": f"rank-biserial: P({groups[0]} > {groups[1]}) - "
+            f"P({groups[0]} < {groups[1]}); positive where distances of {groups[0]} are larger",
+        },
+    )
+    facts = {
+        "tests": len(upper[0]),
+        "significant": int(significant[upper].sum()),
+        "significant_corrected": int((tests.q_value[upper] < parameters.alpha).sum()),
+        "n": counts,
+        "left_out": left_out,
+        "missing": len(matrices.missing),
+    }
+    return Output(dataset=result, facts=facts, warnings=_left_out_warning(left_out, parameters))
+
+
+def _two_groups(parameters: RankSumMap, context: Context, matrices: Many) -> list[str]:
+    values = [context.columns.get(item.subject, {}).get(parameters.column) for item in matrices]
+    unknown = [item.subject for item, value in zip(matrices, values, strict=True) if value is None]
+    groups = sorted({str(value) for value in values if value is not None})
+    if unknown or len(groups) != 2:
+        lacking = f", none for {', '.join(unknown)}" if unknown else ""
+        raise UndefinedResult(
+            "a rank-sum test compares two groups",
+            where=f"column {parameters.column!r}",
+            expected="exactly two values, one for every subject",
+            found=(", ".join(groups) or "no value") + lacking,
+            hint="Admit two groups with where: {column: {…: [A, B]}}.",
+        )
+    return groups
+
+
+def _regions(item: Item, parameters: RankSumMap) -> np.ndarray:
+    dataset = item.entry.dataset
+    network = text(dataset, "network")
+    regions: np.ndarray = text(dataset, "region")[network == parameters.network]
+    if len(regions) < 2:
+        raise UndefinedResult(
+            f"network {parameters.network!r} has no pair of regions",
+            expected=", ".join(dict.fromkeys(network.tolist())),
+        )
+    held = dataset["degree"].values.tolist()
+    if parameters.degree not in held:
+        raise UndefinedResult(
+            f"homology degree {parameters.degree} was not computed", expected=f"one of {held}"
+        )
+    return regions
+
+
+def _matrix(item: Item, parameters: RankSumMap, regions: np.ndarray) -> np.ndarray | None:
+    """(roi, roi) of the network and degree; None where a region of it is invalid."""
+    dataset = item.entry.dataset
+    members = np.flatnonzero(text(dataset, "network") == parameters.network)
+    if not np.array_equal(text(dataset, "region")[members], regions):
+        raise RegionCountMismatch(
+            f"the regions of network {parameters.network!r} differ between subjects",
+            where=item.subject,
+            expected=f"{len(regions)} regions",
+            found=f"{len(members)} regions",
+            hint="Ingest all subjects with one atlas.",
+        )
+    if not dataset["valid"].values[members].all():
+        return None
+    layer = dataset["distance"].sel(degree=parameters.degree).values
+    matrix: np.ndarray = np.asarray(layer)[np.ix_(members, members)]
+    if not np.isfinite(matrix).all():
+        raise UndefinedResult("a distance inside a network is missing", where=item.subject)
+    return matrix
+
+
+def _refuse_small(counts: Mapping[str, int], left_out: list[str], parameters: RankSumMap) -> None:
+    for group, count in counts.items():
+        if count < SMALLEST_GROUP:
+            without = f" without {', '.join(left_out)}" if left_out else ""
+            raise GroupTooSmall(
+                f"group {group!r} is too small to be compared",
+                where=f"column {parameters.column!r}",
+                expected=f"at least {SMALLEST_GROUP} subjects",
+                found=f"{count}{without}",
+            )
+
+
+def _left_out_warning(left_out: list[str], parameters: RankSumMap) -> list[dict[str, str]]:
+    if not left_out:
+        return []
+    message = f"lack a region of network {parameters.network}: {', '.join(left_out)}"
+    return [{"code": "left-out", "message": message}]
+
+
+def cost(parameters: RankSumMap, facts: Sequence[Facts]) -> Cost:
+    sizes: list[Any] = [one.get("networks", {}).get(parameters.network) for one in facts]
+    rois = max((int(size) for size in sizes if size), default=160)
+    whole = max((number(one, "rois", 160) for one in facts), default=160)
+    return Cost(
+        memory_bytes=200 * 2**20 + 8 * whole**2 + 80 * len(facts) * rois**2,
+        disk_bytes=40 * rois**2 + 16384,
+        seconds=0.2 + 0.005 * len(facts) + 3e-5 * rois**2,
+    )
+
+
+STAGE = Stage(
+    name="rank_sum_map",
+    version=1,
+    about="Rank-sum tests between two groups for every pair of regions of a network",
+    parameters=RankSumMap,
+    reads={"matrices": Reads(("distance_matrix",), many=True)},
+    writes="pair_map",
+    scope="cohort",
+    function=rank_sum_map,
+    columns=lambda parameters: [parameters.column],
+    cost=cost,
+    tolerance=1e-9,
+    source="Aithal et al. 2024, group statistics",
+)
