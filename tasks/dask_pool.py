@@ -1,0 +1,150 @@
+"""Worker processes behind a Dask scheduler, as a Pool."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from distributed import Client, Future, KilledWorker
+
+from tasks.pool import Broken, Joined, Left, Message, OverMemory, Settled, Started
+from tasks.worker import run_chunk
+
+log = logging.getLogger(__name__)
+
+POLL_S = 2.0
+POLL_LIMIT_S = 5.0
+
+
+class DaskPool:
+    """Sends flights to named workers and turns Dask's events into messages."""
+
+    start_grace_s = math.inf
+
+    def __init__(self, client: Client, function: str) -> None:
+        self.client = client
+        self.function = function
+        self.topic = f"cohortflow-{uuid.uuid4().hex}"
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._futures: dict[str, Future] = {}
+        self._last: dict[str, int] = {}
+        self._known: set[str] = set()
+        self._restarting: set[str] = set()
+        self._polled = -math.inf
+        client.subscribe_topic(self.topic, self._on_unit_event)
+        client.subscribe_topic("all", self._on_cluster_event)
+        client.subscribe_topic("worker-restart-memory", self._on_memory_event)
+
+    def close(self) -> None:
+        for topic in (self.topic, "all", "worker-restart-memory"):
+            self.client.unsubscribe_topic(topic)
+        for flight in list(self._futures):
+            self.forget(flight)
+
+    # --- what Dask tells (on its event loop) ------------------------------------------------------
+
+    def _on_unit_event(self, event: tuple[float, Any]) -> None:
+        flight, position, text = event[1]
+        if position < 0:
+            self._inbox.put(Started(flight))
+        else:
+            if position == self._last.get(flight):
+                del self._last[flight]
+            self._inbox.put(Settled(flight, position, json.loads(text)))
+
+    def _on_cluster_event(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        if message.get("action") == "remove-worker":
+            self._inbox.put(Left(message["worker"], bool(message.get("expected"))))
+        elif message.get("action") == "add-worker":
+            self._polled = -math.inf
+
+    def _on_memory_event(self, event: tuple[float, Any]) -> None:
+        self._inbox.put(OverMemory(event[1]["worker"]))
+
+    def _on_done(self, flight: str, future: Future) -> None:
+        if self._futures.pop(flight, None) is None or flight not in self._last:
+            return
+        if future.status != "error":
+            self._inbox.put(Broken(flight, future.status, transient=True))
+            return
+        error = future.exception()
+        if not isinstance(error, KilledWorker):  # its worker's departure tells the same, and who
+            self._inbox.put(Broken(flight, f"{type(error).__name__}: {error}"))
+
+    # --- Pool ---------------------------------------------------------------------------------------
+
+    def messages(self, timeout_s: float) -> list[Message]:
+        found = self._poll()
+        with contextlib.suppress(queue.Empty):
+            found.append(self._inbox.get(timeout=0.0 if found else timeout_s))
+            while True:
+                found.append(self._inbox.get_nowait())
+        for message in found:
+            if isinstance(message, Left):
+                self._known.discard(message.worker)
+                self._restarting.discard(message.worker)
+        return found
+
+    def submit(self, worker: str, flight: str, specs: Sequence[dict[str, Any]]) -> None:
+        future = self.client.submit(
+            run_chunk,
+            self.function,
+            flight,
+            self.topic,
+            list(specs),
+            key=f"{self.topic}-{flight}",
+            workers=[worker],
+            allow_other_workers=False,
+            pure=False,
+            fifo_timeout="0 ms",
+        )
+        self._futures[flight] = future
+        self._last[flight] = len(specs) - 1
+        future.add_done_callback(lambda done: self._on_done(flight, done))
+
+    def forget(self, flight: str) -> None:
+        if self._last.pop(flight, None) is None:
+            return  # all its units are settled; its future goes when it is done
+        future = self._futures.pop(flight, None)
+        if future is not None:
+            future.cancel(reason="given up", msg="settled elsewhere")
+
+    def restart(self, workers: Sequence[str]) -> None:
+        self._restarting.update(workers)
+        self._known.difference_update(workers)
+        threading.Thread(target=self._restart, args=(list(workers),), daemon=True).start()
+
+    def _restart(self, workers: list[str]) -> None:
+        self.client.restart_workers(workers, timeout=30, raise_for_error=False)
+
+    def _poll(self) -> list[Message]:
+        """Compare who is there with who was: events tell sooner, but may be missed."""
+        if time.monotonic() - self._polled < POLL_S:
+            return []
+        self._polled = time.monotonic()
+        present = self._present()
+        found: list[Message] = [Left(name) for name in self._known - set(present)]
+        for name, slots in present.items():
+            if name not in self._known and name not in self._restarting:
+                self._known.add(name)
+                found.append(Joined(name, slots))
+        return found
+
+    def _present(self) -> dict[str, int]:
+        try:
+            identity = self.client.sync(
+                self.client.scheduler.identity, n_workers=-1, callback_timeout=POLL_LIMIT_S
+            )
+        except (OSError, TimeoutError) as error:
+            log.warning("The scheduler does not answer: %s", error)
+            return {}
+        return {name: int(info["nthreads"]) for name, info in identity["workers"].items()}

@@ -1,0 +1,223 @@
+"""Where work runs: worker processes of this machine, a Dask scheduler, or the flow's own process."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import dask.utils
+import psutil
+from dask.system import CPU_COUNT
+from distributed import Client
+from distributed.system import MEMORY_LIMIT
+from threadpoolctl import threadpool_limits
+
+from cohortflow.errors import Cancelled, Refused, UsageError
+from tasks.dask_pool import DaskPool
+from tasks.local_cluster import LocalPool, local_cluster
+from tasks.units import OnOutcome, ShouldStop, settle
+from tasks.worker import Outcome, failed_outcome, run_one
+
+EXECUTE_UNIT = "cohortflow.pipeline.execute:execute_unit"
+MEMORY_SHARE = 0.8
+CONNECT_S = 20
+
+Specs = Sequence[dict[str, Any]]
+
+
+class Engine:
+    """Runs units with a number of workers, each with its threads and memory; a context manager.
+
+    ``cannot_enforce`` names the limits that this engine only states. ``pause_s``: first pause
+    before a transient failure is tried again; it doubles each time.
+    """
+
+    cannot_enforce: tuple[str, ...] = ()
+    address: str | None = None
+
+    def __init__(self, workers: int, threads: int, memory_bytes: int, pause_s: float = 1.0) -> None:
+        self.workers = workers
+        self.threads_per_worker = threads
+        self.memory_limit_bytes = memory_bytes
+        self.pause_s = pause_s
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def run(
+        self,
+        specs: Specs,
+        on_outcome: OnOutcome = lambda outcome: None,
+        should_stop: ShouldStop = lambda: False,
+        function: str = EXECUTE_UNIT,
+    ) -> list[Outcome]:
+        """Settle every unit; outcomes in the order of the specs.
+
+        ``on_outcome`` gets each outcome once, as soon as it is there, in the calling thread.
+        Outcomes made here rather than by the unit itself (lost worker, time-out, stopped run) carry
+        ``by: engine``: their failures are not recorded in the store yet.
+        """
+        return self._run(specs, on_outcome, should_stop, function)
+
+    def _run(
+        self, specs: Specs, on_outcome: OnOutcome, should_stop: ShouldStop, function: str
+    ) -> list[Outcome]:
+        raise NotImplementedError
+
+
+class InlineEngine(Engine):
+    """The flow's own process, one unit after the other: for debugging."""
+
+    cannot_enforce = (
+        "time-outs: a unit that hangs hangs the run",
+        "memory: a unit may take all there is",
+        "crashes: a unit that kills its process ends the run",
+    )
+
+    def _run(
+        self, specs: Specs, on_outcome: OnOutcome, should_stop: ShouldStop, function: str
+    ) -> list[Outcome]:
+        outcomes = []
+        with threadpool_limits(limits=self.threads_per_worker):
+            for spec in specs:
+                outcome = self._settle(spec, should_stop, function)
+                outcomes.append(outcome)
+                on_outcome(outcome)
+        return outcomes
+
+    def _settle(self, spec: dict[str, Any], should_stop: ShouldStop, function: str) -> Outcome:
+        retries = int(spec.get("retries") or 0)
+        for attempt in range(retries + 1):
+            if should_stop():
+                break
+            outcome = run_one(function, spec)
+            outcome["attempts"] = attempt + 1
+            transient = (outcome.get("error") or {}).get("transient")
+            if outcome["state"] == "done" or not transient or attempt == retries:
+                return outcome
+            _pause(self.pause_s * 2**attempt, should_stop)
+        return failed_outcome(spec, Cancelled("the run was stopped before this unit ended"))
+
+
+def _pause(seconds: float, should_stop: ShouldStop) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not should_stop():
+        time.sleep(min(0.1, seconds))
+
+
+class LocalEngine(Engine):
+    """Worker processes of this machine, one unit at a time in each."""
+
+    def __enter__(self) -> Engine:
+        cluster = local_cluster(self.workers, self.threads_per_worker, self.memory_limit_bytes)
+        self._cluster = self._open.enter_context(cluster)
+        self._client = self._open.enter_context(Client(self._cluster, set_as_default=False))
+        self.address = self._cluster.scheduler_address
+        return self
+
+    def _run(
+        self, specs: Specs, on_outcome: OnOutcome, should_stop: ShouldStop, function: str
+    ) -> list[Outcome]:
+        with contextlib.closing(LocalPool(self._client, function, self._cluster)) as pool:
+            return settle(pool, specs, on_outcome, should_stop, self.pause_s)
+
+
+class RemoteEngine(Engine):
+    """The workers of a Dask scheduler somewhere else; they must have this package installed."""
+
+    cannot_enforce = (
+        "memory and threads: the workers keep the limits they were started with",
+        "time-outs on workers started without a nanny",
+    )
+
+    def __init__(self, address: str, pause_s: float = 1.0) -> None:
+        super().__init__(0, 0, 0, pause_s)
+        self.address = address
+
+    def __enter__(self) -> Engine:
+        self._client = self._open.enter_context(_connect(self.address or ""))
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        self.workers = len(workers)
+        self.threads_per_worker = min((int(info["nthreads"]) for info in workers), default=1)
+        self.memory_limit_bytes = min((int(info["memory_limit"]) for info in workers), default=0)
+        return self
+
+    def _run(
+        self, specs: Specs, on_outcome: OnOutcome, should_stop: ShouldStop, function: str
+    ) -> list[Outcome]:
+        with contextlib.closing(DaskPool(self._client, function)) as pool:
+            return settle(pool, specs, on_outcome, should_stop, self.pause_s)
+
+
+def _connect(address: str) -> Client:
+    try:
+        return Client(address, set_as_default=False, timeout=CONNECT_S)
+    except (OSError, TimeoutError) as error:
+        raise Refused(
+            "no Dask scheduler answers",
+            where=address,
+            found=str(error),
+            hint="Start one (dask scheduler; dask worker), or use --cluster local.",
+        ) from error
+
+
+def memory_bytes(memory: str | int) -> int:
+    """Bytes from a number or a text such as ``4GiB``."""
+    try:
+        size = int(dask.utils.parse_bytes(memory))
+    except ValueError as error:
+        raise UsageError(
+            "not an amount of memory", where="--memory", expected="like 4GiB", found=repr(memory)
+        ) from error
+    if size <= 0:
+        raise UsageError("memory must be positive", where="--memory", found=repr(memory))
+    return size
+
+
+def available_memory_bytes() -> int:
+    """Memory that is free now, within the limit this process itself runs under."""
+    return int(min(psutil.virtual_memory().available, MEMORY_LIMIT))
+
+
+def open_engine(
+    cluster: str = "local",
+    workers: int | None = None,
+    threads: int | None = None,
+    memory: str | int | None = None,
+    *,
+    pause_s: float = 1.0,
+) -> Engine:
+    """An engine by name: ``local``, ``none``, or the address of a Dask scheduler.
+
+    ``threads`` and ``memory`` are per worker. By default: one thread each, as many workers as there
+    are cores for them, and 80 % of the free memory shared out evenly. To be used in a ``with``.
+    """
+    for name, count in (("--workers", workers), ("--threads", threads)):
+        if count is not None and count < 1:
+            raise UsageError("must be at least 1", where=name, found=str(count))
+    if "://" in cluster:
+        return RemoteEngine(cluster, pause_s)
+    kinds = {"local": LocalEngine, "none": InlineEngine}
+    if cluster not in kinds:
+        raise UsageError(
+            "no such place to run",
+            where="--cluster",
+            expected="local, none, or a scheduler address such as tcp://host:8786",
+            found=repr(cluster),
+        )
+    threads = threads or 1
+    count = 1 if cluster == "none" else workers or max(1, CPU_COUNT // threads)
+    share = int(available_memory_bytes() * MEMORY_SHARE / count)
+    return kinds[cluster](count, threads, memory_bytes(memory) if memory else share, pause_s)

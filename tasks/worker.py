@@ -1,0 +1,108 @@
+"""What runs inside a worker process: a few units, one after the other, and their outcomes.
+
+Nothing here may import Prefect, and units arrive as the *name* of a function plus JSON-able specs,
+so that a worker needs no object of the flow process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from cohortflow.errors import CohortflowError, StageFailed
+
+Outcome = dict[str, Any]
+UnitFunction = Callable[[dict[str, Any]], Outcome]
+
+FLOW_PID = "COHORTFLOW_FLOW_PID"
+_PR_SET_PDEATHSIG = 1
+
+
+@cache
+def load_function(name: str) -> UnitFunction:
+    """The function called ``package.module:function``."""
+    module, _, attribute = name.partition(":")
+    function: UnitFunction = getattr(importlib.import_module(module), attribute)
+    return function
+
+
+def failed_outcome(
+    spec: dict[str, Any],
+    error: CohortflowError,
+    *,
+    seconds: float = 0.0,
+    details: str = "",
+) -> Outcome:
+    """Outcome of a unit that could not speak for itself; ``by: engine`` tells it from its own."""
+    named = {**error.to_json(), "transient": error.transient, "traceback": details}
+    return {
+        "key": spec.get("key"),
+        "step": spec.get("step"),
+        "subject": spec.get("subject"),
+        "state": "failed",
+        "error": named,
+        "seconds": seconds,
+        "warnings": [],
+        "facts": {},
+        "by": "engine",
+    }
+
+
+def run_one(function: str, spec: dict[str, Any]) -> Outcome:
+    """Run one unit; whatever it raises becomes a failed outcome."""
+    started = time.perf_counter()
+    try:
+        outcome = load_function(function)(spec)
+        json.dumps(outcome)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary of a unit
+        named = error if isinstance(error, CohortflowError) else _unexpected(function, error)
+        details = traceback.format_exc()
+        return failed_outcome(spec, named, seconds=time.perf_counter() - started, details=details)
+    return outcome
+
+
+def _unexpected(function: str, error: BaseException) -> CohortflowError:
+    return StageFailed(
+        f"{type(error).__name__}: {error}",
+        where=function,
+        hint="The unit's own error handling was bypassed; the traceback is kept with the failure.",
+    )
+
+
+def run_chunk(function: str, flight: str, topic: str, specs: Sequence[dict[str, Any]]) -> None:
+    """Run units one after the other in this worker, telling the flow of each as it settles.
+
+    Outcomes travel as events, in order and ahead of the task's own end: the flow knows which unit a
+    dead worker was at, and needs no second round trip to fetch results.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    worker.log_event(topic, [flight, -1, ""])
+    for position, spec in enumerate(specs):
+        outcome = run_one(function, spec)
+        worker.log_event(topic, [flight, position, json.dumps(outcome)])
+
+
+def dask_setup(worker: Any) -> None:
+    """Preload hook of our own worker processes: live no longer than the flow, leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    if not sys.platform.startswith("linux"):
+        return  # elsewhere Dask's own pipe to the parent ends the worker, if later
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    flow = os.environ.get(FLOW_PID)
+    if flow and os.getppid() != int(flow):
+        os._exit(1)  # the flow died before the line above
