@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cohortflow.topology.ragged import pack, transpose, unpack
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_pack_transpose_unpack_returns_every_diagram(counts: list[list[int]]):
+    rng = np.random.default_rng(0)
+    subjects = [[rng.random((n, 2)) for n in regions] for regions in counts]
+    packed = [pack(regions) for regions in subjects]
+    bars, offsets = transpose([p[0] for p in packed], [p[1] for p in packed])
+    dataset = xr.Dataset(
+        {
+            "birth_death_1": (("bar_1", "birth_death"), bars),
+            "offset_1": ("cell_edge", offsets),
+        }
+    )
+    for region in range(3):
+        cells = unpack(dataset, 1, region * len(subjects), (region + 1) * len(subjects))
+        assert len(cells) == len(subjects)
+        for subject, cell in enumerate(cells):
+            np.testing.assert_array_equal(cell, subjects[subject][region])
+
+
+def test_nothing_but_empty_diagrams():
+    bars, offsets = pack([np.empty((0, 2))] * 3)
+    assert bars.shape == (0, 2)
+    np.testing.assert_array_equal(offsets, [0, 0, 0, 0])
