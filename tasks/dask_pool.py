@@ -32,9 +32,10 @@ class DaskPool:
     def __init__(self, client: Client, function: str) -> None:
         self.client = client
         self.function = function
-        self.topic = f"cohortflow-{uuid.uuid4().hex}"
+        self.topic = f"cohortflow-{client.id}"  # one for all: the scheduler keeps old events
+        self._mark = uuid.uuid4().hex[:12]
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._futures: dict[str, Future] = {}
+        self._futures: dict[str, Future[Any]] = {}
         self._last: dict[str, int] = {}
         self._known: set[str] = set()
         self._restarting: set[str] = set()
@@ -52,7 +53,10 @@ class DaskPool:
     # --- what Dask tells (on its event loop) ------------------------------------------------------
 
     def _on_unit_event(self, event: tuple[float, Any]) -> None:
-        flight, position, text = event[1]
+        name, position, text = event[1]
+        mark, _, flight = name.partition("/")
+        if mark != self._mark:
+            return  # of an earlier batch, given up since
         if position < 0:
             self._inbox.put(Started(flight))
         else:
@@ -70,11 +74,11 @@ class DaskPool:
     def _on_memory_event(self, event: tuple[float, Any]) -> None:
         self._inbox.put(OverMemory(event[1]["worker"]))
 
-    def _on_done(self, flight: str, future: Future) -> None:
+    def _on_done(self, flight: str, future: Future[Any]) -> None:
         if self._futures.pop(flight, None) is None or flight not in self._last:
             return
         if future.status != "error":
-            self._inbox.put(Broken(flight, future.status, transient=True))
+            self._inbox.put(Broken(flight, str(future.status), transient=True))
             return
         error = future.exception()
         if not isinstance(error, KilledWorker):  # its worker's departure tells the same, and who
@@ -98,10 +102,10 @@ class DaskPool:
         future = self.client.submit(
             run_chunk,
             self.function,
-            flight,
+            f"{self._mark}/{flight}",
             self.topic,
             list(specs),
-            key=f"{self.topic}-{flight}",
+            key=f"units-{self._mark}-{flight}",
             workers=[worker],
             allow_other_workers=False,
             pure=False,
@@ -141,8 +145,9 @@ class DaskPool:
 
     def _present(self) -> dict[str, int]:
         try:
+            scheduler: Any = self.client.scheduler
             identity = self.client.sync(
-                self.client.scheduler.identity, n_workers=-1, callback_timeout=POLL_LIMIT_S
+                scheduler.identity, n_workers=-1, callback_timeout=POLL_LIMIT_S
             )
         except (OSError, TimeoutError) as error:
             log.warning("The scheduler does not answer: %s", error)

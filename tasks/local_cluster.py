@@ -107,6 +107,7 @@ def local_cluster(workers: int, threads: int, memory_bytes: int) -> Iterator[Loc
         "distributed.worker.preload": ["tasks.worker"],
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.http.routes": [],
+        "distributed.admin.low-level-log-length": 100,  # past outcomes the scheduler would keep
     }
     quiet = not log.isEnabledFor(logging.DEBUG)
     with contextlib.ExitStack() as stack:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
+
+from tasks.logs import setup_logging
+
+__all__ = ["Progress", "StepProgress", "open_progress", "setup_logging"]
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +102,7 @@ class Progress:
         self._steps: dict[str, StepProgress] = {}
         self._began: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._latest = clock()
         self._ended = threading.Event()
         console = console or Console(stderr=True)
         self._bars = _Bars(console) if console.is_terminal else None
@@ -120,9 +127,8 @@ class Progress:
     def begin(self, step: str, total: int, kept: int = 0) -> None:
         """Announce a step, or more units of one; ``kept`` of its units are done already."""
         with self._lock:
-            now = self._clock()
             before = self._steps.get(step, StepProgress(step, 0))
-            self._began.setdefault(step, now)
+            self._began.setdefault(step, self._clock())
             state = replace(
                 before, total=before.total + total, done=before.done + kept, kept=before.kept + kept
             )
@@ -133,14 +139,22 @@ class Progress:
         """Count one more settled unit."""
         with self._lock:
             before = self._steps[step]
+            self._latest = self._clock()
             state = replace(
                 before,
                 done=before.done + 1,
                 failed=before.failed + failed,
-                seconds=self._clock() - self._began[step],
+                seconds=self._latest - self._began[step],
             )
             self._steps[step] = state
         self._publish(state)
+
+    def report(self, step: str, done: int, total: int, outcome: dict[str, Any]) -> None:
+        """Count an outcome of a step that nobody announced: it began when the last one moved."""
+        if step not in self._steps:
+            self._began[step] = self._latest
+            self.begin(step, total)
+        self.advance(step, failed=outcome["state"] != "done")
 
     def steps(self) -> list[StepProgress]:
         """Where every step stands, in the order they began."""
@@ -162,6 +176,16 @@ class Progress:
                     log.info("%s", state)
 
 
+Report = Callable[[str, int, int, dict[str, Any]], None]
+
+
+@contextlib.contextmanager
+def open_progress(interval_s: float = 60.0, listener: Listener | None = None) -> Iterator[Report]:
+    """Progress for the length of a run, as the function that outcomes are reported to."""
+    with Progress(interval_s=interval_s, listener=listener) as progress:
+        yield progress.report
+
+
 class _Bars:
     """One bar per step in the terminal."""
 
@@ -175,7 +199,7 @@ class _Bars:
             TextColumn("[red]{task.fields[failed]}"),
             console=console,
         )
-        self._ids = {}  # type: ignore[var-annotated]
+        self._ids: dict[str, TaskID] = {}
 
     def start(self) -> None:
         self._bars.start()
