@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cohortflow.cohort.storage import TEMPORARY, Storage
@@ -81,7 +81,7 @@ class LocalStorage(Storage):
     def create(self, path: str, data: bytes) -> None:
         full = self._full(path)
         folder = os.path.dirname(full)
-        temporary = self._write_temporary(folder, data)
+        temporary, fresh = self._write_temporary(folder, data)
         try:
             os.link(temporary, full)
         except FileExistsError:
@@ -99,11 +99,12 @@ class LocalStorage(Storage):
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-        _sync_folder(folder)
+        for name in (folder, *fresh):
+            _sync_folder(name)
 
     def write(self, path: str, data: bytes) -> None:
         full = self._full(path)
-        temporary = self._write_temporary(os.path.dirname(full), data)
+        temporary, _ = self._write_temporary(os.path.dirname(full), data)
         try:
             os.replace(temporary, full)
         except OSError as error:
@@ -116,14 +117,13 @@ class LocalStorage(Storage):
         full = {os.path.join(self._full(path), name): data for name, data in files.items()}
         folders = sorted({os.path.dirname(name) for name in full}, key=len, reverse=True)
         try:
-            for folder in folders:
-                self._make(folder)
+            fresh = [above for folder in folders for above in self._make(folder)]
             for name, data in full.items():
                 with open(name, "wb") as file:
                     file.write(data)
             for name in full:
                 _sync(name)
-            for folder in folders:
+            for folder in (*folders, *fresh):
                 _sync_folder(folder)
         except OSError as error:
             raise _unavailable(error, self._full(path)) from error
@@ -155,10 +155,11 @@ class LocalStorage(Storage):
     def local_path(self, path: str) -> Path:
         return Path(self._full(path))
 
-    def _write_temporary(self, folder: str, data: bytes) -> str:
+    def _write_temporary(self, folder: str, data: bytes) -> tuple[str, Sequence[str]]:
+        """A synced file beside the target, and the folders that gained a new folder for it."""
         name = os.path.join(folder, f"{TEMPORARY}{secrets.token_hex(8)}")
         try:
-            handle = self._open_new(name, folder)
+            handle, fresh = self._open_new(name, folder)
             try:
                 view = memoryview(data)
                 while view:
@@ -170,20 +171,20 @@ class LocalStorage(Storage):
             with contextlib.suppress(OSError):
                 os.unlink(name)
             raise _unavailable(error, name) from error
-        return name
+        return name, fresh
 
-    def _open_new(self, name: str, folder: str) -> int:
+    def _open_new(self, name: str, folder: str) -> tuple[int, Sequence[str]]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        fresh: Sequence[str] = ()
         for _ in range(_TRIES):
             try:
-                return os.open(name, flags, 0o644)
+                return os.open(name, flags, 0o644), fresh
             except FileNotFoundError:  # not there yet, or pruned while it was empty
-                with contextlib.suppress(FileNotFoundError):
-                    self._make(folder)
-        return os.open(name, flags, 0o644)
+                fresh = (*fresh, *self._make(folder))
+        return os.open(name, flags, 0o644), fresh
 
-    def _make(self, folder: str) -> None:
-        """Make a folder; each new level is synced into the one above."""
+    def _make(self, folder: str) -> Sequence[str]:
+        """Make a folder; returns the folders above that gained one and are not synced yet."""
         if self._away():
             raise self._missing("")
         missing = []
@@ -191,11 +192,13 @@ class LocalStorage(Storage):
         while not os.path.isdir(above):
             missing.append(above)
             above = os.path.dirname(above)
+        fresh = []
         for name in reversed(missing):
-            with contextlib.suppress(FileExistsError):
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
                 os.mkdir(name)
-            _sync_folder(os.path.dirname(name))
+            fresh.append(os.path.dirname(name))
         self._seen = True
+        return fresh
 
 
 def _sync(name: str) -> None:

@@ -1,0 +1,94 @@
+"""Documents without certain subjects: lines dropped, keys made pending, mentions struck out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cohortflow.cohort.entries import KEY_DIGITS
+from cohortflow.cohort.ingests import Ingested
+from cohortflow.cohort.selections import Selection
+
+STRUCK = "[withdrawn]"
+
+
+class Withdrawal:
+    """Takes subjects, and the keys that go with them, out of the store's documents."""
+
+    def __init__(self, subjects: Sequence[str], keys: set[str]) -> None:
+        self.subjects = frozenset(subjects)
+        self.keys = {key[:KEY_DIGITS] for key in keys}
+        # An id inside a longer name is somebody else's.
+        names = "|".join(re.escape(s) for s in sorted(subjects, key=len, reverse=True))
+        self._word = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])")
+
+    def mentions(self, value: Any) -> bool:
+        """Whether a subject is named anywhere, as a value, a name or a word of a text."""
+        if isinstance(value, Mapping):
+            return any(self.mentions(k) or self.mentions(v) for k, v in value.items())
+        if isinstance(value, (list, tuple)):
+            return any(map(self.mentions, value))
+        return isinstance(value, str) and self._word.search(value) is not None
+
+    def concerns(self, part: Mapping[str, Any]) -> bool:
+        """Whether a part of an index names a subject, or a key that goes."""
+        return self.mentions(part) or any(key[:KEY_DIGITS] in self.keys for key in part["key"])
+
+    def strike(self, value: Any) -> Any:
+        """The value without them: items and members dropped, words in texts struck out."""
+        if isinstance(value, Mapping):
+            return {k: self.strike(v) for k, v in value.items() if k not in self.subjects}
+        if isinstance(value, (list, tuple)):
+            kept = [v for v in value if not (isinstance(v, str) and v in self.subjects)]
+            return [self.strike(v) for v in kept]
+        return self._word.sub(STRUCK, value) if isinstance(value, str) else value
+
+    def part(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        """A part of an index without their rows; rows of removed keys are pending."""
+        count = len(part["key"])
+        rows = [i for i in range(count) if not self._is_theirs(part, i)]
+        result: dict[str, Any] = {}
+        for name, value in part.items():
+            if name in ("axes", "recipes"):
+                result[name] = value
+            elif isinstance(value, list) and len(value) == count:
+                result[name] = [value[i] for i in rows]
+            elif name in ("error", "warnings") and isinstance(value, Mapping):
+                moved = {str(new): value.get(str(old)) for new, old in enumerate(rows)}
+                result[name] = {row: self.strike(v) for row, v in moved.items() if v is not None}
+            else:
+                result[name] = self.strike(value)
+        gone = [key[:KEY_DIGITS] in self.keys for key in result["key"]]
+        states = zip(result["state"], gone, strict=True)
+        result["state"] = ["pending" if missing else state for state, missing in states]
+        return result
+
+    def selection(self, selection: Selection, number: int) -> Selection:
+        """A selection without their lines; its digest stays, ``withdrawn`` counts up."""
+        lines = [line for line in selection.subjects if line["subject"] not in self.subjects]
+        return Selection(
+            question=selection.question,
+            number=number,
+            digest=selection.digest,
+            subjects=lines,
+            described=self.strike(selection.described),
+            withdrawn=selection.withdrawn + len(selection.subjects) - len(lines),
+        )
+
+    def ingested(self, ingested: Ingested, number: int) -> Ingested:
+        """An ingest without them; their numbers are never given again."""
+        return Ingested(
+            number=number,
+            subjects={i: s for i, s in ingested.subjects.items() if i not in self.subjects},
+            options=self.strike(ingested.options),
+            assigned={i: n for i, n in ingested.assigned.items() if i not in self.subjects},
+            next_number=ingested.next_number,
+        )
+
+    def _is_theirs(self, part: Mapping[str, Any], row: int) -> bool:
+        if part["subject"][row] in self.subjects:
+            return True
+        point = part.get("point", ())
+        labels = point[row] if row < len(point) else ()
+        return any(isinstance(label, str) and label in self.subjects for label in labels)
