@@ -203,7 +203,7 @@ def _format(relative: PurePath) -> Format | None:
     name = relative.name
     lower = name.lower()
     ending = name.split(".", 1)[0].rsplit("_", 1)[-1]
-    if lower.startswith(("participants.", "phenotypic.")):
+    if lower.startswith(("participants.", "phenotypic.", "atlas.")):
         return None
     if lower.endswith(fmriprep.BOLD):
         # Coordinates of atlases are in MNI space: other spaces of one run are not for them.

@@ -75,7 +75,8 @@ def _split(text: str, delimiter: str | None, where: str) -> tuple[list[_Row], li
             continue
         if stripped.startswith("#"):
             if not rows:
-                comments.append(_fields(stripped, "\t" if "\t" in stripped else delimiter, False))
+                bare = stripped.lstrip("#").strip()
+                comments.append(_fields(bare, "\t" if "\t" in bare else delimiter, '"' in bare))
             continue
         rows.append(_Row(number, _fields(line if delimiter else stripped, delimiter, quoted)))
     return rows, comments

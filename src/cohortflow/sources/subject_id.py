@@ -67,7 +67,7 @@ def identify(
     name = stem(relative.name, suffixes)
     label = bids_label(relative)
     if rule and rule.startswith("regex:"):
-        return _by_pattern(relative, rule.removeprefix("regex:"), label)
+        return _by_pattern(relative.with_name(name), rule.removeprefix("regex:"), label)
     if label and rule in (None, "bids"):
         return Identity(check_identifier(label[0]), label[1])
     folder = relative.parts[0] if len(relative.parts) > 1 else None

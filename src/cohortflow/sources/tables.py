@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,16 +47,26 @@ def read_table(path: Path | str) -> Table:
     if start is None:
         raise EmptyInput("the table has no header", where=path.name)
     delimiter = _delimiter(path.name, lines[start])
-    body = io.StringIO("\n".join(lines[start:]) + "\n", newline="")
-    reader = csv.reader(body, delimiter=delimiter, skipinitialspace=True)
-    try:
-        columns = _header(next(reader), path.name)
-        rows, numbers = _rows(reader, columns, start, path.name)
-    except csv.Error as error:
-        raise UnreadableFile(
-            "the table cannot be read", where=f"{path.name} line {start + reader.line_num}"
-        ) from error
+    columns, rows, numbers = _parse("\n".join(lines[start:]) + "\n", delimiter, start, path.name)
     return Table(path.name, columns, tuple(rows), tuple(numbers))
+
+
+def _parse(
+    body: str, delimiter: str, start: int, name: str
+) -> tuple[tuple[str, ...], list[dict[str, str]], list[int]]:
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter, skipinitialspace=True)
+    rows: list[dict[str, str]] = []
+    numbers: list[int] = []
+    try:
+        columns = _header(next(reader), name)
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                rows.append(_row(fields, columns, f"{name} line {start + reader.line_num}"))
+                numbers.append(start + reader.line_num)
+    except csv.Error as error:
+        where = f"{name} line {start + reader.line_num}"
+        raise UnreadableFile("the table cannot be read", where=where, found=str(error)) from error
+    return columns, rows, numbers
 
 
 def _delimiter(name: str, header: str) -> str:
@@ -73,22 +83,12 @@ def _header(fields: Sequence[str], name: str) -> tuple[str, ...]:
     return tuple(c or f"column {i}" for i, c in enumerate(columns, start=1))
 
 
-def _rows(
-    reader: Iterator[list[str]], columns: tuple[str, ...], start: int, name: str
-) -> tuple[list[dict[str, str]], list[int]]:
-    rows: list[dict[str, str]] = []
-    numbers: list[int] = []
-    for offset, fields in enumerate(reader, start=2):
-        if not any(field.strip() for field in fields):
-            continue
-        line = start + offset
-        if len(fields) != len(columns):
-            raise UnreadableFile(
-                "a row has another number of fields than the header",
-                where=f"{name} line {line}",
-                expected=str(len(columns)),
-                found=str(len(fields)),
-            )
-        rows.append({c: f.strip() for c, f in zip(columns, fields, strict=True)})
-        numbers.append(line)
-    return rows, numbers
+def _row(fields: Sequence[str], columns: tuple[str, ...], where: str) -> dict[str, str]:
+    if len(fields) != len(columns):
+        raise UnreadableFile(
+            "a row has another number of fields than the header",
+            where=where,
+            expected=str(len(columns)),
+            found=str(len(fields)),
+        )
+    return {column: field.strip() for column, field in zip(columns, fields, strict=True)}
