@@ -22,7 +22,7 @@ class Recorder(Protocol):
         """Something the reader of the report must know; kept in the entry's record."""
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryRecorder:
     """Keeps everything in lists: for tests, notebooks and the unit's own record."""
 

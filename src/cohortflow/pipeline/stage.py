@@ -80,9 +80,9 @@ class Stage:
     admitted subject to the facts of its ingested entry; parameters that only steer planning are
     put back to their defaults there, so that they stay out of the key.
     ``columns(parameters)`` names the participants columns whose values the stage reads.
-    ``expected(parameters)`` maps a column to the number of distinct values it needs, checked by the
-    stage itself. ``trains``: writes weights and reads a frozen selection. ``scores``: subjects seen
-    by the weights behind an input are refused. ``tolerance``: of its golden test, relative.
+    ``trains``: writes weights and reads a frozen selection. ``scores``: subjects seen
+    by the weights behind an input are refused. ``paired``: inputs that read many and are joined on
+    subject. ``tolerance``: of its golden test, relative.
     """
 
     name: str
@@ -98,6 +98,7 @@ class Stage:
     cost: Callable[[Any, Sequence[Facts]], Cost] | None = None
     trains: bool = False
     scores: bool = False
+    paired: tuple[str, ...] = ()
     threads: int | None = None
     retries: int = 1
     timeout_s: float = 3600.0

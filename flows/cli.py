@@ -1,0 +1,520 @@
+"""The command line: thin and typed; every command calls a flow or a query."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cohortflow.errors import CohortflowError, UnknownName, UsageError, nearest
+from flows.environment import set_defaults
+
+set_defaults()
+
+app = typer.Typer(
+    name="cohortflow",
+    help="Cohorts of medical recordings, from raw files to reproducible reports.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console()
+err = Console(stderr=True)
+log = logging.getLogger("cohortflow.cli")
+
+CohortArgument = Annotated[str, typer.Argument(help="Folder or s3:// URL of the cohort.")]
+PipelineArgument = Annotated[str, typer.Argument(help="Slug of a pipeline, or a YAML file.")]
+SetOption = Annotated[
+    list[str], typer.Option("--set", help="step.parameter=value or axes.network=[DMN]; repeatable.")
+]
+AtOption = Annotated[list[str], typer.Option("--at", help="Only these points: fold=0; repeatable.")]
+SubjectsOption = Annotated[str | None, typer.Option(help="Only these subjects, comma separated.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def main() -> None:
+    """Entry point: named errors become one line on stderr and their exit code."""
+    try:
+        app(standalone_mode=True)
+    except CohortflowError as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _complain(error: CohortflowError) -> None:
+    told = error.to_json()
+    err.print(
+        f"error [{told['code']}]: {told['message']}", style="red", markup=False, soft_wrap=True
+    )
+    if told["hint"]:
+        err.print(f"  {told['hint']}", markup=False, soft_wrap=True)
+
+
+def _say(text: str) -> None:
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _dump(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> None:
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*[str(cell) for cell in row])
+    out.print(table, markup=False)
+
+
+@app.callback()
+def _setup(verbose: Annotated[int, typer.Option("-v", "--verbose", count=True)] = 0) -> None:
+    from tasks.logs import setup_logging
+
+    setup_logging(verbose)
+
+
+# --- what there is --------------------------------------------------------------------------------
+
+
+@app.command("list")
+def list_command(
+    what: Annotated[str, typer.Argument(help="pipelines, stages or systems")] = "pipelines",
+    as_json: JsonOption = False,
+) -> None:
+    """List pipelines, stages or systems."""
+    listings: dict[str, Callable[[], list[list[str]]]] = {
+        "pipelines": _pipelines, "stages": _stages, "systems": _systems,
+    }  # fmt: skip
+    if what not in listings:
+        raise UnknownName(f"nothing called {what!r} to list", hint=nearest(what, listings))
+    rows = listings[what]()
+    if as_json:
+        _dump([{"name": name, "about": about} for name, about in rows])
+    else:
+        _table(["name", "about"], [list(row) for row in rows])
+
+
+def _pipelines() -> list[list[str]]:
+    from cohortflow.pipeline.load import load_pipeline, packaged_pipelines
+
+    return [[slug, load_pipeline(slug).title] for slug in packaged_pipelines()]
+
+
+def _stages() -> list[list[str]]:
+    from cohortflow.stages import CATALOGUE
+
+    return [[stage.name, stage.about] for stage in CATALOGUE.values()]
+
+
+def _systems() -> list[list[str]]:
+    from cohortflow.systems import SYSTEMS
+
+    return [[name, system.title] for name, system in SYSTEMS.items()]
+
+
+@app.command()
+def describe(
+    name: Annotated[str, typer.Argument(help="A stage or a pipeline.")], as_json: JsonOption = False
+) -> None:
+    """Describe a stage (inputs, parameters, output) or a pipeline (steps, axes)."""
+    from flows.describe import describe_name
+
+    described = describe_name(name)
+    if as_json:
+        _dump(described)
+    else:
+        for line in described["lines"]:
+            _say(line)
+
+
+@app.command()
+def info() -> None:
+    """Versions and where things are kept."""
+    from cohortflow.report.from_run import PACKAGES, _version
+
+    _table(["package", "version"], [[name, _version(name) or "not installed"] for name in PACKAGES])
+
+
+# --- ingest ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def ingest(
+    source: Annotated[
+        str | None, typer.Argument(help="Folder or file to read; '-' for the remembered one.")
+    ],
+    cohort: CohortArgument,
+    participants: Annotated[Path | None, typer.Option(help="Table of participants.")] = None,
+    columns: Annotated[str | None, typer.Option(help="group=DX_GROUP,age=AGE")] = None,
+    subject_from: Annotated[
+        str | None, typer.Option(help="name, folder, bids or regex:PATTERN")
+    ] = None,
+    atlas: Annotated[str, typer.Option(help="none, dosenbach160, cc200=TABLE or a table")] = "none",
+    networks: Annotated[Path | None, typer.Option(help="Table of networks for the atlas.")] = None,
+    repetition_times: Annotated[
+        str | None, typer.Option(help="Seconds, or a table by site.")
+    ] = None,
+    transpose: Annotated[bool, typer.Option(help="Files are (region, time).")] = False,
+    patient_column: Annotated[
+        str | None, typer.Option(help="Column that says whose recording.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read recordings into a cohort; made if it is not there."""
+    from flows.ingest import IngestRequest, ingest_source
+
+    report = ingest_source(
+        IngestRequest(
+            source=None if source == "-" else source,
+            cohort=cohort,
+            options={
+                "participants": participants,
+                "columns": _pairs(columns),
+                "subject_from": subject_from,
+                "atlas": atlas,
+                "networks": networks,
+                "repetition_times": _number(repetition_times),
+                "transpose": transpose,
+                "patient_column": patient_column,
+            },
+        )
+    )
+    if as_json:
+        _dump(report.to_json())
+    else:
+        _tell_ingest(report)
+    if report.refused:
+        raise typer.Exit(3)
+
+
+def _tell_ingest(report: Any) -> None:
+    for note in report.notes:
+        _say(f"note: {note}")
+    for subject, warnings in report.warnings.items():
+        for warning in warnings:
+            _say(f"warning: {subject}: {warning['message']}")
+    for subject, error in report.refused.items():
+        err.print(
+            f"refused {subject} [{error['code']}]: {error['message']}", style="red", markup=False
+        )
+    _say(
+        f"{len(report.new)} new, {len(report.changed)} changed, {len(report.unchanged)} unchanged, "
+        f"{len(report.refused)} refused"
+    )
+
+
+def _pairs(text: str | None) -> dict[str, str]:
+    if not text:
+        return {}
+    pairs = [item.partition("=") for item in text.split(",")]
+    wrong = [name for name, equals, column in pairs if not equals or not column]
+    if wrong:
+        raise UsageError(f"--columns {text}: {wrong[0]!r} has no column", expected="name=COLUMN,…")
+    return {name.strip(): column.strip() for name, _, column in pairs}
+
+
+def _number(text: str | None) -> float | str | None:
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return text
+
+
+# --- plan and run ---------------------------------------------------------------------------------
+
+
+def _points(at: list[str]) -> dict[str, tuple[str, ...]]:
+    points: dict[str, tuple[str, ...]] = {}
+    for item in at:
+        axis, equals, labels = item.partition("=")
+        if not equals:
+            raise UsageError(f"--at {item} has no '='", expected="axis=label")
+        points[axis] = (*points.get(axis, ()), *labels.split(","))
+    return points
+
+
+@app.command()
+def plan(
+    pipeline: PipelineArgument,
+    cohort: CohortArgument,
+    set_: SetOption = [],  # noqa: B006 - typer reads the default, nothing changes it
+    at: AtOption = [],  # noqa: B006
+    subjects: SubjectsOption = None,
+    retry_failed: bool = False,
+    refresh: Annotated[list[str], typer.Option(help="Renew this step's training selection.")] = [],  # noqa: B006
+    no_train: Annotated[bool, typer.Option("--no-train")] = False,
+    units: Annotated[bool, typer.Option(help="One line per unit instead of per reason.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What a run would do, and why; writes nothing."""
+    from cohortflow.pipeline.reasons import summary
+    from tasks.session import RunRequest, plan_only
+
+    request = RunRequest(
+        pipeline, cohort, tuple(set_), _points(at), _listed(subjects), retry_failed, tuple(refresh), not no_train
+    )  # fmt: skip
+    planned, projection = plan_only(request)
+    rows = summary(planned)
+    if as_json:
+        _dump({"steps": rows, "projection": vars(projection)})
+        return
+    if units:
+        _table(
+            ["step", "subject", "point", "state", "reason", "key"],
+            [
+                [
+                    u.step,
+                    u.subject or "-",
+                    planned.tables[u.step].point(u),
+                    u.state,
+                    u.reason,
+                    u.key[:16],
+                ]
+                for u in planned.units()
+            ],
+        )
+    else:
+        _table(["step", "action", "units", "reason"], [list(row.values()) for row in rows])
+    _say(
+        f"{projection.units} units to run: about {projection.seconds:.0f} core seconds, "
+        f"{projection.disk_bytes / 2**20:.1f} MiB on disk, at most "
+        f"{projection.memory_bytes / 2**20:.0f} MiB of memory a unit"
+        + (f" ({projection.memory_step})" if projection.memory_step else "")
+    )
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+@app.command()
+def run(
+    pipeline: PipelineArgument,
+    cohort: CohortArgument,
+    set_: SetOption = [],  # noqa: B006
+    at: AtOption = [],  # noqa: B006
+    subjects: SubjectsOption = None,
+    retry_failed: bool = False,
+    refresh: Annotated[list[str], typer.Option(help="Renew this step's training selection.")] = [],  # noqa: B006
+    no_train: Annotated[bool, typer.Option("--no-train")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for another run of this pipeline.")] = False,
+    cluster: Annotated[str, typer.Option(help="local, tcp://scheduler or none")] = "local",
+    workers: int | None = None,
+    threads: int | None = None,
+    memory: Annotated[str | None, typer.Option(help="Per worker, such as 4GiB.")] = None,
+    prefect: Annotated[bool, typer.Option(help="Record the run in Prefect.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a pipeline over a cohort; what stands is not computed again."""
+    from tasks.session import RunRequest
+
+    request = RunRequest(
+        pipeline, cohort, tuple(set_), _points(at), _listed(subjects), retry_failed, tuple(refresh),
+        not no_train, wait, cluster, workers, threads, memory,
+    )  # fmt: skip
+    result = run_request(request, prefect=prefect)
+    if as_json:
+        _dump({"counts": result.counts, "report": result.report, "run": result.run_id,
+               "steps": [vars(timing) for timing in result.timings]})  # fmt: skip
+    else:
+        _tell_run(result)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+def run_request(request: Any, *, prefect: bool) -> Any:
+    """Run with progress, signals, report and tracking; with or without Prefect."""
+    from flows.finish import after_run
+    from tasks.progress import Progress
+
+    stop = _stop_on_signals()
+    command = "cohortflow " + " ".join(sys.argv[1:])
+    with Progress() as progress:
+        common: dict[str, Any] = {
+            "stop": stop, "progress": progress, "after_run": after_run(command),
+        }  # fmt: skip
+        if prefect:
+            from flows.cohort import run_with_prefect
+
+            return run_with_prefect(request, **common)
+        from flows.process import process_cohort
+
+        return process_cohort(request, **common)
+
+
+def _stop_on_signals() -> threading.Event:
+    """The first Ctrl-C or SIGTERM ends the run cleanly, the second at once."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        log.warning("stopping: finished units are kept; once more to stop at once")
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    return stop
+
+
+def _tell_run(result: Any) -> None:
+    ran = [t for t in result.timings if t.units]
+    if ran:
+        _table(
+            ["step", "units", "done", "failed", "wall s"],
+            [[t.step, t.units, t.done, t.failed, f"{t.wall_s:.1f}"] for t in ran],
+        )
+    else:
+        _say("nothing to do: all that was asked for stands")
+    _say(", ".join(f"{n} {state}" for state, n in sorted(result.counts.items())))
+    if result.report:
+        _say(f"report: {result.report}")
+    if result.exit_code == 4:
+        err.print("error [selection-empty]: no unit was selected", style="red", markup=False)
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+@app.command()
+def status(cohort: CohortArgument, as_json: JsonOption = False) -> None:
+    """Units by state and step, and failures by cause."""
+    from cohortflow.cohort.cohort import open_cohort
+    from flows.looking import tell_status
+    from tasks.status import cohort_status
+
+    found = cohort_status(open_cohort(cohort))
+    if as_json:
+        _dump(found)
+    else:
+        tell_status(found, _table, _say)
+
+
+@app.command()
+def runs(cohort: CohortArgument, as_json: JsonOption = False) -> None:
+    """Runs on this cohort, the newest last."""
+    from cohortflow.cohort.cohort import open_cohort
+    from flows.looking import list_runs
+
+    rows = list_runs(open_cohort(cohort))
+    if as_json:
+        _dump(rows)
+    else:
+        _table(
+            ["pipeline", "index", "run", "started", "ended", "units"],
+            [list(r.values()) for r in rows],
+        )
+
+
+@app.command()
+def report(
+    cohort: CohortArgument,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Whose report; needed where several ran.")
+    ] = None,
+) -> None:
+    """Render the report of the newest run again."""
+    from cohortflow.cohort.cohort import open_cohort
+    from flows.looking import render_again
+
+    _say(render_again(open_cohort(cohort), pipeline))
+
+
+@app.command()
+def replay(
+    cohort: CohortArgument, key: Annotated[str, typer.Argument(help="Key, or its start.")]
+) -> None:
+    """Run one unit again, in this process."""
+    from cohortflow.cohort.cohort import open_cohort
+    from flows.looking import replay_unit
+
+    outcome = replay_unit(open_cohort(cohort), key)
+    _say(f"{outcome['step']} {outcome['subject'] or 'cohort'}: {outcome['state']}")
+    if outcome["state"] != "done":
+        err.print(f"{outcome['error']['code']}: {outcome['error']['message']}", markup=False)
+        raise typer.Exit(3)
+
+
+# --- looking after the store ----------------------------------------------------------------------
+
+
+@app.command()
+def fsck(
+    cohort: CohortArgument,
+    deep: Annotated[bool, typer.Option(help="Check the digest of every file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for what is broken or belongs to nothing."""
+    from cohortflow.cohort.cohort import open_cohort
+    from cohortflow.cohort.maintenance import fsck as check
+
+    problems = check(open_cohort(cohort), deep=deep)
+    if as_json:
+        _dump([vars(problem) for problem in problems])
+    else:
+        for problem in problems:
+            _say(str(problem))
+        _say(f"{len(problems)} problems")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def gc(
+    cohort: CohortArgument,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what no kept index or selection names, a day after it was first seen so."""
+    from cohortflow.cohort.cohort import open_cohort
+    from cohortflow.cohort.maintenance import gc as collect
+
+    result = collect(open_cohort(cohort), dry_run=dry_run)
+    if as_json:
+        _dump(vars(result))
+    else:
+        _say(str(result))
+
+
+@app.command()
+def forget(
+    cohort: CohortArgument, who: Annotated[str, typer.Argument(help="A patient or a subject.")]
+) -> None:
+    """Remove what names a patient or a subject."""
+    from cohortflow.cohort.cohort import open_cohort
+    from cohortflow.cohort.maintenance import forget as remove
+
+    _say(str(remove(open_cohort(cohort), who)))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo goes.")] = Path("cohortflow-demo"),
+    full: Annotated[
+        bool, typer.Option("--full", help="Three degrees, six folds, five seeds.")
+    ] = False,
+    prefect: bool = True,
+) -> None:
+    """A generated cohort through the whole main pipeline, in a few minutes."""
+    from flows.demo import run_demo
+
+    result = run_demo(folder, full=full, run=lambda request: run_request(request, prefect=prefect))
+    _tell_run(result)
+    _say(f"report: {folder / 'report.html'}")
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""A stage or a pipeline in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cohortflow.errors import UnknownName, nearest
+from cohortflow.pipeline.load import load_pipeline, packaged_pipelines
+from cohortflow.pipeline.stage import Stage
+
+
+def describe_name(name: str) -> dict[str, Any]:
+    """What a stage reads, takes and writes; or the steps and axes of a pipeline."""
+    from cohortflow.stages import CATALOGUE
+
+    if name in CATALOGUE:
+        return _describe_stage(CATALOGUE[name])
+    if name in packaged_pipelines() or name.endswith((".yaml", ".yml")):
+        return _describe_pipeline(name)
+    known = [*CATALOGUE, *packaged_pipelines()]
+    raise UnknownName(f"no stage and no pipeline {name!r}", hint=nearest(name, known))
+
+
+def _describe_stage(stage: Stage) -> dict[str, Any]:
+    lines = [f"stage {stage.name}, version {stage.version}: {stage.about}", f"over {stage.scope}s"]
+    for name, reads in stage.reads.items():
+        many = "many" if reads.many else "one"
+        lines.append(f"reads {name}: {many} {' or '.join(reads.kinds)}")
+    lines.append(f"writes {stage.writes}")
+    schema = stage.parameters.model_json_schema()
+    for name, field in schema.get("properties", {}).items():
+        kind = field.get("type") or field.get("enum") or field.get("anyOf") or ""
+        default = f" = {field['default']}" if "default" in field else " (required)"
+        about = f": {field['description']}" if "description" in field else ""
+        lines.append(f"parameter {name} [{kind}]{default}{about}")
+    if stage.source:
+        lines.append(f"source: {stage.source}")
+    return {"stage": stage.name, "version": stage.version, "parameters": schema, "lines": lines}
+
+
+def _describe_pipeline(name: str) -> dict[str, Any]:
+    pipeline = load_pipeline(name)
+    lines = [f"pipeline {pipeline.slug}: {pipeline.title}"]
+    lines += [f"input {i.name}: {i.kind}" for i in pipeline.inputs.values()]
+    for axis in pipeline.axes.values():
+        values = (
+            ", ".join(str(v.label) for v in axis.values)
+            if axis.values
+            else (f"folds of {axis.split}" if axis.split else f"length of {axis.from_input}")
+        )
+        lines.append(f"axis {axis.name}: {values}")
+    for step in pipeline.steps:
+        over = f" over {', '.join(step.over)}" if step.over else ""
+        lines.append(f"step {step.id} ({step.stage.name}){over} → {step.stage.writes}")
+    return {"pipeline": pipeline.slug, "steps": [s.id for s in pipeline.steps], "lines": lines}

@@ -1,0 +1,63 @@
+"""Ingest: raw files into a cohort, made if it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pydantic
+
+from cohortflow.cohort.cohort import Cohort, create_cohort, open_cohort
+from cohortflow.cohort.leases import Lease
+from cohortflow.cohort.storage import open_storage
+from cohortflow.errors import NoSuchSource, UsageError
+from cohortflow.sources.ingest import IngestOptions, IngestReport, ingest, remembered
+
+
+@dataclass(frozen=True)
+class IngestRequest:
+    """``source`` None: the remembered one, with the remembered options."""
+
+    source: str | None
+    cohort: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def ingest_source(request: IngestRequest) -> IngestReport:
+    """Read what is new or changed; every good recording goes in, every bad one is refused by name."""
+    options = _options(request.options)
+    cohort = _open_or_create(request.cohort)
+    source = request.source
+    if source is None:
+        known = remembered(cohort)
+        if known is None:
+            raise NoSuchSource(
+                "no source is remembered for this cohort on this machine",
+                where=request.cohort,
+                hint="cohortflow ingest SOURCE COHORT",
+            )
+        return _under_lease(cohort, str(known[0]), known[1])
+    return _under_lease(cohort, source, options)
+
+
+def _under_lease(cohort: Cohort, source: str, options: IngestOptions) -> IngestReport:
+    with Lease.acquire(cohort.storage, "ingest", run_id="ingest"):
+        return ingest(cohort, source, options)
+
+
+def _options(options: Mapping[str, Any]) -> IngestOptions:
+    try:
+        return IngestOptions(**options)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"option {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            found=repr(first.get("input")),
+        ) from error
+
+
+def _open_or_create(url: str) -> Cohort:
+    if open_storage(url).exists("cohort.json"):
+        return open_cohort(url)
+    return create_cohort(url)

@@ -1,0 +1,49 @@
+"""Process a cohort through a pipeline: the main flow.
+
+Prefect knows the flow and its batches; the units of a batch are Dask's, and the store's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from cohortflow.cohort.leases import Lease
+from cohortflow.pipeline.unit import Unit
+from tasks.progress import Progress
+from tasks.session import RunRequest, RunResult, Session
+
+RunBatch = Callable[[Session, str, Sequence[Unit], int], dict[str, int]]
+AfterRun = Callable[[Session, RunResult], RunResult]
+
+
+def process_cohort(
+    request: RunRequest,
+    *,
+    stop: threading.Event | None = None,
+    run_batch: RunBatch | None = None,
+    progress: Progress | None = None,
+    after_run: AfterRun | None = None,
+) -> RunResult:
+    """Run every step over every subject, batch by batch, under a lease. Knows no Prefect."""
+    run_batch = run_batch or _plain_batch
+    with Session(request, stop=stop, progress=progress) as session:
+        lease = Lease.acquire(
+            session.cohort.storage, session.pipeline.slug, run_id=session.run_id, wait=request.wait
+        )
+        with lease:
+            session.begin()
+            for step in session.pipeline.steps:
+                for number, units in enumerate(session.batches(step.id)):
+                    run_batch(session, step.id, units, number)
+                session.close_step(step.id)
+                if session.stop.is_set():
+                    break
+            result = session.finish()
+            if after_run is not None and not result.cancelled:
+                result = after_run(session, result)
+    return result
+
+
+def _plain_batch(session: Session, step: str, units: Sequence[Unit], number: int) -> dict[str, int]:
+    return session.run_batch(step, units)

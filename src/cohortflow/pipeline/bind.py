@@ -1,0 +1,244 @@
+"""Which step or input feeds each input of a step, and whether its axes can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cohortflow.errors import (
+    AmbiguousInput,
+    AxisError,
+    KindMismatch,
+    ReadsBelow,
+    UnknownName,
+    nearest,
+)
+from cohortflow.pipeline.model import Label, Pipeline, Read, Step, Where
+from cohortflow.pipeline.stage import Parameters, Reads
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Something that can be read: a step, or an ingested input."""
+
+    name: str
+    writes: str
+    axes: tuple[str, ...]
+    by_subject: bool
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One source of one input: what feeds it, which of its axes are pinned, and for whom."""
+
+    producer: Producer
+    at: Mapping[str, Label]
+    where: Where
+
+    @property
+    def free_axes(self) -> tuple[str, ...]:
+        return tuple(axis for axis in self.producer.axes if axis not in self.at)
+
+
+def producers_above(pipeline: Pipeline, step: Step) -> list[Producer]:
+    """Inputs first, then the steps above in their order."""
+    found = [Producer(i.name, i.kind, (), True) for i in pipeline.inputs.values()]
+    for other in pipeline.steps:
+        if other.id == step.id:
+            return found
+        by_subject = other.stage.scope == "subject"
+        found.append(Producer(other.id, other.stage.writes, other.over, by_subject))
+    return found
+
+
+def bind(
+    pipeline: Pipeline,
+    step: Step,
+    reads: Mapping[str, tuple[Read, ...]],
+    parameters: Parameters,
+) -> dict[str, tuple[Binding, ...]]:
+    """Input name → its sources; inputs that a parameter switches off are left out."""
+    above = producers_above(pipeline, step)
+    bound: dict[str, tuple[Binding, ...]] = {}
+    for name, need in step.stage.reads.items():
+        if need.when is not None and not need.when(parameters):
+            continue
+        sources = reads.get(name, (Read(""),))
+        bindings = tuple(
+            binding
+            for read in sources
+            if (binding := _bind_one(pipeline, step, name, need, read, above)) is not None
+        )
+        if bindings:
+            bound[name] = bindings
+    _refuse_twins(pipeline, step, bound, reads)
+    for name, bindings in bound.items():
+        for binding in bindings:
+            _check_axes(pipeline, step, name, binding)
+    return bound
+
+
+def _bind_one(
+    pipeline: Pipeline, step: Step, name: str, need: Reads, read: Read, above: list[Producer]
+) -> Binding | None:
+    producer = (
+        _named(pipeline, step, name, need, read.source, above)
+        if read.source
+        else _nearest_above(pipeline, step, name, need, above)
+    )
+    if producer is None:
+        return None
+    for axis in read.at:
+        if axis not in producer.axes:
+            raise AxisError(
+                f"{producer.name!r} is not over {axis!r}",
+                where=pipeline.where(step, "reads", name),
+                hint=nearest(axis, producer.axes),
+            )
+    return Binding(producer, read.at, read.where)
+
+
+def _named(
+    pipeline: Pipeline, step: Step, name: str, need: Reads, source: str, above: list[Producer]
+) -> Producer:
+    where = pipeline.where(step, "reads", name)
+    for producer in above:
+        if producer.name == source:
+            if producer.writes not in need.kinds:
+                raise KindMismatch(
+                    f"input {name!r} of step {step.id!r} cannot read {source!r}",
+                    where=where,
+                    expected=" or ".join(need.kinds),
+                    found=producer.writes,
+                    hint=_fitting(need, above),
+                )
+            return producer
+    if source in {other.id for other in pipeline.steps}:
+        raise ReadsBelow(
+            f"step {step.id!r} reads {source!r}, which stands below it",
+            where=where,
+            hint="A step reads what stands above it: move one of them.",
+        )
+    raise UnknownName(
+        f"input {name!r} reads {source!r}, which is no step and no input",
+        where=where,
+        hint=nearest(source, [producer.name for producer in above]),
+    )
+
+
+def _nearest_above(
+    pipeline: Pipeline, step: Step, name: str, need: Reads, above: list[Producer]
+) -> Producer | None:
+    fitting = [producer for producer in above if producer.writes in need.kinds]
+    steps = [producer for producer in fitting if producer.name not in pipeline.inputs]
+    if steps:
+        return steps[-1]
+    if len(fitting) > 1:
+        raise AmbiguousInput(
+            f"input {name!r} of step {step.id!r} could be any of "
+            + ", ".join(repr(producer.name) for producer in fitting),
+            where=pipeline.where(step),
+            hint=f"Say which: reads: {{{name}: {fitting[0].name}}}.",
+        )
+    if fitting:
+        return fitting[0]
+    if need.optional:
+        return None
+    raise KindMismatch(
+        f"nothing above step {step.id!r} writes what its input {name!r} reads",
+        where=pipeline.where(step),
+        expected=" or ".join(need.kinds),
+        found=", ".join(sorted({producer.writes for producer in above})) or "nothing",
+    )
+
+
+def _fitting(need: Reads, above: list[Producer]) -> str:
+    fitting = [producer.name for producer in above if producer.writes in need.kinds]
+    return f"Fitting: {', '.join(fitting)}." if fitting else ""
+
+
+def _refuse_twins(
+    pipeline: Pipeline,
+    step: Step,
+    bound: Mapping[str, tuple[Binding, ...]],
+    reads: Mapping[str, tuple[Read, ...]],
+) -> None:
+    names = list(bound)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            same = [b.producer.name for b in bound[first]] == [
+                b.producer.name for b in bound[second]
+            ] and [dict(b.at) for b in bound[first]] == [dict(b.at) for b in bound[second]]
+            if same and not (first in reads and second in reads):
+                raise AmbiguousInput(
+                    f"inputs {first!r} and {second!r} of step {step.id!r} both read "
+                    f"{bound[first][0].producer.name!r}",
+                    where=pipeline.where(step),
+                    hint="Say in reads what each of them reads.",
+                )
+
+
+def _check_axes(pipeline: Pipeline, step: Step, name: str, binding: Binding) -> None:
+    if step.stage.reads[name].many:
+        return
+    extra = [axis for axis in binding.free_axes if axis not in step.over]
+    if binding.producer.by_subject and step.stage.scope == "cohort":
+        extra.append("subject")
+    if extra:
+        raise AxisError(
+            f"input {name!r} of step {step.id!r} reads one entry, but {binding.producer.name!r} "
+            f"has one for each {' and '.join(extra)}",
+            where=pipeline.where(step, "reads", name),
+            hint=f"Put the step over {extra[0]}, or pin it: "
+            f"{{from: {binding.producer.name}, at: {{{extra[0]}: …}}}}.",
+        )
+
+
+def check_axes_act(
+    pipeline: Pipeline, step: Step, bound: Mapping[str, tuple[Binding, ...]]
+) -> None:
+    """An axis that can change nothing in its step is an error that names it."""
+    wheres: list[Where] = [step.where]
+    free: set[str] = set()
+    for bindings in bound.values():
+        for binding in bindings:
+            wheres.append(binding.where)
+            free.update(binding.free_axes)
+    for axis_name in step.over:
+        axis = pipeline.axes[axis_name]
+        values = axis.values or ()
+        acts = (
+            axis_name in step.stage.parameters.model_fields
+            or axis_name in free
+            or any(target.partition(".")[0] == step.id for v in values for target in v.set)
+            or any(v.where for v in values)
+            or (axis.split is not None and any(_names_split(w, axis.split) for w in wheres))
+            or any(
+                axis_name in _axes_of(pipeline, other) for w in wheres for other in _seen_steps(w)
+            )
+        )
+        if not acts:
+            raise AxisError(
+                f"axis {axis_name!r} can change nothing in step {step.id!r}",
+                where=pipeline.where(step, "over"),
+                hint=f"Take {axis_name} out of over, or use it: a parameter of that name, "
+                "an override, a where, or an input over it.",
+            )
+
+
+def _names_split(where: Where, split: str) -> bool:
+    value = where.get("split", ())
+    parts = [value] if isinstance(value, str) else value
+    return any(str(part).partition("/")[0] == split for part in parts)
+
+
+def _seen_steps(where: Where) -> list[str]:
+    names: list[str] = []
+    for word in ("unseen_by", "seen_by"):
+        value = where.get(word, ())
+        names += [value] if isinstance(value, str) else list(value)
+    return names
+
+
+def _axes_of(pipeline: Pipeline, step_id: str) -> tuple[str, ...]:
+    return next((step.over for step in pipeline.steps if step.id == step_id), ())

@@ -1,0 +1,168 @@
+"""Pipeline files as data with line numbers.
+
+YAML 1.2's core scalars: ``no`` is text, ``010`` is ten, ``1e-3`` is a number; a key that stands
+twice is refused. Values keep the line they stood on, so that errors can name it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from cohortflow.errors import PipelineError
+
+Path = tuple[str | int, ...]
+
+_INT = re.compile(r"[-+]?[0-9]+$")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_NON_FINITE = re.compile(r"[-+]?\.(inf|nan)$", re.IGNORECASE)
+_WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+@dataclass
+class Document:
+    """Plain data and, for every path in it, the line it stands on (1-based; text for --set)."""
+
+    name: str
+    text: str
+    data: dict[str, Any]
+    lines: dict[Path, str] = field(default_factory=dict)
+
+    def where(self, path: Path) -> str:
+        """``file:line`` of the nearest known ancestor of ``path``."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        line = self.lines.get(path, "1")
+        return line if line.startswith("--set") else f"{self.name}:{line}"
+
+
+def parse_scalar(text: str) -> Any:
+    """One YAML 1.2 plain scalar."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.match(text):
+        return int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    return text
+
+
+def load_document(text: str, name: str) -> Document:
+    """Read a pipeline file; raises :class:`PipelineError` with the line at fault."""
+    document = Document(name=name, text=text, data={})
+    node = _compose(text, name)
+    if not isinstance(node, yaml.MappingNode):
+        raise PipelineError("a pipeline file is a mapping", where=name, expected="title: …")
+    document.data = _build(node, (), document)
+    return document
+
+
+def parse_value(text: str, name: str) -> Any:
+    """A YAML value as given on the command line."""
+    node = _compose(text, name)
+    return None if node is None else _build(node, (), Document(name, text, {}))
+
+
+def apply_settings(document: Document, settings: Iterable[str]) -> Document:
+    """``--set step.parameter=value`` and ``--set axes.network=[DMN]`` on the raw data."""
+    for setting in settings:
+        target, equals, value = setting.partition("=")
+        if not equals:
+            raise PipelineError(
+                f"--set {setting} has no '='", expected="step.parameter=value", where="--set"
+            )
+        path = tuple(target.strip().split("."))
+        _assign(document, path, parse_value(value, "--set"), f"--set {setting}")
+    return document
+
+
+_SECTIONS = ("title", "inputs", "splits", "axes", "report", "seed", "files")
+
+
+def _assign(document: Document, path: tuple[str, ...], value: Any, origin: str) -> None:
+    if len(path) < 2 and path[0] not in _SECTIONS:
+        raise PipelineError(
+            f"{'.'.join(path)} names no parameter", where=origin, expected="step.parameter=value"
+        )
+    prefix: Path
+    if path[0] in _SECTIONS:
+        holder, prefix, keys = document.data, (), path
+    else:
+        index, holder = _find_step(document, path[0], origin)
+        prefix, keys = ("steps", index, path[0]), path[1:]
+    for key in keys[:-1]:
+        holder = holder.setdefault(key, {})
+        if not isinstance(holder, dict):
+            raise PipelineError(f"{key} is no mapping", where=origin)
+    holder[keys[-1]] = value
+    document.lines[(*prefix, *keys)] = origin
+
+
+def _find_step(document: Document, step_id: str, origin: str) -> tuple[int, dict[str, Any]]:
+    from cohortflow.errors import UnknownName, nearest
+
+    known = []
+    steps = document.data.get("steps", [])
+    for index, item in enumerate(steps):
+        stage, settings = step_settings(item)
+        known.append(settings.get("id", stage))
+        if known[-1] == step_id:
+            settings = dict(settings)
+            steps[index] = {stage: settings}
+            return index, settings
+    raise UnknownName(f"no step {step_id!r}", where=origin, hint=nearest(step_id, known))
+
+
+def step_settings(item: Any) -> tuple[str, dict[str, Any]]:
+    """Stage name and settings of one item of ``steps``; ('', {}) where it has no such shape."""
+    if isinstance(item, str):
+        return item, {}
+    if isinstance(item, Mapping) and len(item) == 1:
+        stage, settings = next(iter(item.items()))
+        if settings is None or isinstance(settings, Mapping):
+            return str(stage), dict(settings or {})
+    return "", {}
+
+
+def _compose(text: str, name: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise PipelineError(f"not valid YAML: {problem}", where=f"{name}{line}") from error
+
+
+def _build(node: yaml.Node, path: Path, document: Document) -> Any:
+    document.lines[path] = str(node.start_mark.line + 1)
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, path, document)
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(child, (*path, i), document) for i, child in enumerate(node.value)]
+    assert isinstance(node, yaml.MappingNode)
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        if key in result:
+            raise PipelineError(
+                f"the key {key!r} stands twice",
+                where=f"{document.name}:{key_node.start_mark.line + 1}",
+            )
+        result[key] = _build(value_node, (*path, key), document)
+        document.lines[(*path, key)] = str(key_node.start_mark.line + 1)
+    return result
+
+
+def _scalar(node: yaml.ScalarNode, path: Path, document: Document) -> Any:
+    if node.style in ("'", '"', "|", ">"):
+        return str(node.value)
+    if _NON_FINITE.match(node.value):
+        raise PipelineError(
+            f"{node.value} is no number a parameter can have", where=document.where(path)
+        )
+    return parse_scalar(node.value)

@@ -1,0 +1,83 @@
+"""Ingested entries as the first tables of a plan."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from typing import Any
+
+from cohortflow.cohort.ingests import IngestedEntry, IngestedSubject
+from cohortflow.errors import MissingInput
+from cohortflow.pipeline.keys import digest
+from cohortflow.pipeline.model import InputDeclaration, Pipeline
+from cohortflow.pipeline.unit import StepTable, Unit
+
+
+def ingest_table(
+    declaration: InputDeclaration, subjects: Mapping[str, IngestedSubject]
+) -> StepTable:
+    """One unit per subject that brought the input, or was to bring it and did not."""
+    table = StepTable(declaration.name, (), True, None)
+    chain = {"input": declaration.kind, "match": declaration.match}
+    table.chains[()] = digest(chain)
+    cell = table.cells[()] = {}
+    for subject_id, subject in subjects.items():
+        unit = _ingest_unit(declaration, subject)
+        if unit is not None:
+            cell[subject_id] = unit
+    return table
+
+
+def fitting_entries(declaration: InputDeclaration, subject: IngestedSubject) -> list[IngestedEntry]:
+    return [
+        entry
+        for entry in subject.entries.values()
+        if entry.kind == declaration.kind
+        and (declaration.match is None or fnmatch.fnmatchcase(entry.name, declaration.match))
+    ]
+
+
+def _ingest_unit(declaration: InputDeclaration, subject: IngestedSubject) -> Unit | None:
+    found = fitting_entries(declaration, subject)
+    error: Mapping[str, Any] | None = subject.error
+    if error is None and len(found) != 1:
+        if not found and declaration.optional:
+            return None
+        error = MissingInput(
+            f"subject {subject.id!r} brings {len(found)} entries for the input {declaration.name!r}",
+            expected=f"one {declaration.kind}"
+            + (f" matching {declaration.match!r}" if declaration.match else ""),
+            found=", ".join(entry.name for entry in found) or "none",
+            hint="Tell them apart with match, or declare the input optional.",
+        ).to_json()
+    entry = found[0] if len(found) == 1 and error is None else None
+    return Unit(
+        step=declaration.name,
+        stage=entry.stage if entry else declaration.name,
+        kind=declaration.kind,
+        subject=subject.id,
+        labels=(),
+        key=entry.key if entry else "refused",
+        recipe=None,
+        inputs={},
+        input_digests={},
+        columns="",
+        state="done" if entry else "failed",
+        error=error,
+        members=(subject.id,),
+    )
+
+
+def merged_facts(
+    pipeline: Pipeline, subjects: Mapping[str, IngestedSubject]
+) -> dict[str, dict[str, Any]]:
+    """Facts of each subject: those of the first declared input on top, all inputs by name below."""
+    facts: dict[str, dict[str, Any]] = {}
+    for subject_id, subject in subjects.items():
+        merged: dict[str, Any] = {}
+        for declaration in reversed(list(pipeline.inputs.values())):
+            found = fitting_entries(declaration, subject)
+            if subject.error is None and len(found) == 1:
+                merged = {**merged, **found[0].facts, declaration.name: found[0].facts}
+        facts[subject_id] = merged
+    return facts

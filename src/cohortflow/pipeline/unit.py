@@ -1,0 +1,109 @@
+"""Units of a plan: one key each, with what it reads and the state it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cohortflow.cohort.entries import EntryRef
+from cohortflow.pipeline.model import Label, Step
+from cohortflow.pipeline.stage import Parameters
+
+State = Literal["pending", "running", "done", "failed", "blocked", "quarantined"]
+Labels = tuple[Label, ...]
+
+SETTLED_BADLY = frozenset({"failed", "blocked", "quarantined"})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step does at one point, whoever the subject: resolved parameters and their digest.
+
+    ``above`` covers the recipes above, ``chain`` both: they identify a training question.
+    """
+
+    parameters: Parameters
+    digest: str
+    above: str
+    chain: str
+    columns: tuple[str, ...]
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class ManyInput:
+    """The units behind an input that reads many, each with its point; shared between units."""
+
+    items: tuple[tuple[Mapping[str, Any], Unit], ...]
+    missing: tuple[Mapping[str, Any], ...]
+    lost: tuple[Unit, ...]
+    digest: str
+    members: tuple[str, ...]
+    saw: frozenset[str]
+    weights: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """One key. ``subject`` is None for steps over the cohort; ``labels`` follow ``step.over``."""
+
+    step: str
+    stage: str
+    kind: str
+    subject: str | None
+    labels: Labels
+    key: str
+    recipe: Recipe | None
+    inputs: Mapping[str, Unit | ManyInput]
+    input_digests: Mapping[str, str]
+    columns: str
+    state: State
+    reason: str = ""
+    error: Mapping[str, Any] | None = None
+    members: tuple[str, ...] = ()
+    saw: frozenset[str] = frozenset()
+    weights: tuple[str, ...] = ()
+    selection: str | None = None
+
+    @property
+    def ref(self) -> EntryRef:
+        return EntryRef(self.subject, self.stage, self.key)
+
+
+@dataclass
+class StepTable:
+    """All units of one step: labels → subject (None for the cohort) → unit."""
+
+    name: str
+    axes: tuple[str, ...]
+    by_subject: bool
+    step: Step | None
+    cells: dict[Labels, dict[str | None, Unit]] = field(default_factory=dict)
+    chains: dict[Labels, str] = field(default_factory=dict)
+
+    def units(self) -> Iterator[Unit]:
+        for cell in self.cells.values():
+            yield from cell.values()
+
+    def unique(self) -> list[Unit]:
+        """One unit per key: points that differ in nothing share it."""
+        return list({unit.key: unit for unit in self.units()}.values())
+
+    def point(self, unit: Unit) -> dict[str, Label]:
+        return dict(zip(self.axes, unit.labels, strict=True))
+
+    def project(self, labels: Mapping[str, Label]) -> list[Labels]:
+        """Points of this table that agree with ``labels`` on the axes both have."""
+        wanted = [(i, labels[axis]) for i, axis in enumerate(self.axes) if axis in labels]
+        if len(wanted) == len(self.axes):
+            exact = tuple(labels[axis] for axis in self.axes)
+            return [exact] if exact in self.cells else []
+        return [cell for cell in self.cells if all(cell[i] == value for i, value in wanted)]
+
+
+def count_states(units: Sequence[Unit]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for unit in units:
+        counts[unit.state] = counts.get(unit.state, 0) + 1
+    return counts

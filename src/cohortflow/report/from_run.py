@@ -1,0 +1,149 @@
+"""The newest index of a pipeline as the source of a report."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from cohortflow.cohort.entry import Entry
+from cohortflow.cohort.run_view import RunView, UnitRow
+from cohortflow.pipeline.model import Pipeline
+from cohortflow.report.source import ReportUnit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = (
+    "cohortflow", "numpy", "scipy", "torch", "gudhi", "xarray", "zarr", "pandas", "scikit-learn",
+    "prefect", "distributed", "mlflow",
+)  # fmt: skip
+
+
+class RunSource:
+    """Implements :class:`cohortflow.report.source.ReportSource` over a run."""
+
+    def __init__(self, run: RunView, pipeline: Pipeline, *, command: str = "") -> None:
+        self.run = run
+        self._pipeline = pipeline
+        self._command = command
+        self._rows: dict[str, UnitRow] = {row.key: row for row in run.rows}
+
+    @cached_property
+    def pipeline(self) -> Mapping[str, Any]:
+        pipeline = self._pipeline
+        return {
+            "slug": pipeline.slug,
+            "title": pipeline.title,
+            "system": pipeline.system,
+            "text": pipeline.document.text,
+            "settings": list(self.run.index.claim["settings"]),
+            "report": list(pipeline.report),
+            "steps": [self._step(step) for step in pipeline.steps],
+            "axes": self._axes(),
+        }
+
+    def _step(self, step: Any) -> dict[str, Any]:
+        rows = self.run.select(step=step.id)
+        return {
+            "id": step.id,
+            "stage": step.stage.name,
+            "version": step.stage.version,
+            "about": step.stage.about,
+            "source": step.stage.source,
+            "parameters": self._common_parameters(rows, step.over),
+            "over": list(step.over),
+            "reads": {name: [read.source for read in reads] for name, reads in step.reads.items()},
+        }
+
+    @staticmethod
+    def _common_parameters(rows: Sequence[UnitRow], over: Sequence[str]) -> dict[str, Any]:
+        """What every unit of the step was given; what the axes vary is left out."""
+        if not rows:
+            return {}
+        common = {k: v for k, v in rows[0].parameters.items() if k not in over}
+        return {k: v for k, v in common.items() if all(r.parameters.get(k) == v for r in rows)}
+
+    def _axes(self) -> dict[str, list[Any]]:
+        labels: dict[str, dict[Any, None]] = {}
+        for row in self.run.rows:
+            for axis, label in row.point.items():
+                labels.setdefault(axis, {})[label] = None
+        return {axis: list(labels[axis]) for axis in self._pipeline.axes if axis in labels}
+
+    @property
+    def participants(self) -> pd.DataFrame:
+        return self.run.cohort.participants
+
+    @property
+    def refused(self) -> list[dict[str, Any]]:
+        subjects = self.run.cohort.ingested.subjects.values()
+        return [{"subject": s.id, "error": s.error} for s in subjects if s.error is not None]
+
+    @cached_property
+    def environment(self) -> Mapping[str, Any]:
+        index = self.run.index
+        return {
+            "created": (index.summary or index.claim).get("finished", index.claim["started"]),
+            "cohort": self.run.cohort.id,
+            "index": index.number,
+            "run": index.claim["run"],
+            "ingest": index.claim["ingest"],
+            "seed": self._pipeline.seed,
+            "command": self._command,
+            "python": sys.version.split()[0],
+            "platform": platform.platform(),
+            "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        }
+
+    def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]:
+        return [self._unit(row) for row in self.run.select(step=step, stage=stage)]
+
+    def _unit(self, row: UnitRow) -> ReportUnit:
+        return ReportUnit(
+            step=row.step,
+            stage=row.stage,
+            kind=row.kind,
+            subject=row.subject,
+            point=row.point,
+            key=row.key,
+            state=row.state,
+            facts=_LazyFacts(self.run, row),
+            warnings=row.warnings,
+            error=row.error,
+            n=row.n,
+        )
+
+    def entry(self, unit: ReportUnit) -> Entry:
+        return self.run.open(self._rows[unit.key])
+
+
+class _LazyFacts(Mapping[str, Any]):
+    """Facts read from the entry's record when first asked for: a report needs few of them."""
+
+    def __init__(self, run: RunView, row: UnitRow) -> None:
+        self._run = run
+        self._row = row
+
+    @cached_property
+    def _facts(self) -> Mapping[str, Any]:
+        return self._run.open(self._row).facts if self._row.state == "done" else {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._facts[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,370 @@
+"""One run of a pipeline on a cohort: plan, batches, outcomes, index. Knows no Prefect."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from cohortflow.cohort.cohort import Cohort, open_cohort
+from cohortflow.cohort.failures import record_failure
+from cohortflow.cohort.indexes import IndexWriter
+from cohortflow.errors import CohortflowError, SelectionEmpty
+from cohortflow.pipeline.estimate import Estimator, Projection, project, refuse_what_cannot_fit
+from cohortflow.pipeline.execute import replay_command
+from cohortflow.pipeline.ledger import Ledger, read_parts, rows_of
+from cohortflow.pipeline.load import load_pipeline
+from cohortflow.pipeline.model import Pipeline
+from cohortflow.pipeline.parts import part_of, warnings_by_key
+from cohortflow.pipeline.plan import Plan, PlanOptions, make_plan
+from cohortflow.pipeline.reasons import explain
+from cohortflow.pipeline.spec import unit_spec
+from cohortflow.pipeline.unit import StepTable, Unit, count_states
+from tasks.engine import Engine, open_engine
+from tasks.progress import Progress
+
+log = logging.getLogger(__name__)
+
+BATCH_UNITS = 500
+MOST_BATCHES = 300
+"""Prefect sees batches, never units: at most a few hundred task runs whatever the cohort's size."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a person or a schedule asks for."""
+
+    pipeline: str
+    cohort: str
+    settings: tuple[str, ...] = ()
+    at: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    subjects: tuple[str, ...] | None = None
+    retry_failed: bool = False
+    refresh: tuple[str, ...] = ()
+    train: bool = True
+    wait: bool = False
+    cluster: str = "local"
+    workers: int | None = None
+    threads: int | None = None
+    memory: str | None = None
+
+    def options(self) -> PlanOptions:
+        subjects = None if self.subjects is None else frozenset(self.subjects)
+        return PlanOptions(dict(self.at), subjects, frozenset(self.refresh), self.train)
+
+
+@dataclass
+class StepTiming:
+    """What one step did in this run."""
+
+    step: str
+    units: int = 0
+    done: int = 0
+    failed: int = 0
+    wall_s: float = 0.0
+
+
+@dataclass
+class RunResult:
+    """How a run ended. ``changed``: some unit changed its state."""
+
+    run_id: str
+    index: int
+    counts: dict[str, int]
+    timings: list[StepTiming]
+    changed: bool
+    cancelled: bool
+    report: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        if self.cancelled:
+            return 130
+        if not self.counts:
+            return SelectionEmpty.exit_code
+        return 0 if set(self.counts) <= {"done"} else 3
+
+
+def plan_only(request: RunRequest) -> tuple[Plan, Projection]:
+    """What a run would do, with reasons; writes nothing."""
+    cohort = open_cohort(request.cohort)
+    pipeline = load_pipeline(request.pipeline, request.settings)
+    _check_subjects(cohort, request.subjects)
+    parts = known_parts(cohort, pipeline.slug)
+    ledger = Ledger(cohort, parts, retry_failed=request.retry_failed)
+    plan = make_plan(pipeline, cohort.ingested, ledger, cohort.selections, request.options())
+    explain(plan, rows_of(parts))
+    return plan, project(plan)
+
+
+def known_parts(cohort: Cohort, slug: str) -> list[dict[str, Any]]:
+    """Parts of the newest finished index, then those of later runs that did not finish."""
+    book = cohort.indexes(slug)
+    newest = book.newest(complete_only=True)
+    since = newest.number if newest is not None else 0
+    parts = list(read_parts(newest))
+    for number in book.numbers():
+        if number > since:
+            parts += read_parts(book.get(number))
+    return [dict(part) for part in parts]
+
+
+def _check_subjects(cohort: Cohort, wanted: Sequence[str] | None) -> None:
+    if wanted is None:
+        return
+    known = set(cohort.subjects)
+    strange = sorted(set(wanted) - known)
+    if strange:
+        raise SelectionEmpty(
+            f"no subject {', '.join(strange)}",
+            where="--subjects",
+            hint="cohortflow status lists them.",
+        )
+
+
+class Session:
+    """A run in progress. Use: ``begin``, for each step ``batches`` and ``run_batch``, ``finish``."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        *,
+        stop: threading.Event | None = None,
+        pipeline: Pipeline | None = None,
+        catalogue: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.request = request
+        self.run_id = uuid.uuid4().hex[:12]
+        self.stop = stop or threading.Event()
+        self.cohort = open_cohort(request.cohort)
+        self.pipeline = pipeline or load_pipeline(request.pipeline, request.settings)
+        self.catalogue = catalogue
+        self.progress = progress
+        self.outcomes: dict[str, dict[str, Any]] = {}
+        self.timings: dict[str, StepTiming] = {}
+        self._open = ExitStack()
+        self._engine: Engine | None = None
+        _check_subjects(self.cohort, request.subjects)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    # --- planning ---------------------------------------------------------------------------------
+
+    def begin(self) -> Plan:
+        """Plan, refuse what cannot fit, and say in a new index what this run means to make."""
+        parts = known_parts(self.cohort, self.pipeline.slug)
+        self._rows = rows_of(parts)
+        self._warnings = warnings_by_key(parts)
+        self.ledger = Ledger(self.cohort, parts, retry_failed=self.request.retry_failed)
+        self.plan = self._make_plan()
+        projection = project(self.plan)
+        engine = self._make_engine()
+        refuse_what_cannot_fit(
+            projection,
+            memory_limit_bytes=engine.memory_limit_bytes or None,
+            disk_free_bytes=self._disk_free(),
+        )
+        self._estimator = Estimator(self.plan)
+        self.writer: IndexWriter = self.cohort.indexes(self.pipeline.slug).begin(self._claim())
+        return self.plan
+
+    def _make_plan(self) -> Plan:
+        plan = make_plan(
+            self.pipeline,
+            self.cohort.ingested,
+            self.ledger,
+            self.cohort.selections,
+            self.request.options(),
+        )
+        explain(plan, self._rows)
+        return plan
+
+    def _claim(self) -> dict[str, Any]:
+        pending = [u.key for u in self.plan.units() if u.state == "pending"]
+        return {
+            "run": self.run_id,
+            "pipeline": self.pipeline.slug,
+            "text": self.pipeline.document.text,
+            "settings": list(self.request.settings),
+            "ingest": self.plan.ingested.number,
+            "keys": list(dict.fromkeys(pending)),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+
+    def _disk_free(self) -> int | None:
+        local = self.cohort.storage.local_path("")
+        return None if local is None else int(psutil.disk_usage(str(local)).free)
+
+    def _make_engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = open_engine(
+                self.request.cluster,
+                self.request.workers,
+                self.request.threads,
+                self.request.memory,
+            )
+            self._entered = False
+        return self._engine
+
+    def engine(self) -> Engine:
+        """The engine, started when the first batch needs it: a run with nothing to do starts none."""
+        engine = self._make_engine()
+        if not self._entered:
+            self._open.enter_context(engine)
+            self._entered = True
+            for limit in engine.cannot_enforce:
+                log.warning("this engine cannot enforce %s", limit)
+        return engine
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    def batches(self, step_id: str) -> Iterator[list[Unit]]:
+        """Freeze what the step trains on, then its pending units, cut into batches."""
+        if step_id in self.plan.tables and any(
+            u.selection for u in self.plan.tables[step_id].units()
+        ):
+            self._freeze(step_id)
+        pending = [u for u in self.plan.tables[step_id].unique() if u.state == "pending"]
+        self.timings[step_id] = StepTiming(step_id, len(pending))
+        if self.progress is not None and pending:
+            self.progress.begin(step_id, len(pending))
+        size = max(BATCH_UNITS, -(-len(pending) // MOST_BATCHES))
+        for start in range(0, len(pending), size):
+            if self.stop.is_set():
+                return
+            yield pending[start : start + size]
+
+    def _freeze(self, step_id: str) -> None:
+        """Freeze the selections the step asks for, where every input has settled."""
+        frozen = False
+        for unit in self.plan.tables[step_id].unique():
+            proposed = self.plan.proposed.get(unit.selection or "")
+            if proposed is None or unit.state != "pending":
+                continue
+            reason = self._why_not_freeze(proposed.unsettled)
+            if reason:
+                unit.state, unit.reason = "blocked", reason
+                continue
+            if proposed.question not in self.plan.frozen:
+                self.plan.frozen[proposed.question] = self.cohort.selections.freeze(
+                    proposed.question, proposed.subjects, proposed.described
+                )
+                frozen = True
+        if frozen:
+            log.info("%s: training selection frozen", step_id)
+
+    def _why_not_freeze(self, unsettled: Sequence[Unit]) -> str:
+        if self.request.subjects is not None:
+            return "no selection is frozen by a run with --subjects"
+        if unsettled:
+            return f"{len(unsettled)} inputs are pending or failed by a transient cause"
+        return ""
+
+    def run_batch(self, step_id: str, units: Sequence[Unit]) -> dict[str, int]:
+        """Run units of one step; every one is settled when this returns."""
+        table = self.plan.tables[step_id]
+        specs = [self._spec(table, unit) for unit in units]
+        timing = self.timings[step_id]
+        started = time.perf_counter()
+
+        def settled(outcome: dict[str, Any]) -> None:
+            self._take(outcome, specs_by_key)
+            timing.done += outcome["state"] == "done"
+            timing.failed += outcome["state"] != "done"
+            if self.progress is not None:
+                self.progress.advance(step_id, failed=outcome["state"] != "done")
+
+        specs_by_key = {spec["key"]: spec for spec in specs}
+        outcomes = self.engine().run(specs, settled, self.stop.is_set)
+        timing.wall_s += time.perf_counter() - started
+        states = [outcome["state"] for outcome in outcomes]
+        return {state: states.count(state) for state in sorted(set(states))}
+
+    def _spec(self, table: StepTable, unit: Unit) -> dict[str, Any]:
+        assert table.step is not None
+        cost = self._estimator.cost(table.step.stage, unit)
+        spec = unit_spec(
+            self.plan, table, unit, cohort_url=self.cohort.url, run_id=self.run_id, cost=cost
+        )
+        return {**spec, "catalogue": self.catalogue} if self.catalogue else spec
+
+    def _take(self, outcome: dict[str, Any], specs: dict[str, dict[str, Any]]) -> None:
+        key = outcome["key"]
+        self.outcomes[key] = outcome
+        if outcome.get("by") == "engine" and outcome["state"] != "done":
+            self._record_for_engine(outcome, specs[key])
+        self.ledger.settle(key, outcome["state"], outcome.get("error"))
+        if outcome["state"] != "done":
+            error = outcome.get("error") or {}
+            log.warning(
+                "%s %s failed: %s: %s",
+                outcome["step"], outcome["subject"] or "cohort", error.get("code"), error.get("message"),
+            )  # fmt: skip
+
+    def _record_for_engine(self, outcome: dict[str, Any], spec: dict[str, Any]) -> None:
+        """A lost or late unit could not write its own failure record: the flow does."""
+        if outcome["error"].get("code") == "cancelled":
+            return
+        from cohortflow.cohort.entries import EntryRef
+
+        ref = EntryRef(spec["subject"], spec["stage"], spec["key"])
+        failure = {**outcome["error"], "replay": replay_command(spec), "run": self.run_id,
+                   "step": spec["step"], "point": spec["point"]}  # fmt: skip
+        outcome["error"] = failure
+        try:
+            record_failure(self.cohort.storage, ref, failure)
+        except CohortflowError as error:
+            log.error("the failure record could not be written: %s", error)
+
+    def close_step(self, step_id: str) -> None:
+        """Write the step's rows to the index; plan again where a unit did not come out."""
+        table = self.plan.tables[step_id]
+        for unit in table.units():
+            outcome = self.outcomes.get(unit.key)
+            if outcome is not None and unit.state == "pending":
+                unit.state = outcome["state"]
+                unit.error = outcome.get("error")
+        units = list(table.units())
+        if units:
+            self.writer.append(part_of(table, units, self.outcomes, self._warnings))
+        if any(unit.state == "failed" and unit.key in self.outcomes for unit in units):
+            self.plan = self._make_plan()
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def finish(self) -> RunResult:
+        """Write how the run ended."""
+        states = count_states([u for table in self.plan.steps() for u in table.unique()])
+        previous = {row.key: row.state for row in self._rows.values()}
+        now = {u.key: u.state for u in self.plan.units()}
+        result = RunResult(
+            run_id=self.run_id,
+            index=self.writer.number,
+            counts=states,
+            timings=list(self.timings.values()),
+            changed=previous != now,
+            cancelled=self.stop.is_set(),
+        )
+        summary = {
+            "run": self.run_id,
+            "counts": states,
+            "cancelled": result.cancelled,
+            "steps": [dataclasses.asdict(t) for t in result.timings],
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        if not result.cancelled:
+            self.writer.finish(summary)
+        return result
