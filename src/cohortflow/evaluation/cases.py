@@ -1,0 +1,119 @@
+"""The cases behind a classification score, and their Parquet form.
+
+A case is counted in one of three ways: ``scored`` (it has a prediction), ``missing`` (it should
+have one and failed: wrong, whatever is asked) and ``left_out`` (its recording cannot answer: listed,
+not in the denominator).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from cohortflow.errors import InvalidEntry
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Counted = Literal["scored", "missing", "left_out"]
+_NOTE = b"cohortflow"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One subject: ``probability`` is that of the positive class; None where not predicted."""
+
+    subject: str
+    truth: str
+    prediction: str | None
+    probability: float | None
+    counted: Counted
+
+    @property
+    def correct(self) -> bool:
+        return self.counted == "scored" and self.prediction == self.truth
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Cases of one score, its classes in order, and the one that sensitivity speaks of."""
+
+    cases: tuple[Case, ...]
+    classes: tuple[str, ...]
+    positive: str
+
+    @property
+    def judged(self) -> list[Case]:
+        """The denominator: scored and missing ones."""
+        return [case for case in self.cases if case.counted != "left_out"]
+
+    @property
+    def correct(self) -> int:
+        return sum(case.correct for case in self.judged)
+
+    def named(self, counted: Counted) -> list[str]:
+        return [case.subject for case in self.cases if case.counted == counted]
+
+
+_CONTROL_NAMES = {"hc", "nc", "cn", "td", "tdc", "control", "controls", "healthy", "normal"}
+
+
+def positive_class(classes: Sequence[str]) -> str:
+    """The last class that is not named as a control group: MCI of HC and MCI, LMCI of EMCI and LMCI."""
+    others = [name for name in sorted(classes) if name.lower() not in _CONTROL_NAMES]
+    return others[-1] if others else sorted(classes)[-1]
+
+
+def write_cases(cases: Cases) -> bytes:
+    """Parquet, one row per case, sorted by subject; equal cases give equal bytes."""
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [
+            ("subject", pa.string()),
+            ("truth", pa.string()),
+            ("prediction", pa.string()),
+            ("probability", pa.float64()),
+            ("counted", pa.string()),
+        ],
+        metadata={_NOTE: json.dumps({"classes": cases.classes, "positive": cases.positive})},
+    )
+    rows = [asdict(case) for case in sorted(cases.cases, key=lambda case: case.subject)]
+    return write_parquet(pa.Table.from_pylist(rows, schema=schema))
+
+
+def read_cases(data: bytes, where: str = "") -> Cases:
+    """The cases of a ``cases.parquet``; :class:`InvalidEntry` when it is not one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except pa.ArrowInvalid as error:
+        raise InvalidEntry(f"no table of cases: {error}", where=where) from error
+    expected = [field.name for field in fields(Case)]
+    note = (table.schema.metadata or {}).get(_NOTE)
+    if table.column_names != expected or note is None:
+        raise InvalidEntry(
+            "the table holds no cases",
+            where=where,
+            expected=", ".join(expected),
+            found=", ".join(table.column_names),
+        )
+    about: Mapping[str, Any] = json.loads(note)
+    rows: Iterable[dict[str, Any]] = table.to_pylist()
+    return Cases(
+        tuple(Case(**row) for row in rows), tuple(about["classes"]), str(about["positive"])
+    )
+
+
+def write_parquet(table: pa.Table) -> bytes:
+    """Parquet bytes that depend on the table alone."""
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", version="2.6", store_schema=False)
+    return sink.getvalue()
