@@ -24,9 +24,9 @@ def correlation(parameters: Correlation, context: Context, series: Entry) -> Out
     values = dataset["series"].values.astype(np.float64)
     matrix = np.full((len(values), len(values)), np.nan)
     if len(members):
-        found = np.atleast_2d(np.corrcoef(values[members]))
-        np.fill_diagonal(found, 1.0)
-        matrix[np.ix_(members, members)] = found
+        found = np.triu(np.atleast_2d(np.corrcoef(values[members])), 1)
+        # Mirrored, since the product of a matrix with itself is symmetric up to rounding only.
+        matrix[np.ix_(members, members)] = found + found.T + np.eye(len(members))
     return Output(
         dataset=xr.Dataset(
             {"connectivity": (("roi_i", "roi_j"), matrix), **regions}, attrs={"measure": "pearson"}

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from cohortflow.cohort.entry import Entry, Output
+from cohortflow.errors import RegionCountMismatch, UndefinedResult
+from cohortflow.stages import by_roi, pairwise_subjects
+from cohortflow.topology import wasserstein_distance
+from cohortflow.topology.ragged import unpack
+from tests.golden.check import assert_golden
+from tests.stages.examples import Cohort, as_entry, many, run, without_region
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Cohort:
+    return Cohort(subjects=4, regions=3, samples=40, max_degree=2)
+
+
+@pytest.fixture(scope="module")
+def gathered(cohort: Cohort) -> Entry:
+    return as_entry(by_roi.STAGE, run(by_roi.STAGE, diagrams=many(cohort.diagrams)))
+
+
+def test_golden_by_roi(gathered: Entry):
+    assert_golden(by_roi.STAGE, Output(dataset=gathered.dataset, facts=gathered.facts))
+
+
+def test_golden_pairwise_subjects(gathered: Entry):
+    assert_golden(
+        pairwise_subjects.STAGE, run(pairwise_subjects.STAGE, {"roi": 2}, diagrams=gathered)
+    )
+
+
+def test_region_major_holds_the_same_bars(cohort: Cohort, gathered: Entry):
+    assert gathered.dataset["subject"].values.tolist() == list(cohort.diagrams)
+    for degree in range(3):
+        for s, entry in enumerate(cohort.diagrams.values()):
+            for r, expected in enumerate(unpack(entry.dataset, degree, 0, 3)):
+                cell = r * 4 + s
+                (found,) = unpack(gathered.dataset, degree, cell, cell + 1)
+                np.testing.assert_array_equal(found, expected)
+
+
+def test_every_cell_can_be_computed_again(cohort: Cohort, gathered: Entry):
+    output = run(pairwise_subjects.STAGE, {"roi": 1}, diagrams=gathered)
+    bars = {s: unpack(entry.dataset, 1, 1, 2)[0] for s, entry in cohort.diagrams.items()}
+    matrix = output.dataset["distance"].sel(degree=1).values
+    for i, a in enumerate(bars.values()):
+        for j, b in enumerate(bars.values()):
+            assert matrix[i, j] == pytest.approx(wasserstein_distance(a, b), rel=1e-12)
+    assert output.dataset.attrs["region"] == "r1"
+
+
+def test_an_invalid_region_leaves_its_subject_out_and_says_so(cohort: Cohort):
+    entries = dict(cohort.diagrams) | {"sub-02": without_region(cohort.diagrams["sub-02"], 1)}
+    gathered = as_entry(by_roi.STAGE, run(by_roi.STAGE, diagrams=many(entries)))
+    output = run(pairwise_subjects.STAGE, {"roi": 1}, diagrams=gathered)
+    matrix = output.dataset["distance"].values
+    assert np.isnan(matrix[:, 1]).all()
+    assert np.isnan(matrix[:, :, 1]).all()
+    assert np.isfinite(np.delete(np.delete(matrix, 1, 1), 1, 2)).all()
+    assert output.facts["left_out"] == ["sub-02"]
+    elsewhere = run(pairwise_subjects.STAGE, {"roi": 0}, diagrams=gathered)
+    assert np.isfinite(elsewhere.dataset["distance"]).all()
+
+
+def test_missing_subjects_are_counted(cohort: Cohort):
+    read = many(cohort.diagrams, missing=[{"subject": "sub-09"}])
+    assert run(by_roi.STAGE, diagrams=read).facts == {"subjects": 4, "missing": 1}
+
+
+def test_subjects_of_other_regions_are_refused(cohort: Cohort):
+    dataset: xr.Dataset = cohort.diagrams["sub-03"].dataset.copy()
+    dataset["region"] = ("roi", np.array(["r0", "r2", "r1"]))
+    other = Entry.in_memory("diagrams", Output(dataset=dataset), subject="sub-03")
+    with pytest.raises(RegionCountMismatch, match="sub-03"):
+        run(by_roi.STAGE, diagrams=many(cohort.diagrams | {"sub-03": other}))
+
+
+def test_a_region_that_is_not_there(gathered: Entry):
+    with pytest.raises(UndefinedResult, match="roi below 3"):
+        run(pairwise_subjects.STAGE, {"roi": 3}, diagrams=gathered)
