@@ -25,6 +25,8 @@ from cohortflow.sources.atlases import Atlas
 from cohortflow.sources.roi_series import MIN_SAMPLES, RoiSeries
 
 RADIUS_MM = 5.0
+# Headers hold affines in single precision: a voxel on the radius must not hang on its last bit.
+_ON_RADIUS_MM = 1e-4
 MAX_VOLUME_BYTES = 2 * 2**30
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
@@ -78,9 +80,9 @@ def load_image(path: Path, where: str) -> Any:
     """A NIfTI image whose voxels are read only where asked."""
     import nibabel
 
+    if path.is_file() and path.stat().st_size == 0:
+        raise EmptyInput("the file is empty", where=where)
     try:
-        if path.stat().st_size == 0:
-            raise EmptyInput("the file is empty", where=where)
         image: Any = nibabel.load(path, keep_file_open=True)
     except (OSError, EOFError, zlib.error) as error:
         raise _broken(error, where) from error
@@ -126,8 +128,7 @@ def sphere_voxels(
         return np.empty(0, dtype=np.int64)
     box = np.array(list(itertools.product(*(range(a, b) for a, b in zip(low, high, strict=True)))))
     world = box @ affine[:3, :3].T + affine[:3, 3]
-    # A hair more than the radius: a voxel exactly on it must not hang on the last bit.
-    inside = ((world - centre_mm) ** 2).sum(axis=1) <= radius_mm**2 * (1 + 1e-9)
+    inside = np.linalg.norm(world - centre_mm, axis=1) <= radius_mm + _ON_RADIUS_MM
     flat = np.asarray(np.ravel_multi_index(tuple(box[inside].T), shape), dtype=np.int64)
     return flat if allowed is None else flat[allowed[flat]]
 

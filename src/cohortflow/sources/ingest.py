@@ -66,7 +66,8 @@ def ingest(
     recordings = _wanted(discover(source, options, tables), only, source)
     if any(recording.format != "roi_series" for recording in recordings):
         require_coordinates(atlas)
-    before = cohort.ingested.subjects
+    newest = cohort.ingested
+    before = newest.subjects
     work = _Work(cohort, options, atlas, dict(before), cohort.source_map.subjects)
     for done, recording in enumerate(_told_apart(recordings, before), start=1):
         work.take(recording)
@@ -74,10 +75,9 @@ def ingest(
     if atlas is None:
         refuse_minorities(work.subjects)
     _follow_table(work.subjects, work.files, tables)
-    if cohort.ingested.number == 0 or work.subjects != before:
+    number = newest.number
+    if number == 0 or work.subjects != before:
         number = cohort.ingests.append(work.subjects, _without_paths(options, atlas)).number
-    else:
-        number = cohort.ingested.number
     cohort.source_map.update(
         work.files, {"source": str(source.resolve()), **options.model_dump(mode="json")}
     )
@@ -142,6 +142,7 @@ class _Work:
             patient=recording.patient,
             columns=dict(columns),
         )
+        self.files[subject.id] = []
         try:
             self.files[subject.id] = _stat(recording)
             if recording.error is not None:
