@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +13,8 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import false_discovery_control, mannwhitneyu
 
 from cohortflow.cohort.entry import Entry, Output
+from cohortflow.evaluation.cases import Case, Cases, write_cases
+from cohortflow.evaluation.classification import classification_metrics, write_measurements
 from cohortflow.report import ReportUnit
 
 NETWORKS = ("DMN", "FP")
@@ -276,7 +277,13 @@ def _add_maps(
                     "effect": (dims, effect),
                     "region": (("roi",), region[inside]),
                 },
-                attrs={"alpha": 0.01},
+                attrs={
+                    "alpha": 0.01,
+                    "first": "HC",
+                    "second": "MCI",
+                    "n": {"HC": int((~patient).sum()), "MCI": int(patient.sum())},
+                    "left_out": [],
+                },
             )
             point = {"comparison": "hc_mci", "network": name, "degree": degree}
             source.add("rank_sum_map", "pair_map", Output(dataset), point=point, n=len(groups))
@@ -309,12 +316,14 @@ def _add_folds(source: FakeSource, step: str, table: pd.DataFrame, point: dict[s
     for fold in FOLDS:
         half = len(table) // 2
         part = table.iloc[fold * half : (fold + 1) * half]
-        metrics = pd.DataFrame({"metric": ["accuracy"], "value": [0.0]})
-        files = {"cases.parquet": parquet(part), "metrics.parquet": parquet(metrics)}
+        cases = Cases(
+            tuple(
+                Case(row.subject, row.truth, row.prediction, float(row.probability), "scored")
+                for row in part.itertuples()
+            ),
+            ("HC", "MCI"),
+            "MCI",
+        )
+        rows = write_measurements(classification_metrics(cases))
+        files = {"cases.parquet": write_cases(cases), "metrics.parquet": rows}
         source.add(step, "scores", Output(files=files), point=point | {"fold": fold}, n=len(part))
-
-
-def parquet(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    return buffer.getvalue()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
-from cohortflow.report.cells import Cell, cells, clopper_pearson
+from cohortflow.report.cells import Cell, cells
 from cohortflow.report.source import ReportSource
 
 AXES = ("comparison", "network", "degree", "variant")
@@ -30,13 +30,14 @@ def accuracy(source: ReportSource) -> Section:
     if partial:
         text = f"{len(partial)} of {len(found)} cells miss folds or seeds that did not finish."
         blocks.append(Note(text, "warning"))
+    blocks += _uncounted(found)
     rows = [row(cell, control_of(cell, found)) for cell in found if not cell.control]
     rows = rows or [row(cell, None) for cell in found]
     columns = without_empty(COLUMNS, rows)
-    blocks.append(Table("accuracy", _caption(found), columns, rows, notes=NOTES[1:]))
+    blocks.append(Table("accuracy", _caption(found), columns, rows, notes=[CONTROL_NOTE]))
     further = "Beyond the paper: other metrics of the same joined cases, in percent"
     columns = without_empty(FURTHER, rows)
-    blocks.append(Table("metrics", further, columns, rows, notes=NOTES[:1]))
+    blocks.append(Table("metrics", further, columns, rows, notes=[_positives(found)]))
     blocks.append(_per_seed(found))
     return Section("accuracy", title, blocks)
 
@@ -68,10 +69,8 @@ FURTHER = (
     Column("auc", "AUC", "mean_sd", "mean ± sd, seeds"),
 )
 
-NOTES = (
-    "Sensitivity belongs to the class that is last in alphabetical order, specificity to the first. "
-    "AUC is given in percent like the others.",
-    "Control: the same classifier on the Pearson correlation matrices of the same subjects.",
+CONTROL_NOTE = (
+    "Correlation: the same classifier on the Pearson correlation matrices of the same subjects."
 )
 
 
@@ -83,12 +82,43 @@ def row(cell: Cell, control: Cell | None) -> dict[str, Any]:
         "seeds": len(cell.seeds),
         "n": first.n,
         "hits": [first.hits, first.n],
-        "interval": list(clopper_pearson(first.hits, first.n)),
+        "interval": list(first.interval),
         "majority": cell.majority,
         "control": control.mean_sd("accuracy") if control else None,
         **{m: cell.mean_sd(m) for m in ("balanced_accuracy", "sensitivity", "specificity", "auc")},
         "units": [cell.units_done, cell.units],
     }
+
+
+def _positives(found: Sequence[Cell]) -> str:
+    named = {
+        str(cell.point.get("comparison") or "all"): (
+            cell.positive,
+            " and ".join(name for name in cell.classes if name != cell.positive),
+        )
+        for cell in found
+    }
+    each = "; ".join(f"{where}: {yes} and {no}" for where, (yes, no) in named.items())
+    return f"Classes that sensitivity and specificity speak of: {each}."
+
+
+def _uncounted(found: Sequence[Cell]) -> list[Block]:
+    """Cases that count as wrong without a prediction, that are left out, that came again."""
+    missing = max(scores.missing for cell in found for scores in cell.seeds)
+    newcomers = sorted(
+        {name for cell in found for scores in cell.seeds for name in scores.newcomers}
+    )
+    blocks: list[Block] = []
+    if missing:
+        text = f"Up to {missing} cases per seed have no prediction; they count as wrong."
+        blocks.append(Note(text, "warning"))
+    if newcomers:
+        text = (
+            "Scored by several folds, because none had seen them, and kept apart from every "
+            f"number here: {', '.join(newcomers)}."
+        )
+        blocks.append(Note(text))
+    return blocks
 
 
 def without_empty(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
