@@ -151,6 +151,7 @@ class Session:
         self.progress = progress
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.timings: dict[str, StepTiming] = {}
+        self._held: dict[str, str] = {}
         self._open = ExitStack()
         self._engine: Engine | None = None
         _check_subjects(self.cohort, request.subjects)
@@ -187,7 +188,7 @@ class Session:
             self.cohort.ingested,
             self.ledger,
             self.cohort.selections,
-            self.request.options(),
+            dataclasses.replace(self.request.options(), held=dict(self._held)),
         )
         explain(plan, self._rows)
         return plan
@@ -249,26 +250,28 @@ class Session:
 
     def _freeze(self, step_id: str) -> None:
         """Freeze the selections the step asks for, where every input has settled."""
-        frozen = False
+        held = len(self._held)
         for unit in self.plan.tables[step_id].unique():
             proposed = self.plan.proposed.get(unit.selection or "")
             if proposed is None or unit.state != "pending":
                 continue
             reason = self._why_not_freeze(proposed.unsettled)
             if reason:
-                unit.state, unit.reason = "blocked", reason
-                continue
-            if proposed.question not in self.plan.frozen:
+                self._held[proposed.question] = reason
+            elif proposed.question not in self.plan.frozen:
                 self.plan.frozen[proposed.question] = self.cohort.selections.freeze(
                     proposed.question, proposed.subjects, proposed.described
                 )
-                frozen = True
-        if frozen:
-            log.info("%s: training selection frozen", step_id)
+                log.info("%s: training selection frozen", step_id)
+        if len(self._held) > held:
+            frozen = self.plan.frozen
+            self.plan = self._make_plan()
+            self.plan.frozen.update(frozen)
 
-    def _why_not_freeze(self, unsettled: Sequence[Unit]) -> str:
+    def _why_not_freeze(self, inputs: Sequence[Unit]) -> str:
         if self.request.subjects is not None:
             return "no selection is frozen by a run with --subjects"
+        unsettled = [unit for unit in inputs if unit.state != "done"]
         if unsettled:
             return f"{len(unsettled)} inputs are pending or failed by a transient cause"
         return ""

@@ -41,12 +41,16 @@ LENGTH_FACTS = {"roi_series": "rois"}
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """What a run may narrow: points, subjects, training."""
+    """What a run may narrow: points, subjects, training.
+
+    ``held``: questions whose selection cannot be frozen today, with the reason.
+    """
 
     at: Mapping[str, Sequence[str]] = field(default_factory=dict)
     subjects: frozenset[str] | None = None
     refresh: frozenset[str] = frozenset()
     train: bool = True
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -503,6 +507,8 @@ class _Planner:
         unit.state, unit.error, unit.reason = known.state, known.error, known.note
         if unit.selection and unit.state == "pending" and not self.options.train:
             unit.state, unit.reason = "blocked", "--no-train: this step would have to train"
+        elif unit.selection and unit.selection in self.options.held and unit.state == "pending":
+            unit.state, unit.reason = "blocked", self.options.held[unit.selection]
 
     def _block(self, unit: Unit, source: Unit) -> None:
         refused_here = source.recipe is None and str(source.subject) not in self._blamed

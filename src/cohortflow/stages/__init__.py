@@ -5,11 +5,13 @@ from __future__ import annotations
 from cohortflow.pipeline.stage import Stage
 from cohortflow.stages import (
     by_roi,
+    classify,
     correlation,
     diagrams,
     pairwise_rois,
     pairwise_subjects,
     rank_sum_map,
+    score,
     standardise,
 )
 
@@ -23,5 +25,7 @@ CATALOGUE: dict[str, Stage] = {
         pairwise_subjects,
         rank_sum_map,
         correlation,
-            )
+        classify,
+        score,
+    )
 }
