@@ -11,8 +11,10 @@ import xarray as xr
 
 from cohortflow.pipeline.stage import Facts
 
-LIBRARIES_BYTES = 300 * 2**20
-"""What gudhi, scikit-learn, scipy and numba occupy once loaded."""
+PROCESS_BYTES = 192 * 2**20
+"""What a process with numpy, xarray and zarr occupies before it computes."""
+LIBRARIES_BYTES = 384 * 2**20
+"""The same with gudhi, scikit-learn, scipy and numba loaded."""
 
 
 def text(dataset: xr.Dataset, name: str) -> npt.NDArray[np.str_]:

@@ -11,7 +11,7 @@ import xarray as xr
 from cohortflow.cohort.entry import Many, Output
 from cohortflow.errors import RegionCountMismatch
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
-from cohortflow.stages._regions import number, text
+from cohortflow.stages._regions import PROCESS_BYTES, number, text
 from cohortflow.topology.ragged import degrees, transpose
 
 CHUNK_BARS = 65536
@@ -65,7 +65,7 @@ def by_roi(parameters: ByRoi, context: Context, diagrams: Many) -> Output:
 def cost(parameters: ByRoi, facts: Sequence[Facts]) -> Cost:
     bars = sum(2 * number(one, "rois", 160) * number(one, "samples", 200) for one in facts)
     return Cost(
-        memory_bytes=64 * 2**20 + 80 * bars,
+        memory_bytes=PROCESS_BYTES + 80 * bars,
         disk_bytes=16 * bars + 65536,
         seconds=0.05 + 0.01 * len(facts),
     )

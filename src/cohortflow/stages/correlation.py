@@ -9,7 +9,7 @@ import xarray as xr
 
 from cohortflow.cohort.entry import Entry, Output
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
-from cohortflow.stages._regions import number, region_variables
+from cohortflow.stages._regions import PROCESS_BYTES, number, region_variables
 
 
 class Correlation(Parameters):
@@ -36,7 +36,7 @@ def correlation(parameters: Correlation, context: Context, series: Entry) -> Out
 
 def cost(parameters: Correlation, facts: Sequence[Facts]) -> Cost:
     size = sum(8 * number(one, "rois", 160) ** 2 for one in facts)
-    return Cost(memory_bytes=64 * 2**20 + 8 * size, disk_bytes=size + 16384, seconds=0.01)
+    return Cost(memory_bytes=PROCESS_BYTES + 8 * size, disk_bytes=size + 16384, seconds=0.01)
 
 
 STAGE = Stage(

@@ -12,7 +12,7 @@ import xarray as xr
 from cohortflow.cohort.entry import Item, Many, Output
 from cohortflow.errors import GroupTooSmall, RegionCountMismatch, UndefinedResult
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
-from cohortflow.stages._regions import number, text
+from cohortflow.stages._regions import LIBRARIES_BYTES, number, text
 from cohortflow.topology.rank_sum import rank_sum_pairs
 
 SMALLEST_GROUP = 2
@@ -152,7 +152,7 @@ def cost(parameters: RankSumMap, facts: Sequence[Facts]) -> Cost:
     rois = max((int(size) for size in sizes if size), default=160)
     whole = max((number(one, "rois", 160) for one in facts), default=160)
     return Cost(
-        memory_bytes=200 * 2**20 + 8 * whole**2 + 80 * len(facts) * rois**2,
+        memory_bytes=LIBRARIES_BYTES + 8 * whole**2 + 80 * len(facts) * rois**2,
         disk_bytes=40 * rois**2 + 16384,
         seconds=0.2 + 0.005 * len(facts) + 3e-5 * rois**2,
     )

@@ -14,7 +14,7 @@ from cohortflow.cohort.entry import Entry, Output
 from cohortflow.errors import MissingValues, MixedRepetitionTimes
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
 from cohortflow.preprocess.series import constant_regions, crop, zscore
-from cohortflow.stages._regions import number, region_variables
+from cohortflow.stages._regions import PROCESS_BYTES, number, region_variables
 
 
 class Standardise(Parameters):
@@ -119,7 +119,7 @@ def _repetition_time(facts: Facts) -> float | None:
 
 def cost(parameters: Standardise, facts: Sequence[Facts]) -> Cost:
     size = sum(8 * number(one, "rois", 160) * number(one, "samples", 200) for one in facts)
-    return Cost(memory_bytes=64 * 2**20 + 8 * size, disk_bytes=2 * size + 16384, seconds=0.01)
+    return Cost(memory_bytes=PROCESS_BYTES + 8 * size, disk_bytes=2 * size + 16384, seconds=0.01)
 
 
 STAGE = Stage(
