@@ -63,9 +63,7 @@ class Cohort:
         return pd.DataFrame(
             [{"number": s.number, "patient": s.patient, **s.columns} for s in rows],
             index=pd.Index([s.id for s in rows], name="id", dtype=object),
-            columns=list(
-                dict.fromkeys(["number", "patient", *(c for s in rows for c in s.columns)])
-            ),
+            columns=["number", "patient", *sorted({c for s in rows for c in s.columns})],
         )
 
     def __getitem__(self, subject: str) -> SubjectView:

@@ -250,7 +250,7 @@ def _rest(storage: Storage, found: Survey, withdrawal: Withdrawal, result: Forge
     """Logs that name them go; any other text that does is listed."""
     for path in _loose_texts(found):
         try:
-            named = withdrawal.mentions(path.replace("/", " "))
+            named = withdrawal.mentions(path)
             text = storage.read(path).decode("utf-8", errors="replace")
         except EntryMissing:
             continue

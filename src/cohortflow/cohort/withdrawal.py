@@ -11,6 +11,9 @@ from cohortflow.cohort.ingests import Ingested
 from cohortflow.cohort.selections import Selection
 
 STRUCK = "[withdrawn]"
+_UNIT_LOG = re.compile(r"-[0-9a-f]{16}\.log$")
+_VERBATIM = ("text", "settings", "keys", "key")
+"""Members of an index's claim that are read back by programs: pipelines name no subjects."""
 
 
 class Withdrawal:
@@ -19,17 +22,25 @@ class Withdrawal:
     def __init__(self, subjects: Sequence[str], keys: set[str]) -> None:
         self.subjects = frozenset(subjects)
         self.keys = {key[:KEY_DIGITS] for key in keys}
-        # An id inside a longer name is somebody else's.
-        names = "|".join(re.escape(s) for s in sorted(subjects, key=len, reverse=True))
+        # An id inside a longer name is somebody else's, and "1" in a sentence is no id.
+        words = [re.escape(s) for s in subjects if _distinctive(s)]
+        names = "|".join(sorted(words, key=len, reverse=True)) or r"(?!)"
         self._word = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])")
 
     def mentions(self, value: Any) -> bool:
-        """Whether a subject is named anywhere, as a value, a name or a word of a text."""
+        """Whether a subject is named: as a value, a member, a part of a path, a word of a text."""
         if isinstance(value, Mapping):
-            return any(self.mentions(k) or self.mentions(v) for k, v in value.items())
+            looked = ((k, v) for k, v in value.items() if k not in _VERBATIM)
+            return any(self.mentions(k) or self.mentions(v) for k, v in looked)
         if isinstance(value, (list, tuple)):
             return any(map(self.mentions, value))
-        return isinstance(value, str) and self._word.search(value) is not None
+        if not isinstance(value, str):
+            return False
+        return (
+            value in self.subjects
+            or self._word.search(value) is not None
+            or any(_owner(part) in self.subjects for part in value.split("/"))
+        )
 
     def concerns(self, part: Mapping[str, Any]) -> bool:
         """Whether a part of an index names a subject, or a key that goes."""
@@ -38,7 +49,11 @@ class Withdrawal:
     def strike(self, value: Any) -> Any:
         """The value without them: items and members dropped, words in texts struck out."""
         if isinstance(value, Mapping):
-            return {k: self.strike(v) for k, v in value.items() if k not in self.subjects}
+            return {
+                k: v if k in _VERBATIM else self.strike(v)
+                for k, v in value.items()
+                if k not in self.subjects
+            }
         if isinstance(value, (list, tuple)):
             kept = [v for v in value if not (isinstance(v, str) and v in self.subjects)]
             return [self.strike(v) for v in kept]
@@ -53,7 +68,8 @@ class Withdrawal:
             if name in ("axes", "recipes"):
                 result[name] = value
             elif isinstance(value, list) and len(value) == count:
-                result[name] = [value[i] for i in rows]
+                kept = [value[i] for i in rows]
+                result[name] = [self.strike(v) for v in kept] if name == "reason" else kept
             elif name in ("error", "warnings") and isinstance(value, Mapping):
                 moved = {str(new): value.get(str(old)) for new, old in enumerate(rows)}
                 result[name] = {row: self.strike(v) for row, v in moved.items() if v is not None}
@@ -92,3 +108,13 @@ class Withdrawal:
         point = part.get("point", ())
         labels = point[row] if row < len(point) else ()
         return any(isinstance(label, str) and label in self.subjects for label in labels)
+
+
+def _owner(name: str) -> str:
+    """The subject in a file's name: ``sub-01.json``, and ``sub-01-<16 digits>.log`` of a unit."""
+    return _UNIT_LOG.sub("", name).removesuffix(".json").removesuffix(".html")
+
+
+def _distinctive(subject: str) -> bool:
+    mixed = any(c.isdigit() for c in subject) and any(c.isalpha() for c in subject)
+    return len(subject) >= 4 or mixed
