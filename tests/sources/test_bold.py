@@ -14,6 +14,8 @@ from cohortflow import errors
 from cohortflow.sources.atlases import Atlas
 from cohortflow.sources.bold import header_repetition_time, load_image, read_sphere_means
 from cohortflow.sources.bold import sphere_voxels as fast_voxels
+from cohortflow.sources.discover import Recording
+from cohortflow.sources.read import read_recording
 from tests.sources.images import cut, oblique_affine, save, three_spheres, unzipped, world
 
 SHAPE = (16, 14, 11)
@@ -144,5 +146,33 @@ def test_repetition_time_of_the_header(tmp_path: Path) -> None:
     image.header.set_xyzt_units("mm", "msec")
     image.header.set_zooms((1, 1, 1, 1500))
     assert header_repetition_time(image) == 1.5
+    image.header["xyzt_units"] = 2 + 32
+    assert np.isnan(header_repetition_time(image))
     image.header.set_zooms((1, 1, 1, 0))
     assert np.isnan(header_repetition_time(image))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    damage=st.dictionaries(st.integers(0, 351), st.integers(0, 255), min_size=1, max_size=8),
+    keep=st.sampled_from([1.0, 1.0, 0.5]),
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_any_damage_of_a_header_is_read_or_refused_by_name(
+    damage: dict[int, int], keep: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    affine = oblique_affine()
+    folder = tmp_path_factory.mktemp("fuzz")
+    data = np.random.default_rng(0).standard_normal((6, 6, 5, 4)).astype(np.float32)
+    content = bytearray(unzipped(save(folder / "whole.nii.gz", data, affine)))
+    for at, value in damage.items():
+        content[at] = value
+    path = folder / "damaged.nii"
+    path.write_bytes(bytes(content[: int(len(content) * keep)]))
+    recording = Recording("s", "s", (path,), "bold")
+    try:
+        output = read_recording(recording, None, three_spheres(affine, (6, 6, 5)))
+    except errors.InputError:
+        return
+    assert output.dataset is not None
+    assert np.isfinite(output.dataset["series"]).all()

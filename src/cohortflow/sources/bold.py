@@ -28,7 +28,7 @@ RADIUS_MM = 5.0
 # Headers hold affines in single precision: a voxel on the radius must not hang on its last bit.
 _ON_RADIUS_MM = 1e-4
 MAX_VOLUME_BYTES = 2 * 2**30
-_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 
 
 def read_sphere_means(
@@ -106,8 +106,11 @@ def load_image(path: Path, where: str) -> Any:
 def header_repetition_time(image: Any) -> float:
     """Seconds between volumes by the header, NaN where it has none."""
     zooms = image.header.get_zooms()
-    unit = image.header.get_xyzt_units()[1]
-    seconds = float(zooms[3]) * _SECONDS.get(unit, 1.0) if len(zooms) > 3 else 0.0
+    try:
+        unit = image.header.get_xyzt_units()[1]
+    except KeyError:  # a code that the format does not know
+        return math.nan
+    seconds = float(zooms[3]) * _SECONDS.get(unit, 0.0) if len(zooms) > 3 else 0.0
     return seconds if seconds > 0 else math.nan
 
 

@@ -142,7 +142,7 @@ def repetition_time(image: Path, files: Companions, where: str) -> float:
             return float(sidecar["RepetitionTime"])
         except KeyError:
             pass
-        except (json.JSONDecodeError, TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise UnreadableFile(
                 "the sidecar is no JSON with a repetition time", where=where
             ) from (error)

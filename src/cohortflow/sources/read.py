@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from cohortflow.cohort.entry import Output
-from cohortflow.errors import UsageError
+from cohortflow.errors import InputError, UsageError
 from cohortflow.sources import bold, fmriprep
 from cohortflow.sources.atlases import Atlas
 from cohortflow.sources.discover import Recording
 from cohortflow.sources.options import IngestOptions
-from cohortflow.sources.repetition_times import check_seconds
+from cohortflow.sources.repetition_times import LONGEST_S, SHORTEST_S
 from cohortflow.sources.roi_series import read_roi_series
 from cohortflow.sources.series_entry import series_output
 
@@ -36,9 +36,20 @@ def read_recording(
     else:
         series = bold.read_sphere_means(path, atlas, where=where)
     if math.isnan(tr_s):
-        tr_s = fmriprep.repetition_time(path, files, where)
-        tr_s = tr_s if math.isnan(tr_s) else check_seconds(tr_s, where)
+        tr_s = _plausible(fmriprep.repetition_time(path, files, where), where)
     return series_output(series, atlas=atlas, tr_s=tr_s, where=where)
+
+
+def _plausible(tr_s: float, where: str) -> float:
+    if math.isnan(tr_s) or SHORTEST_S <= tr_s <= LONGEST_S:
+        return tr_s
+    raise InputError(
+        "the image tells an implausible repetition time",
+        where=where,
+        expected=f"{SHORTEST_S} to {LONGEST_S:g} seconds",
+        found=f"{tr_s:g}",
+        hint="Mend its sidecar, or give repetition_times.",
+    )
 
 
 def require_coordinates(atlas: Atlas | None) -> Atlas:
