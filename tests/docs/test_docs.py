@@ -20,6 +20,10 @@ from typing import Any
 import pytest
 import yaml
 
+from cohortflow.pipeline.document import load_document
+from cohortflow.pipeline.parse import parse_pipeline
+from cohortflow.stages import CATALOGUE
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PLACES = ("*.md", ".github/*.md", "docs/**/*.md", "infra/**/*.md", "benchmarks/*.md")
@@ -126,6 +130,14 @@ def test_no_fence_is_overlooked(page: Path) -> None:
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "yaml"], ids=str)
 def test_yaml_parses(block: Block) -> None:
     assert yaml.safe_load(block.code) is not None
+
+
+PIPELINES = [b for b in BLOCKS if b.language == "yaml" and "\nsteps:" in b.code]
+
+
+@pytest.mark.parametrize("block", PIPELINES, ids=str)
+def test_whole_pipelines_are_valid(block: Block) -> None:
+    parse_pipeline(load_document(block.code, str(block)), "example", CATALOGUE)
 
 
 def make_targets() -> set[str]:

@@ -1,0 +1,44 @@
+"""Benchmarks are not timed here; they are only kept from rotting."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+SMALL = {
+    "overhead.py": ["--units", "5", "--repeat", "1"],
+    "plan.py": ["--subjects", "5", "--repeat", "1"],
+}
+
+
+def scripts() -> list[str]:
+    return sorted(path.name for path in FOLDER.glob("[a-z]*.py"))
+
+
+def test_every_script_is_described_and_tried() -> None:
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert [name for name in scripts() if f"`{name}`" not in page] == []
+    assert set(scripts()) == set(SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", scripts())
+def test_script_runs(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, FOLDER / script, *SMALL[script]],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = Path(done.stdout.split("written: ")[1].strip())
+    rows = json.loads(written.read_text())["rows"]
+    written.unlink()
+    assert len(rows) > 1
+    assert all(row["ms_per_item"] > 0 for row in rows)
