@@ -154,7 +154,12 @@ def cost(parameters: Classify, facts: Sequence[Facts]) -> Cost:
 
     regions = network_size(facts, parameters.network)
     return training_need(
-        parameters.model, len(facts), regions, parameters.epochs, parameters.batch_size
+        parameters.model,
+        len(facts),
+        regions,
+        parameters.epochs,
+        parameters.batch_size,
+        parameters.trees,
     )
 
 

@@ -8,7 +8,7 @@ from cohortflow.pipeline.stage import Cost, Facts
 from cohortflow.training.classifiers import ModelName
 
 _TORCH_BYTES = 450 * 2**20
-_SKLEARN_BYTES = 250 * 2**20
+_SKLEARN_BYTES = 400 * 2**20
 _DENSENET_PIXELS = 128 * 128
 
 
@@ -23,18 +23,19 @@ def network_size(facts: Sequence[Facts], network: str) -> int:
 
 
 def training_need(
-    model: ModelName, subjects: int, regions: int, epochs: int, batch_size: int
+    model: ModelName, subjects: int, regions: int, epochs: int, batch_size: int, trees: int = 500
 ) -> Cost:
     """Peak memory, size of the weights, and seconds on one core."""
     matrices = 24 * subjects * regions**2
     batch = min(batch_size, max(subjects, 1))
     steps = subjects * epochs
     if model == "random_forest":
-        nodes = 500 * 2 * max(subjects, 1)
-        return Cost(_SKLEARN_BYTES + matrices + 200 * nodes, 64 * nodes, 2.0 + 0.01 * subjects)
+        nodes = trees * max(subjects // 2, 3)
+        seconds = 2.0 + trees * (0.002 + 1e-5 * subjects)
+        return Cost(_SKLEARN_BYTES + matrices + 200 * nodes, 48 * nodes + 65536, seconds)
     if model == "densenet121":
-        memory = _TORCH_BYTES + matrices + 16 * 7_000_000 + batch * 6000 * _DENSENET_PIXELS
+        memory = _TORCH_BYTES + matrices + 16 * 7_000_000 + batch * 4500 * _DENSENET_PIXELS
         return Cost(memory, 4 * 7_500_000, 3.0 + 0.25 * steps)
     parameters = 470_000 + 256 * regions**2
     memory = _TORCH_BYTES + matrices + 32 * parameters + batch * 1600 * regions**2
-    return Cost(memory, 4 * parameters + 65536, 3.0 + steps * (2e-4 + 2.5e-6 * regions**2))
+    return Cost(memory, 4 * parameters + 65536, 3.0 + steps * (2e-4 + 1e-5 * regions**2))
