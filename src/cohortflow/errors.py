@@ -304,6 +304,12 @@ class StoreUnavailable(TransientError, OSError):
     __str__ = CohortflowError.__str__
 
 
+class TrackingUnavailable(TransientError):
+    """MLflow is away; what was to be written waits in the outbox."""
+
+    code = "tracking-unavailable"
+
+
 class Cancelled(TransientError):
     code = "cancelled"
     exit_code = 130

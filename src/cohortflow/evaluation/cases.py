@@ -115,5 +115,6 @@ def write_parquet(table: pa.Table) -> bytes:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", version="2.6", store_schema=False)
+    # Without its schema stored, a table loses its metadata: the classes and the positive one.
+    pq.write_table(table, sink, compression="zstd", version="2.6", store_schema=True)
     return sink.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cohortflow.evaluation.cases import Cases, read_cases
@@ -146,3 +146,14 @@ def _seed_scores(seed: Any, pooled: FoldPool) -> SeedScores:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
+
+
+def case_rows(source: ReportSource) -> list[dict[str, Any]]:
+    """Every case of every finished score: step, point, subject, truth, prediction, probability."""
+    rows: list[dict[str, Any]] = []
+    for unit in done(source.units(stage="score")):
+        data = source.entry(unit).read_file("cases.parquet")
+        point = {axis: str(label) for axis, label in unit.point.items() if axis != "subject"}
+        for case in read_cases(data, f"{unit.step} {unit.key[:16]}").cases:
+            rows.append({"step": unit.step, **point, **asdict(case)})
+    return rows

@@ -1,0 +1,215 @@
+"""The one writer to MLflow: a run's parameters, aggregate metrics, case table and report.
+
+An event is put into an outbox first and taken out when MLflow has it, so an outage, a crash or a
+full disk at the other end loses nothing, delays nothing and doubles nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cohortflow.errors import CohortflowError, InputError, TrackingUnavailable
+from cohortflow.report.source import ReportSource
+from tasks.outbox import Outbox, Waiting
+from tasks.tracking_event import RUN_TAG, case_table, run_event
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+log = logging.getLogger("cohortflow.tracking")
+
+MOST_METRICS = 1000
+MOST_PARAMETERS = 100
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+"""Unless set otherwise: no telemetry, and an absent server is noticed in seconds, not minutes."""
+
+
+@dataclass(frozen=True)
+class TrackingResult:
+    """``delivered``: this run stands in MLflow. ``waiting``: events of it still in the outbox."""
+
+    uri: str
+    delivered: bool
+    waiting: int
+    mlflow_run: str | None = None
+    error: dict[str, str] | None = None
+
+
+def home() -> Path:
+    chosen = os.environ.get("COHORTFLOW_HOME")
+    return Path(chosen) if chosen else Path.home() / ".local" / "share" / "cohortflow"
+
+
+def track_run(
+    source: ReportSource,
+    report: Path,
+    *,
+    uri: str | None = None,
+    experiment: str,
+    run_id: str,
+    outbox: Path | None = None,
+) -> TrackingResult:
+    """Write a run to MLflow, after what earlier runs could not write.
+
+    ``report``: the HTML file, ``report.json`` beside it. ``uri``: default SQLite under
+    ``COHORTFLOW_HOME``. ``run_id`` marks the MLflow run, which is never written twice. An MLflow
+    that is away is a warning in the log and in the result, not an exception.
+    """
+    address = uri or f"sqlite:///{home() / 'mlflow.db'}"
+    box = Outbox(outbox or home() / "outbox")
+    artifacts = {path.name: path.read_bytes() for path in _files(report)}
+    cases = case_table(source)
+    if cases is not None:
+        artifacts["cases.parquet"] = cases
+    event = run_event(source, experiment=experiment, run_id=run_id)
+    event["address"] = _digest(address)
+    box.put(event, artifacts)
+    return _deliver(box, address, run_id)
+
+
+def _files(report: Path) -> list[Path]:
+    return [path for path in (report, report.with_name("report.json")) if path.is_file()]
+
+
+def _deliver(box: Outbox, address: str, run_id: str) -> TrackingResult:
+    """Write waiting events of this address, oldest first; stop where MLflow is away."""
+    written: dict[str, str] = {}
+    error: CohortflowError | None = None
+    with box.locked() as mine:
+        if not mine:
+            error = TrackingUnavailable("another run is writing to MLflow", where=_shown(address))
+        for waiting in _of_address(box, address) if mine else []:
+            try:
+                with _named_errors(address):
+                    written[waiting.event["run_id"]] = _write(_client(address), waiting, address)
+            except TrackingUnavailable as found:
+                error = found
+                break
+            except InputError as found:
+                error = found
+                continue
+            box.remove(waiting)
+        left = len(_of_address(box, address))
+    if error is not None:
+        log.warning("%s [%s]; %d waiting in %s", error, error.code, left, box.folder)
+    return TrackingResult(
+        uri=_shown(address),
+        delivered=run_id in written,
+        waiting=left,
+        mlflow_run=written.get(run_id),
+        error=error.to_json() if error is not None else None,
+    )
+
+
+def _of_address(box: Outbox, address: str) -> list[Waiting]:
+    digest = _digest(address)
+    return [waiting for waiting in box.waiting() if waiting.event["address"] == digest]
+
+
+def _digest(address: str) -> str:
+    """An address may hold a password, so that neither the outbox nor a log line shows it."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+def _shown(address: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", address)
+
+
+@contextlib.contextmanager
+def _named_errors(address: str) -> Iterator[None]:
+    """What MLflow, its database and the network raise, as away or as refusing this event."""
+    import alembic.util
+    import sqlalchemy.exc
+    from mlflow.exceptions import MlflowException
+
+    away = (MlflowException, sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError, OSError)
+    try:
+        yield
+    except away as error:
+        said = _shown(str(error).partition("\n")[0])[:300]
+        found = f"{type(error).__name__}: {said}"
+        if getattr(error, "error_code", "") in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
+            raise InputError(
+                "MLflow refuses an event; it stays in the outbox",
+                where=_shown(address),
+                found=found,
+                hint="Mend or delete its folder in the outbox.",
+            ) from error
+        raise TrackingUnavailable(
+            "MLflow could not be written to",
+            where=_shown(address),
+            found=found,
+            hint="The next run writes what waits.",
+        ) from error
+
+
+def _client(address: str) -> MlflowClient:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if address.startswith("sqlite:///"):
+        Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=address)
+
+
+def _write(client: MlflowClient, waiting: Waiting, address: str) -> str:
+    """The MLflow run of an event: the finished one that exists, or a new one, finished last."""
+    event = waiting.event
+    experiment = _experiment(client, str(event["experiment"]), address)
+    for run in client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{_quoted(event['run_id'])}'"):
+        if run.info.status == "FINISHED":
+            return str(run.info.run_id)
+        client.delete_run(run.info.run_id)
+    run = client.create_run(
+        experiment, start_time=event["time_ms"], tags=dict(event["tags"]), run_name=event["name"]
+    )
+    run_id = str(run.info.run_id)
+    _log(client, run_id, event)
+    client.log_artifacts(run_id, str(waiting.artifacts))
+    client.set_terminated(run_id, "FINISHED", end_time=event["time_ms"])
+    return run_id
+
+
+def _log(client: MlflowClient, run_id: str, event: Mapping[str, Any]) -> None:
+    """All metrics and parameters in one batch, or in as few as MLflow's limits allow."""
+    from mlflow.entities import Metric, Param
+
+    time = int(event["time_ms"])
+    metrics = [Metric(name, value, time, 0) for name, value in event["metrics"].items()]
+    parameters = [Param(name, value) for name, value in event["parameters"].items()]
+    room = MOST_METRICS - MOST_PARAMETERS
+    while metrics or parameters:
+        client.log_batch(
+            run_id, metrics=metrics[:room], params=parameters[:MOST_PARAMETERS], synchronous=True
+        )
+        metrics, parameters = metrics[room:], parameters[MOST_PARAMETERS:]
+
+
+def _experiment(client: MlflowClient, name: str, address: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    if not address.startswith("sqlite:///"):
+        return str(client.create_experiment(name))
+    folder = Path(address.removeprefix("sqlite:///")).parent / "mlartifacts" / name
+    return str(client.create_experiment(name, artifact_location=folder.absolute().as_uri()))
+
+
+def _quoted(text: Any) -> str:
+    return str(text).replace("'", "")

@@ -1,0 +1,106 @@
+"""What one run tells MLflow, as plain JSON values: nothing here knows MLflow."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cohortflow.evaluation.metric_names import mlflow_metric_name
+from cohortflow.report.cells import Cell, case_rows, cells
+from cohortflow.report.overview import verdict
+from cohortflow.report.source import ReportSource, done
+
+SCHEMA = 1
+RUN_TAG = "cohortflow.run_id"
+LONGEST_VALUE = 6000
+
+
+def run_event(source: ReportSource, *, experiment: str, run_id: str) -> dict[str, Any]:
+    """Tags, parameters and aggregate metrics. No paths, no commands, no identifiers of people."""
+    environment = source.environment
+    return {
+        "schema": SCHEMA,
+        "run_id": run_id,
+        "experiment": experiment,
+        "name": f"{source.pipeline['slug']} {environment.get('index', '')}".strip(),
+        "time_ms": _milliseconds(environment.get("created")),
+        "tags": {
+            RUN_TAG: run_id,
+            "cohortflow.pipeline": str(source.pipeline["slug"]),
+            "cohortflow.cohort": str(environment.get("cohort", "")),
+            "cohortflow.index": str(environment.get("index", "")),
+            "cohortflow.version": str(environment.get("versions", {}).get("cohortflow", "")),
+        },
+        "parameters": dict(_parameters(source)),
+        "metrics": dict(_metrics(source)),
+    }
+
+
+def case_table(source: ReportSource) -> bytes | None:
+    """All cases of all scores as Parquet; None where nothing was scored."""
+    import pyarrow as pa
+
+    from cohortflow.evaluation.cases import write_parquet
+
+    rows = case_rows(source)
+    if not rows:
+        return None
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return write_parquet(pa.table({name: [row.get(name) for row in rows] for name in names}))
+
+
+def _parameters(source: ReportSource) -> Iterable[tuple[str, str]]:
+    yield "seed", str(source.environment.get("seed", ""))
+    for axis, labels in source.pipeline.get("axes", {}).items():
+        yield _name(f"axes.{axis}"), ", ".join(map(str, labels))[:LONGEST_VALUE]
+    for step in source.pipeline["steps"]:
+        yield _name(f"{step['id']}.version"), str(step.get("version", ""))
+        for name, value in step.get("parameters", {}).items():
+            yield _name(f"{step['id']}.{name}"), str(value)[:LONGEST_VALUE]
+
+
+def _metrics(source: ReportSource) -> Iterable[tuple[str, float]]:
+    head = verdict(source)
+    for state, count in head["units"].items():
+        yield _name(f"units_{state}"), float(count)
+    for name in ("subjects_complete", "subjects_total", "refused", "warnings"):
+        yield name, float(head[name])
+    found = cells(source)
+    several = len({cell.step for cell in found}) > 1
+    for cell in found:
+        label = _label(cell.point, cell.step if several else "")
+        yield from _cell_metrics(cell, label)
+    for unit in done(source.units(stage="rank_sum_map")):
+        label = _label(unit.point, unit.step)
+        for fact in ("tests", "significant", "significant_corrected"):
+            if fact in unit.facts:
+                yield mlflow_metric_name(f"{fact}_pairs", label), float(unit.facts[fact])
+
+
+def _cell_metrics(cell: Cell, label: str) -> Iterable[tuple[str, float]]:
+    for metric in ("accuracy", "balanced_accuracy", "auc"):
+        found = cell.mean_sd(metric)
+        if found is not None and found["mean"] is not None:
+            yield mlflow_metric_name(f"{metric}_mean", label), found["mean"]
+            if found["sd"] is not None:
+                yield mlflow_metric_name(f"{metric}_sd", label), found["sd"]
+    yield mlflow_metric_name("cases_n", label), float(cell.seeds[0].n)
+
+
+def _label(point: Mapping[str, Any], step: str) -> str:
+    words = [f"H{label}" if axis == "degree" else str(label) for axis, label in point.items()]
+    return " ".join([step, *words] if step else words)
+
+
+def _name(name: str) -> str:
+    return mlflow_metric_name(name)
+
+
+def _milliseconds(created: Any) -> int:
+    """Of an ISO time; now where there is none."""
+    try:
+        time = datetime.datetime.fromisoformat(str(created))
+    except ValueError:
+        time = datetime.datetime.now(datetime.UTC)
+    return int(time.timestamp() * 1000)
