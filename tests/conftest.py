@@ -21,8 +21,10 @@ def _remove_home() -> None:
         shutil.rmtree(_HOME, ignore_errors=True)
 
 
-for _name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_"))]:
-    del os.environ[_name]
+for _name in list(os.environ):
+    _ours = _name.startswith("COHORTFLOW_") and _name != "COHORTFLOW_TEST_DATA"
+    if _ours or _name.startswith(("PREFECT_", "MLFLOW_")):
+        del os.environ[_name]
 os.environ |= {
     "COHORTFLOW_HOME": str(_HOME / "cohortflow"),
     "PREFECT_HOME": str(_HOME / "prefect"),
