@@ -23,7 +23,7 @@ def series(value: float = 1.0, regions: int = 3, samples: int = 5) -> Output:
     names = [f"region {i}" for i in range(regions)]
     dataset = xr.Dataset(
         {
-            "series": (("roi", "time"), np.full((regions, samples), value)),
+            "series": (("roi", "time"), np.full((regions, samples), float(value))),
             "valid": (("roi",), np.ones(regions, dtype=bool)),
             "network": (("roi",), np.array(["DMN"] * regions)),
             "region": (("roi",), np.array(names)),

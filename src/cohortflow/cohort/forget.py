@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cohortflow.cohort.documents import encode_gzip, numbers, read_document
 from cohortflow.cohort.entries import KEY_DIGITS, EntryRecord
 from cohortflow.cohort.gc import LEASE, WORK, remove_entry
-from cohortflow.cohort.indexes import IndexBook, slugs
+from cohortflow.cohort.indexes import Index, IndexBook, slugs
 from cohortflow.cohort.leases import FOLDER as LEASES
 from cohortflow.cohort.leases import Lease
 from cohortflow.cohort.selections import Selection
@@ -84,13 +84,15 @@ def _forget(cohort: Cohort, subjects: list[str]) -> ForgetResult:
     result = ForgetResult(subjects)
     found = survey(storage)
     doomed = _doomed(storage, found, set(subjects), result)
-    withdrawal = Withdrawal(subjects, {folder.key for folder in doomed})
+    gone = {folder.path for folder in doomed}
+    standing = [f for f in found.folders.values() if f.has_record and f.path not in gone]
+    withdrawal = Withdrawal(subjects, {folder.key for folder in standing})
 
     _renew_ingest(cohort, withdrawal)
     old: list[str] = []
     for slug in slugs(storage):
         old += _renew_indexes(cohort.indexes(slug), withdrawal, result)
-    old_selections = _renew_selections(cohort, withdrawal, result)
+    _renew_selections(cohort, withdrawal, result)
 
     for folder in doomed:
         remove_entry(storage, folder.path)
@@ -102,8 +104,6 @@ def _forget(cohort: Cohort, subjects: list[str]) -> ForgetResult:
     for path in old:
         storage.delete(f"{path}/claim.json")
         storage.delete(path)
-    for selection in old_selections:
-        cohort.selections.delete(selection)
     _renew_gc_lists(storage, withdrawal)
     _rest(storage, found, withdrawal, result)
     for number in cohort.ingests.numbers():
@@ -161,13 +161,11 @@ def _renew_ingest(cohort: Cohort, withdrawal: Withdrawal) -> None:
 
 
 def _renew_indexes(book: IndexBook, withdrawal: Withdrawal, result: ForgetResult) -> list[str]:
-    """Write every index from the first that concerns them again, in order; the old ones."""
-    indexes = []
-    for number in book.numbers():
-        try:
-            indexes.append(book.get(number))
-        except EntryMissing:
-            continue
+    """Write every index from the first that concerns them again, in order; the old ones.
+
+    Returned newest first: deleted in that order, an interruption leaves them in order still.
+    """
+    indexes = _without_copies(book)
     first = next(
         (
             i
@@ -185,26 +183,38 @@ def _renew_indexes(book: IndexBook, withdrawal: Withdrawal, result: ForgetResult
         if index.summary is not None:
             writer.finish(withdrawal.strike(index.summary))
         result.indexes.append(book.path(writer.number))
-    return [index.path for index in indexes[first:]]
+    return [index.path for index in reversed(indexes[first:])]
 
 
-def _renew_selections(
-    cohort: Cohort, withdrawal: Withdrawal, result: ForgetResult
-) -> list[Selection]:
-    by_question: dict[str, list[Selection]] = {}
-    for selection in cohort.selections.all():
-        by_question.setdefault(selection.question, []).append(selection)
-    old: list[Selection] = []
-    for selections in by_question.values():
-        concerned = [withdrawal.mentions([s.subjects, s.described]) for s in selections]
-        if not any(concerned):
+def _without_copies(book: IndexBook) -> list[Index]:
+    """The indexes, less the copies that an interrupted call made of those still there."""
+    there = []
+    for number in book.numbers():
+        try:
+            there.append(book.get(number))
+        except EntryMissing:
             continue
-        again = selections[concerned.index(True) :]
-        for offset, selection in enumerate(again, selections[-1].number + 1):
-            cohort.selections.create(withdrawal.selection(selection, offset))
+    known = {index.number for index in there}
+    kept = [index for index in there if index.claim.get("rewritten_from") not in known]
+    for index in there:
+        if index not in kept:
+            book.delete(index.number)
+    return kept
+
+
+def _renew_selections(cohort: Cohort, withdrawal: Withdrawal, result: ForgetResult) -> None:
+    """The selection in force of each question without their lines; superseded ones go."""
+    newest: dict[str, Selection] = {}
+    concerned: list[Selection] = []
+    for selection in cohort.selections.all():
+        newest[selection.question] = selection
+        if withdrawal.mentions([selection.subjects, selection.described]):
+            concerned.append(selection)
+    for selection in concerned:
+        if newest[selection.question] is selection:
+            cohort.selections.create(withdrawal.selection(selection, selection.number + 1))
             result.selections.append(selection.digest)
-        old += again
-    return old
+        cohort.selections.delete(selection)
 
 
 def _remove_failures(

@@ -104,6 +104,8 @@ class IngestBook:
             assigned = dict(before.assigned) if before else {}
             next_number = before.next_number if before else 1
             check_identifiers(row.id for row in rows)
+            # Folders of those who left may still be there.
+            check_identifiers(dict.fromkeys([*assigned, *(row.id for row in rows)]))
             for row in sorted(rows, key=lambda row: row.id):
                 if row.id not in assigned:
                     assigned[row.id] = next_number

@@ -17,11 +17,15 @@ _VERBATIM = ("text", "settings", "keys", "key")
 
 
 class Withdrawal:
-    """Takes subjects, and the keys that go with them, out of the store's documents."""
+    """Takes subjects out of the store's documents.
 
-    def __init__(self, subjects: Sequence[str], keys: set[str]) -> None:
+    ``remaining``: first digits of the keys whose entries will be there. What an index calls done
+    and is not among them becomes pending.
+    """
+
+    def __init__(self, subjects: Sequence[str], remaining: set[str]) -> None:
         self.subjects = frozenset(subjects)
-        self.keys = {key[:KEY_DIGITS] for key in keys}
+        self.remaining = remaining
         # An id inside a longer name is somebody else's, and "1" in a sentence is no id.
         words = [re.escape(s) for s in subjects if _distinctive(s)]
         names = "|".join(sorted(words, key=len, reverse=True)) or r"(?!)"
@@ -43,8 +47,9 @@ class Withdrawal:
         )
 
     def concerns(self, part: Mapping[str, Any]) -> bool:
-        """Whether a part of an index names a subject, or a key that goes."""
-        return self.mentions(part) or any(key[:KEY_DIGITS] in self.keys for key in part["key"])
+        """Whether a part of an index names a subject, or calls done what will not be there."""
+        rows = zip(part["key"], part["state"], strict=True)
+        return self.mentions(part) or any(self._gone(key, state) for key, state in rows)
 
     def strike(self, value: Any) -> Any:
         """The value without them: items and members dropped, words in texts struck out."""
@@ -75,9 +80,8 @@ class Withdrawal:
                 result[name] = {row: self.strike(v) for row, v in moved.items() if v is not None}
             else:
                 result[name] = self.strike(value)
-        gone = [key[:KEY_DIGITS] in self.keys for key in result["key"]]
-        states = zip(result["state"], gone, strict=True)
-        result["state"] = ["pending" if missing else state for state, missing in states]
+        states = zip(result["key"], result["state"], strict=True)
+        result["state"] = ["pending" if self._gone(k, state) else state for k, state in states]
         return result
 
     def selection(self, selection: Selection, number: int) -> Selection:
@@ -101,6 +105,9 @@ class Withdrawal:
             assigned={i: n for i, n in ingested.assigned.items() if i not in self.subjects},
             next_number=ingested.next_number,
         )
+
+    def _gone(self, key: str, state: str) -> bool:
+        return bool(state == "done" and key[:KEY_DIGITS] not in self.remaining)
 
     def _is_theirs(self, part: Mapping[str, Any], row: int) -> bool:
         if part["subject"][row] in self.subjects:
