@@ -31,6 +31,7 @@ class FakeSource:
     environment: dict[str, Any]
     all_units: list[ReportUnit] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
+    ingested: list[dict[str, Any]] = field(default_factory=list)
 
     def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]:
         return [
@@ -115,6 +116,8 @@ def make_source(subjects: int = 16, regions: int = 12, samples: int = 60) -> Fak
             Output(_frame(labels, connectivity=(("roi_i", "roi_j"), correlation))),
             subject=name,
         )
+        facts = {"rois": regions, "samples": samples, "tr_s": 2.0, "constant_regions": []}
+        source.ingested.append({"subject": name, "entry": "series", "facts": facts, "warnings": []})
     _add_subject_pairs(source, names, np.array(spreads), groups)
     _add_maps(source, per_subject, groups, region, network)
     _add_scores(source, rng, names, groups)

@@ -115,7 +115,7 @@ def test_hostile_names_are_shown_and_never_interpreted(tmp_path: Path) -> None:
     source.refused = [{"subject": hostile, "error": {"code": "x", "message": hostile}}]
     source.pipeline["title"] = hostile
     source.pipeline["text"] = hostile
-    source.change("standardise", 0, facts={"constant_regions": [hostile]})
+    source.ingested[0]["facts"]["constant_regions"] = [hostile]
     html, document = render(source, tmp_path)
     assert "<script>alert" not in html
     assert Page(html).tags.count("script") == 1

@@ -69,6 +69,11 @@ def published_protocol(system: str) -> str:
     return str(_document(system).get("protocol", ""))
 
 
+def published_choices(system: str) -> dict[str, str]:
+    """What the paper says about single parameters, by ``stage.parameter``."""
+    return {str(name): str(said) for name, said in _document(system).get("choices", {}).items()}
+
+
 def published_cells(system: str, point: Mapping[str, Any]) -> list[PublishedCell]:
     """The paper's own numbers for a point (axis → value); one per printed cohort, none if unprinted."""
     link = _document(system).get("cells")

@@ -114,14 +114,11 @@ def left_out(source: ReportSource) -> Section:
 
 
 def _constant_regions(source: ReportSource) -> list[dict[str, Any]]:
-    found: dict[str, list[str]] = {}
-    for unit in source.units():
-        regions = unit.facts.get("constant_regions") or ()
-        if unit.subject is not None and regions:
-            found.setdefault(unit.subject, [str(region) for region in regions])
+    """Named by ingest; a region that is constant only where the series is cropped is a warning."""
     return [
-        {"subject": subject, "count": len(regions), "regions": regions}
-        for subject, regions in sorted(found.items())
+        {"subject": str(item["subject"]), "count": len(names), "regions": names}
+        for item in source.ingested
+        if (names := [str(name) for name in item["facts"].get("constant_regions") or ()])
     ]
 
 
@@ -129,7 +126,8 @@ def _left_out_rows(source: ReportSource) -> list[dict[str, Any]]:
     """One row per step and network where one is known: the seeds and folds say the same."""
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     for unit in source.units():
-        names = [str(name) for name in unit.facts.get("left_out") or ()]
+        warned = any(warning.get("code") == "left-out" for warning in unit.warnings)
+        names = [str(name) for name in unit.facts.get("left_out") or ()] if warned else []
         if not names:
             continue
         axes = [axis for axis in ("comparison", "network") if axis in unit.point]
@@ -147,22 +145,30 @@ def _left_out_rows(source: ReportSource) -> list[dict[str, Any]]:
 
 def _warnings(source: ReportSource) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for step, who, warning in _all_warnings(source):
+        code = str(warning.get("code", "warning"))
+        row = groups.setdefault(
+            (step, code),
+            {
+                "step": step,
+                "code": code,
+                "units": 0,
+                "message": str(warning.get("message", "")),
+                "who": [],
+            },
+        )
+        row["units"] += 1
+        row["who"].append(who)
+    return [{**row, "subjects": _some(row.pop("who"))} for row in groups.values()]
+
+
+def _all_warnings(source: ReportSource) -> Iterable[tuple[str, str, Mapping[str, str]]]:
+    for item in source.ingested:
+        for warning in item["warnings"]:
+            yield "ingest", str(item["subject"]), warning
     for unit in source.units():
         for warning in unit.warnings:
-            code = str(warning.get("code", "warning"))
-            row = groups.setdefault(
-                (unit.step, code),
-                {
-                    "step": unit.step,
-                    "code": code,
-                    "units": 0,
-                    "message": str(warning.get("message", "")),
-                    "who": [],
-                },
-            )
-            row["units"] += 1
-            row["who"].append(_who(unit))
-    return [{**row, "subjects": _some(row.pop("who"))} for row in groups.values()]
+            yield unit.step, _who(unit), warning
 
 
 def _some(names: Iterable[str], most: int = 12) -> Sequence[str]:

@@ -27,6 +27,11 @@ def number(value: Any) -> str:
     return f"{float(value):.4g}"
 
 
+def printed(value: Any) -> str:
+    """A number as it stands in print, no digit added."""
+    return f"{float(value):g}"
+
+
 def fraction(value: Any) -> str:
     """Hits and denominator, ``[13, 20]`` → ``13 / 20``."""
     return f"{integer(value[0])} / {integer(value[1])}"
@@ -60,6 +65,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "share": share,
     "points": points,
     "number": number,
+    "printed": printed,
     "fraction": fraction,
     "interval": interval,
     "mean_sd": mean_sd,

@@ -54,10 +54,22 @@ class RunSource:
             "version": step.stage.version,
             "about": step.stage.about,
             "source": step.stage.source,
-            "parameters": self._common_parameters(rows, step.over),
+            "parameters": self._parameters(step, rows),
+            "declared": dict(step.parameters),
             "over": list(step.over),
             "reads": {name: [read.source for read in reads] for name, reads in step.reads.items()},
         }
+
+    def _parameters(self, step: Any, rows: Sequence[UnitRow]) -> dict[str, Any]:
+        """What ran; parameters that only steered planning, and were put back, as declared."""
+        common = self._common_parameters(rows, step.over)
+        fields = step.stage.parameters.model_fields
+        put_back = {
+            name: asked
+            for name, asked in step.parameters.items()
+            if name in common and name in fields and common[name] == fields[name].default
+        }
+        return {**common, **put_back}
 
     @staticmethod
     def _common_parameters(rows: Sequence[UnitRow], over: Sequence[str]) -> dict[str, Any]:
@@ -82,6 +94,15 @@ class RunSource:
     def refused(self) -> list[dict[str, Any]]:
         subjects = self.run.cohort.ingested.subjects.values()
         return [{"subject": s.id, "error": s.error} for s in subjects if s.error is not None]
+
+    @property
+    def ingested(self) -> list[dict[str, Any]]:
+        """What ingest found out about every entry, one dictionary each."""
+        return [
+            {"subject": s.id, "entry": e.name, "facts": e.facts, "warnings": e.warnings}
+            for s in self.run.cohort.ingested.subjects.values()
+            for e in s.entries.values()
+        ]
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ def _sentence(step: Mapping[str, Any], done: int) -> str:
     parts = [f"{step['id']} ({step['stage']}, version {step.get('version', '?')}): {about}."]
     decided = DECISIONS.get(str(step["stage"]), {})
     chosen = [
-        f"{name} = {value_text(step['parameters'][name])}"
+        f"{name} = {chosen_text(step, name)}"
         for name in decided
         if name in step.get("parameters", {})
     ]
@@ -74,11 +74,18 @@ def _parameter_rows(step: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "step": step["id"],
             "parameter": name,
-            "value": value_text(value),
+            "value": chosen_text(step, name),
             "about": decided.get(name, ""),
         }
-        for name, value in step.get("parameters", {}).items()
+        for name in step.get("parameters", {})
     ]
+
+
+def chosen_text(step: Mapping[str, Any], name: str) -> str:
+    """A value as it ran, with the word that was resolved to it: ``176 (shortest)``."""
+    value = step["parameters"][name]
+    asked = step.get("declared", {}).get(name, value)
+    return value_text(value) if asked == value else f"{value_text(value)} ({value_text(asked)})"
 
 
 def value_text(value: Any) -> str:

@@ -23,6 +23,7 @@ def verdict(source: ReportSource) -> dict[str, Any]:
     everyone = set(map(str, source.participants.index)) | refused
     incomplete = {u.subject for u in units if u.subject is not None and u.state != "done"}
     warnings = sum(len(unit.warnings) for unit in units)
+    warnings += sum(len(item["warnings"]) for item in source.ingested)
     broken = sum(counts.get(state, 0) for state in BROKEN)
     done = counts.get("done", 0)
     tone = "bad" if broken or refused else "good" if units and done == len(units) else "open"
@@ -62,6 +63,9 @@ def overview(source: ReportSource) -> Section:
         blocks.append(Note("The participants table has no group and no site column.", "absent"))
     else:
         blocks.append(cohort)
+    recordings = _recordings(source)
+    if recordings.rows:
+        blocks.append(recordings)
     if source.pipeline.get("axes"):
         blocks.append(_axes(source))
     return Section("overview", "What ran and on what", blocks)
@@ -137,6 +141,37 @@ def _count_row(place: str, names: Sequence[str], counts: Counter[Any]) -> dict[s
 
 def _label(value: Any) -> str:
     return "not given" if value is None or value != value else str(value)
+
+
+def _recordings(source: ReportSource) -> Table:
+    """Ingested recordings by repetition time: mixed ones are seen at a glance."""
+    groups: dict[tuple[str, Any], list[Mapping[str, Any]]] = {}
+    for item in source.ingested:
+        facts = item["facts"]
+        if facts.get("samples") is not None:
+            groups.setdefault((str(item["entry"]), facts.get("tr_s")), []).append(facts)
+    rows = []
+    for (entry, tr_s), found in sorted(groups.items(), key=lambda item: (item[0][0], str(item[0]))):
+        samples = [int(facts["samples"]) for facts in found]
+        rows.append(
+            {
+                "entry": entry,
+                "tr_s": "not known" if tr_s is None else f"{tr_s:g}",
+                "subjects": len(found),
+                "shortest": min(samples),
+                "longest": max(samples),
+                "rois": sorted({int(facts["rois"]) for facts in found if "rois" in facts}),
+            }
+        )
+    columns = [
+        Column("entry", "Entry", "code"),
+        Column("tr_s", "Repetition time", "text", "s"),
+        Column("subjects", "Subjects", "integer"),
+        Column("shortest", "Shortest", "integer", "samples"),
+        Column("longest", "Longest", "integer", "samples"),
+        Column("rois", "Regions", "names"),
+    ]
+    return Table("recordings", "Recordings as they were ingested", columns, rows)
 
 
 def _axes(source: ReportSource) -> Table:

@@ -38,15 +38,17 @@ class ReportSource(Protocol):
     """One run, seen by the report.
 
     ``pipeline``: slug, title, text of the YAML, ``report`` (section names), ``steps`` (each id,
-    stage, version, about, source, parameters, over, and ``reads`` where known), ``axes`` (name →
+    stage, version, about, source, parameters, over, and ``declared`` and ``reads`` where known), ``axes`` (name →
     labels). ``participants``: one row per subject, the id as index. ``refused``: subjects turned
-    away at ingest, each ``{"subject", "error"}``. ``environment``: versions, python, platform,
+    away at ingest, each ``{"subject", "error"}``. ``ingested``: what ingest found out about every
+    entry, each ``{"subject", "entry", "facts", "warnings"}``. ``environment``: versions, python, platform,
     seed, cohort, index, created (ISO), command.
     """
 
     pipeline: Mapping[str, Any]
     participants: pd.DataFrame
     refused: Sequence[Mapping[str, Any]]
+    ingested: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
 
     def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]: ...

@@ -7,8 +7,11 @@ from typing import Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
 from cohortflow.report.cells import Cell, cells
+from cohortflow.report.sections.accuracy_figure import accuracy_figure
 from cohortflow.report.source import ReportSource
 
+MOST_FIGURES = 6
+MOST_LINES = 60
 AXES = ("comparison", "network", "degree", "variant")
 
 
@@ -31,8 +34,10 @@ def accuracy(source: ReportSource) -> Section:
         text = f"{len(partial)} of {len(found)} cells miss folds or seeds that did not finish."
         blocks.append(Note(text, "warning"))
     blocks += _uncounted(found)
-    rows = [row(cell, control_of(cell, found)) for cell in found if not cell.control]
-    rows = rows or [row(cell, None) for cell in found]
+    own = [cell for cell in found if not cell.control]
+    pairs = [(cell, control_of(cell, found)) for cell in own] or [(cell, None) for cell in found]
+    rows = [row(cell, control) for cell, control in pairs]
+    blocks += _figures(pairs)
     columns = without_empty(COLUMNS, rows)
     blocks.append(Table("accuracy", _caption(found), columns, rows, notes=[CONTROL_NOTE]))
     further = "Beyond the paper: other metrics of the same joined cases, in percent"
@@ -88,6 +93,19 @@ def row(cell: Cell, control: Cell | None) -> dict[str, Any]:
         **{m: cell.mean_sd(m) for m in ("balanced_accuracy", "sensitivity", "specificity", "auc")},
         "units": [cell.units_done, cell.units],
     }
+
+
+def _figures(pairs: Sequence[tuple[Cell, Cell | None]]) -> list[Block]:
+    groups: dict[Any, list[tuple[Cell, Cell | None]]] = {}
+    for cell, control in pairs:
+        groups.setdefault(cell.point.get("comparison"), []).append((cell, control))
+    drawn = [(name, found) for name, found in groups.items() if len(found) <= MOST_LINES]
+    blocks: list[Block] = [accuracy_figure(*group) for group in drawn[:MOST_FIGURES]]
+    if len(blocks) < len(groups):
+        blocks.append(
+            Note(f"{len(groups) - len(blocks)} comparisons are not drawn, see the table.")
+        )
+    return blocks
 
 
 def _positives(found: Sequence[Cell]) -> str:
