@@ -178,6 +178,5 @@ STAGE = Stage(
     threads=1,
     timeout_s=6 * 3600.0,
     tolerance=1e-3,
-    source="Leveraging Persistent Homology for Differential Diagnosis of Mild Cognitive "
-    "Impairment (2024), section 3.6",
+    source="Aithal et al. 2024, the 1-D + 2-D fusion CNN and its baselines",
 )

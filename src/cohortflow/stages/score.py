@@ -186,6 +186,5 @@ STAGE = Stage(
     scores=True,
     threads=1,
     tolerance=1e-3,
-    source="Leveraging Persistent Homology for Differential Diagnosis of Mild Cognitive "
-    "Impairment (2024), section 4",
+    source="Aithal et al. 2024, tables 1 and 2",
 )

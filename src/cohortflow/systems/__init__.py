@@ -35,8 +35,8 @@ SYSTEMS: dict[str, System] = {
         System(
             name="mci-persistent-homology",
             title="Persistent homology of resting-state series for mild cognitive impairment",
-            source="Leveraging Persistent Homology for Differential Diagnosis of Mild Cognitive "
-            "Impairment (2024)",
+            source="Aithal et al.: Leveraging Persistent Homology for Differential Diagnosis of "
+            "Mild Cognitive Impairment. ICPR 2024, arXiv:2408.15647",
             build=_mci_persistent_homology,
             published="mci-persistent-homology.yaml",
         ),

@@ -1,7 +1,7 @@
 """Classifiers of one network's inter-region Wasserstein matrix: fusion CNN and DenseNet-121.
 
-Source: "Leveraging Persistent Homology for Differential Diagnosis of Mild Cognitive Impairment"
-(2024). Imports torch: reach it through :func:`cohortflow.systems.build_network`.
+Source: Aithal et al., "Leveraging Persistent Homology for Differential Diagnosis of Mild Cognitive
+Impairment", 2024, arXiv:2408.15647. Imports torch: reach it through :func:`cohortflow.systems.build_network`.
 """
 
 from __future__ import annotations
