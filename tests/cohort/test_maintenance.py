@@ -230,6 +230,14 @@ def test_an_attempt_begun_during_the_removal_survives(
     assert float(cohort.entries.open(LOOSE).dataset["series"].mean()) == 2
 
 
+def test_what_comes_back_waits_a_day_of_its_own(used: Cohort) -> None:
+    gc(used, now=_at(0))
+    assert gc(used, now=_at(1.1)).deleted == [LOOSE.path]
+    used.entries.commit(LOOSE, "roi_series", samples.series(3))
+    assert gc(used, now=_at(1.2)).deleted == []
+    assert used.entries.verify(LOOSE) == []
+
+
 def test_two_collections_do_not_run_at_once(used: Cohort) -> None:
     from cohortflow.errors import LeaseHeld
 

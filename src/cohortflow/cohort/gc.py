@@ -79,7 +79,9 @@ def _collect(cohort: Cohort, dry_run: bool, keep: int, grace_s: float, now: floa
     )
     if dry_run:
         return result
-    lists = {"made": now, "unreferenced": first_seen, "deleting": due}
+    # What goes now and comes back under the same path waits a day of its own.
+    waiting = {path: first_seen[path] for path in result.waiting}
+    lists = {"made": now, "unreferenced": waiting, "deleting": due}
     create_numbered(storage, FOLDER, ".json.gz", encode_gzip(lists))
     # A run may have claimed some of it since; claims are written before the first look.
     kept |= kept_keys(cohort, keep)
