@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pydantic
@@ -27,8 +28,12 @@ class IngestRequest:
 def ingest_source(request: IngestRequest) -> IngestReport:
     """Read what is new or changed; every good recording goes in, every bad one is refused by name."""
     options = _options(request.options)
-    cohort = _open_or_create(request.cohort)
     source = request.source
+    if source is not None and not Path(source).exists():
+        raise NoSuchSource(
+            "no such file or folder", where=source, hint="Nothing was written; mend the path."
+        )
+    cohort = _open_or_create(request.cohort)
     if source is None:
         known = remembered(cohort)
         if known is None:

@@ -34,7 +34,9 @@ def _reason(
         parts.append(f"stage {unit.stage} version {previous.version}→{version}")
     parts += changed.get(unit.step, []) if not parts else []
     assert unit.recipe is not None
-    if previous.columns != unit.columns:
+    # Other members have other values: that is told as a changed input.
+    same_members = unit.subject is not None or previous.n == len(unit.members)
+    if same_members and previous.columns != unit.columns[:16]:
         parts.append(f"participants column {', '.join(unit.recipe.columns)} changed")
     parts += _changed_inputs(unit, previous)
     return "; ".join(parts) or "recipe changed"

@@ -1,0 +1,120 @@
+"""What a newcomer, a correction, a changed parameter and a withdrawal compute again, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cohortflow.phantoms.ar1 import write_ar1_cohort
+from tests.cli.conftest import CommandLine
+from tests.faults.killing import PIPELINE
+
+SUBJECTS = 12
+
+
+class Cohort:
+    """A cohort that stands finished, its source beside it."""
+
+    def __init__(self, cli: CommandLine, folder: Path) -> None:
+        self.cli = cli
+        self.folder = folder
+        self.cohort = folder / "cohort"
+        self.pipeline = folder / "small.yaml"
+        self.pipeline.write_text(PIPELINE.replace("epochs: 30", "epochs: 2"))
+        self.generate(SUBJECTS)
+        self.ingest()
+        assert cli("run", self.pipeline, self.cohort).code == 0
+
+    def generate(self, subjects: int) -> None:
+        write_ar1_cohort(
+            self.folder / "source", subjects=subjects, regions=6, samples=40, affected=(1, 3)
+        )
+
+    def ingest(self) -> None:
+        source = self.folder / "source"
+        assert self.cli("ingest", source, self.cohort, "--atlas", source / "atlas.tsv").code == 0
+
+    def to_run(self, *options: str) -> dict[str, tuple[int, str]]:
+        """Step → units to run and the reason, as ``plan`` says."""
+        said = self.cli("plan", self.pipeline, self.cohort, *options, "--json").json()
+        rows = [row for row in said["steps"] if row["action"] == "run"]
+        assert len({row["step"] for row in rows}) == len(rows), rows
+        return {row["step"]: (row["units"], row["reason"]) for row in rows}
+
+
+@pytest.fixture
+def finished(cli: CommandLine, tmp_path: Path) -> Iterator[Cohort]:
+    yield Cohort(cli, tmp_path)
+
+
+def test_an_unchanged_cohort_runs_nothing(finished: Cohort) -> None:
+    assert finished.to_run() == {}
+    again = finished.cli("run", finished.pipeline, finished.cohort)
+    assert (again.code, "nothing to do" in again.out) == (0, True)
+
+
+def test_one_more_subject_costs_itself_and_the_reductions_never_a_training(
+    finished: Cohort,
+) -> None:
+    finished.generate(SUBJECTS + 1)
+    finished.ingest()
+    assert finished.to_run() == {
+        "standardise": (1, "new"),
+        "diagrams": (1, "new"),
+        "pairwise_rois": (1, "new"),
+        "rank_sum_map": (1, "input matrices changed (12→13 subjects)"),
+        "score": (4, "input matrices changed (3→4 subjects)"),
+    }
+
+
+def test_a_corrected_diagnosis_runs_what_reads_the_column(finished: Cohort) -> None:
+    table = finished.folder / "source" / "participants.tsv"
+    table.write_text(table.read_text().replace("sub-01\tHC", "sub-01\tMCI"))
+    finished.ingest()
+    reason = "participants column group changed"
+    to_run = finished.to_run()
+    assert to_run["rank_sum_map"] == (1, reason)
+    assert set(to_run) <= {"rank_sum_map", "score"}, "nothing is trained again at night"
+
+
+def test_a_changed_parameter_in_the_middle_runs_what_stands_below(finished: Cohort) -> None:
+    to_run = finished.to_run("--set", "pairwise_rois.order=2.0")
+    assert to_run["pairwise_rois"] == (12, "parameter order changed 1.0→2.0")
+    assert "input matrices changed" in to_run["rank_sum_map"][1]
+    assert to_run["classify"][0] == 4, "another recipe above is another training question"
+    assert not {"standardise", "diagrams"} & set(to_run)
+
+
+def test_a_changed_parameter_of_the_training_keeps_its_selection(finished: Cohort) -> None:
+    to_run = finished.to_run("--set", "classify.epochs=3")
+    assert to_run == {
+        "classify": (4, "parameter epochs changed 2→3"),
+        "score": (4, "input weights changed"),
+    }
+
+
+def test_a_withdrawn_subject_leaves_the_reductions_and_retrains_nothing(finished: Cohort) -> None:
+    assert finished.cli("forget", finished.cohort, "sub-02").code == 0
+    to_run = finished.to_run()
+    assert "rank_sum_map" in to_run
+    assert not {"standardise", "diagrams", "pairwise_rois", "classify"} & set(to_run)
+    assert finished.cli("run", finished.pipeline, finished.cohort).code == 0
+    left = [p for p in finished.cohort.rglob("*") if "sub-02" in p.name and "logs" not in p.parts]
+    assert left == []
+
+
+def test_a_run_of_some_subjects_freezes_no_selection(cli: CommandLine, tmp_path: Path) -> None:
+    cohort = Cohort.__new__(Cohort)
+    cohort.cli, cohort.folder, cohort.cohort = cli, tmp_path, tmp_path / "cohort"
+    cohort.pipeline = tmp_path / "small.yaml"
+    cohort.pipeline.write_text(PIPELINE)
+    cohort.generate(SUBJECTS)
+    cohort.ingest()
+    result = cli("run", cohort.pipeline, cohort.cohort, "--subjects", "sub-01,sub-02,sub-03")
+    assert result.code == 3
+    status = cli("status", cohort.cohort, "--json").json()
+    states = {u["state"] for u in status["units"] if u["step"] == "classify"}
+    assert states <= {"blocked", "pending"}
+    assert not (cohort.cohort / "selections").exists()
