@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Before the first import of prefect and mlflow: both read the environment when they load.
@@ -35,6 +36,10 @@ os.environ |= {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MPLBACKEND": "Agg",
 }
+
+# A shared machine is slow now and then; how long one example takes is no property of the code.
+hypothesis.settings.register_profile("cohortflow", deadline=None)
+hypothesis.settings.load_profile("cohortflow")
 
 
 @pytest.fixture(scope="session")
