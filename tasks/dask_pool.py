@@ -29,22 +29,32 @@ class DaskPool:
 
     start_grace_s = math.inf
 
-    def __init__(self, client: Client, function: str) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
-        self.function = function
-        self.topic = f"cohortflow-{client.id}"  # one for all: the scheduler keeps old events
+        self.topic = f"cohortflow-{client.id}"
+        self._restarting: set[str] = set()
+        self._abandoned: set[str] = set()
+        self.open_batch("")
+        client.subscribe_topic(self.topic, self._on_unit_event)
+        client.subscribe_topic("all", self._on_cluster_event)
+        client.subscribe_topic("worker-restart-memory", self._on_memory_event)
+
+    def open_batch(self, function: str) -> None:
+        """Start from nothing: units are runs of ``function``, what earlier ones still say is lost."""
+        self._function = function
         self._mark = uuid.uuid4().hex[:12]
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._futures: dict[str, Future[Any]] = {}
         self._last: dict[str, int] = {}
         self._known: set[str] = set()
-        self._restarting: set[str] = set()
         self._polled = -math.inf
-        client.subscribe_topic(self.topic, self._on_unit_event)
-        client.subscribe_topic("all", self._on_cluster_event)
-        client.subscribe_topic("worker-restart-memory", self._on_memory_event)
+        if self._abandoned:
+            self.restart(list(self._abandoned))
+            self._abandoned.clear()
 
     def close(self) -> None:
+        if self._abandoned:
+            self._restart(list(self._abandoned))
         for topic in (self.topic, "all", "worker-restart-memory"):
             self.client.unsubscribe_topic(topic)
         for flight in list(self._futures):
@@ -67,6 +77,7 @@ class DaskPool:
     def _on_cluster_event(self, event: tuple[float, Any]) -> None:
         message = event[1]
         if message.get("action") == "remove-worker":
+            self._restarting.discard(message["worker"])
             self._inbox.put(Left(message["worker"], bool(message.get("expected"))))
         elif message.get("action") == "add-worker":
             self._polled = -math.inf
@@ -75,7 +86,10 @@ class DaskPool:
         self._inbox.put(OverMemory(event[1]["worker"]))
 
     def _on_done(self, flight: str, future: Future[Any]) -> None:
-        if self._futures.pop(flight, None) is None or flight not in self._last:
+        if self._futures.get(flight) is not future:
+            return  # given up, or of an earlier batch
+        del self._futures[flight]
+        if flight not in self._last:
             return
         if future.status != "error":
             self._inbox.put(Broken(flight, str(future.status), transient=True))
@@ -95,13 +109,12 @@ class DaskPool:
         for message in found:
             if isinstance(message, Left):
                 self._known.discard(message.worker)
-                self._restarting.discard(message.worker)
         return found
 
     def submit(self, worker: str, flight: str, specs: Sequence[dict[str, Any]]) -> None:
         future = self.client.submit(
             run_chunk,
-            self.function,
+            self._function,
             f"{self._mark}/{flight}",
             self.topic,
             list(specs),
@@ -127,8 +140,15 @@ class DaskPool:
         self._known.difference_update(workers)
         threading.Thread(target=self._restart, args=(list(workers),), daemon=True).start()
 
+    def abandon(self, workers: Sequence[str]) -> None:
+        self._abandoned.update(workers)
+        self._known.difference_update(workers)
+
     def _restart(self, workers: list[str]) -> None:
-        self.client.restart_workers(workers, timeout=30, raise_for_error=False)
+        try:
+            self.client.restart_workers(workers, timeout=30, raise_for_error=False)
+        except (OSError, TimeoutError, RuntimeError) as error:
+            log.debug("Workers %s could not be restarted: %s", workers, error)
 
     def _poll(self) -> list[Message]:
         """Compare who is there with who was: events tell sooner, but may be missed."""

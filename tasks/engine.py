@@ -31,7 +31,8 @@ Specs = Sequence[dict[str, Any]]
 class Engine:
     """Runs units with a number of workers, each with its threads and memory; a context manager.
 
-    ``cannot_enforce`` names the limits that this engine only states. ``pause_s``: first pause
+    ``workers``: how many units run at a time; ``threads_per_worker`` and ``memory_limit_bytes`` are
+    what each of them may use (0: not known). ``cannot_enforce`` names the limits that this engine only states. ``pause_s``: first pause
     before a transient failure is tried again; it doubles each time.
     """
 
@@ -46,7 +47,13 @@ class Engine:
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Engine:
+        with contextlib.ExitStack() as stack:
+            self._start(stack)
+            self._open = stack.pop_all()
         return self
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        """Start what units run on; the stack ends it, also when starting fails half-way."""
 
     def __exit__(
         self,
@@ -117,24 +124,30 @@ def _pause(seconds: float, should_stop: ShouldStop) -> None:
         time.sleep(min(0.1, seconds))
 
 
-class LocalEngine(Engine):
-    """Worker processes of this machine, one unit at a time in each."""
+class DaskEngine(Engine):
+    """Worker processes behind a Dask scheduler."""
 
-    def __enter__(self) -> Engine:
-        cluster = local_cluster(self.workers, self.threads_per_worker, self.memory_limit_bytes)
-        self._cluster = self._open.enter_context(cluster)
-        self._client = self._open.enter_context(Client(self._cluster, set_as_default=False))
-        self.address = self._cluster.scheduler_address
-        return self
+    _pool: DaskPool
 
     def _run(
         self, specs: Specs, on_outcome: OnOutcome, should_stop: ShouldStop, function: str
     ) -> list[Outcome]:
-        with contextlib.closing(LocalPool(self._client, function, self._cluster)) as pool:
-            return settle(pool, specs, on_outcome, should_stop, self.pause_s)
+        self._pool.open_batch(function)
+        return settle(self._pool, specs, on_outcome, should_stop, self.pause_s)
 
 
-class RemoteEngine(Engine):
+class LocalEngine(DaskEngine):
+    """Worker processes of this machine, one unit at a time in each."""
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        limits = (self.workers, self.threads_per_worker, self.memory_limit_bytes)
+        cluster = stack.enter_context(local_cluster(*limits))
+        client = stack.enter_context(Client(cluster, set_as_default=False))
+        self._pool = stack.enter_context(contextlib.closing(LocalPool(client, cluster)))
+        self.address = cluster.scheduler_address
+
+
+class RemoteEngine(DaskEngine):
     """The workers of a Dask scheduler somewhere else; they must have this package installed."""
 
     cannot_enforce = (
@@ -143,22 +156,16 @@ class RemoteEngine(Engine):
     )
 
     def __init__(self, address: str, pause_s: float = 1.0) -> None:
-        super().__init__(0, 0, 0, pause_s)
+        super().__init__(workers=0, threads=1, memory_bytes=0, pause_s=pause_s)
         self.address = address
 
-    def __enter__(self) -> Engine:
-        self._client = self._open.enter_context(_connect(self.address or ""))
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        self.workers = len(workers)
-        self.threads_per_worker = min((int(info["nthreads"]) for info in workers), default=1)
-        self.memory_limit_bytes = min((int(info["memory_limit"]) for info in workers), default=0)
-        return self
-
-    def _run(
-        self, specs: Specs, on_outcome: OnOutcome, should_stop: ShouldStop, function: str
-    ) -> list[Outcome]:
-        with contextlib.closing(DaskPool(self._client, function)) as pool:
-            return settle(pool, specs, on_outcome, should_stop, self.pause_s)
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        client = stack.enter_context(_connect(self.address or ""))
+        self._pool = stack.enter_context(contextlib.closing(DaskPool(client)))
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        self.workers = sum(int(info["nthreads"]) for info in workers)
+        shares = [int(info["memory_limit"]) // int(info["nthreads"]) for info in workers]
+        self.memory_limit_bytes = min(shares, default=0)
 
 
 def _connect(address: str) -> Client:

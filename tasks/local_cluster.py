@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dask.config
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Nanny
 
 from tasks.dask_pool import DaskPool
 from tasks.worker import FLOW_PID
@@ -100,6 +100,9 @@ def local_cluster(workers: int, threads: int, memory_bytes: int) -> Iterator[Loc
         "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536, **environment},
         "distributed.scheduler.allowed-failures": 0,  # units.py knows better whom to charge
         "distributed.scheduler.worker-ttl": None,  # a unit that holds the GIL is no dead worker
+        # Dask looks once, this long after each loss, and ends the supervisor of a worker that is
+        # away just then, for ever: also one that is being replaced for a second time
+        "distributed.deploy.lost-worker-timeout": "1000 days",
         "distributed.worker.memory.target": False,  # workers hold no data: nothing to spill
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
@@ -135,17 +138,25 @@ class LocalPool(DaskPool):
 
     start_grace_s = 10.0
 
-    def __init__(self, client: Client, function: str, cluster: LocalCluster) -> None:
-        super().__init__(client, function)
+    def __init__(self, client: Client, cluster: LocalCluster) -> None:
+        super().__init__(client)
         self.cluster = cluster
 
     def _restart(self, workers: list[str]) -> None:
-        kill_workers(self.cluster, workers)
+        for nanny in list(self.cluster.workers.values()):
+            if nanny.worker_address in workers:
+                _kill(nanny)
+
+    def close(self) -> None:
+        """End every worker at once: what they committed is whole, and a hung one would not heed."""
+        super().close()
+        for nanny in list(self.cluster.workers.values()):
+            self.cluster.loop.add_callback(nanny.close_gracefully)  # start no other in its place
+            self.cluster.loop.add_callback(_kill, nanny)
 
 
-def kill_workers(cluster: LocalCluster, addresses: Sequence[str] | None = None) -> None:
-    """Kill worker processes at once; their supervisors start new ones."""
-    for nanny in list(cluster.workers.values()):
-        if (addresses is None or nanny.worker_address in addresses) and nanny.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(nanny.pid, signal.SIGKILL)
+def _kill(nanny: Nanny) -> None:
+    pid = nanny.pid
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

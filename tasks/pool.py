@@ -80,3 +80,6 @@ class Pool(Protocol):
 
     def restart(self, workers: Sequence[str]) -> None:
         """Replace the processes of workers that hang; does not wait."""
+
+    def abandon(self, workers: Sequence[str]) -> None:
+        """Workers whose units were given up half-way: end them before anything else runs there."""

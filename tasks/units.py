@@ -294,7 +294,7 @@ class Settlement:
                 self._charge(loss.suspects[0], error, alone=True)
                 continue
             count = len(loss.suspects)
-            log.warning("Worker %s was lost with %d units; trying each alone", loss.worker, count)
+            log.warning("Worker %s was lost; trying its %d unit(s) alone", loss.worker, count)
             self.waiting.suspects.extend(loss.suspects)
 
     def _enforce_presence(self, now: float) -> None:
@@ -352,7 +352,7 @@ class Settlement:
         for name in busy:
             self._remove_worker(name)
         if busy:
-            self.pool.restart(busy)
+            self.pool.abandon(busy)
 
 
 def _not_started(worker: str, reason: str) -> StageFailed:

@@ -78,7 +78,7 @@ def does_hang(spec: dict[str, Any]) -> dict[str, Any]:
 def does_hog(spec: dict[str, Any]) -> dict[str, Any]:
     held = []
     while True:
-        held.append(bytearray(os.urandom(1) * (20 * 2**20)))
+        held.append(bytearray(b"x" * (20 * 2**20)))
         time.sleep(0.02)
 
 
@@ -92,13 +92,17 @@ def does_fail_twice(spec: dict[str, Any]) -> dict[str, Any]:
 
 def does_report(spec: dict[str, Any]) -> dict[str, Any]:
     """What a unit sees of its process."""
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
     import tasks
 
+    np.ones((8, 8)) @ np.ones((8, 8))
     return _done(
         spec,
-        modules=sorted(name for name in ("prefect", "flows", "typer") if name in sys.modules),
+        modules=sorted(sys.modules),
         tasks=str(Path(tasks.__file__).parent),
-        path=sys.path[:3],
         threads=os.environ.get("OMP_NUM_THREADS"),
+        blas=[pool["num_threads"] for pool in threadpool_info()],
         pid=os.getpid(),
     )
