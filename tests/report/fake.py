@@ -32,6 +32,7 @@ class FakeSource:
     all_units: list[ReportUnit] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
     ingested: list[dict[str, Any]] = field(default_factory=list)
+    timings: list[dict[str, Any]] = field(default_factory=list)
 
     def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]:
         return [

@@ -104,6 +104,10 @@ class RunSource:
             for e in s.entries.values()
         ]
 
+    @property
+    def timings(self) -> list[dict[str, Any]]:
+        return list((self.run.index.summary or {}).get("steps", ()))
+
     @cached_property
     def environment(self) -> Mapping[str, Any]:
         index = self.run.index

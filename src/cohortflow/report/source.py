@@ -37,19 +37,32 @@ class ReportUnit:
 class ReportSource(Protocol):
     """One run, seen by the report.
 
-    ``pipeline``: slug, title, text of the YAML, ``report`` (section names), ``steps`` (each id,
-    stage, version, about, source, parameters, over, and ``declared`` and ``reads`` where known), ``axes`` (name →
-    labels). ``participants``: one row per subject, the id as index. ``refused``: subjects turned
-    away at ingest, each ``{"subject", "error"}``. ``ingested``: what ingest found out about every
-    entry, each ``{"subject", "entry", "facts", "warnings"}``. ``environment``: versions, python, platform,
-    seed, cohort, index, created (ISO), command.
+    ``pipeline``: slug, title, system, text of the YAML, ``report`` (section names), ``axes`` (name →
+    labels) and ``steps``: each id, stage, version, about, source, parameters, over, and where known
+    ``declared`` (parameters as the file has them) and ``reads``. ``participants``: one row per
+    subject, the id as index. ``refused``: subjects turned away at ingest, ``{"subject", "error"}``.
+    ``ingested``: what ingest found out about every entry, ``{"subject", "entry", "facts",
+    "warnings"}``. ``timings``: of each step in this run, ``{"step", "units", "failed", "wall_s"}``.
+    ``environment``: versions, python, platform, seed, cohort, index, created (ISO), command.
     """
 
-    pipeline: Mapping[str, Any]
-    participants: pd.DataFrame
-    refused: Sequence[Mapping[str, Any]]
-    ingested: Sequence[Mapping[str, Any]]
-    environment: Mapping[str, Any]
+    @property
+    def pipeline(self) -> Mapping[str, Any]: ...
+
+    @property
+    def participants(self) -> pd.DataFrame: ...
+
+    @property
+    def refused(self) -> Sequence[Mapping[str, Any]]: ...
+
+    @property
+    def ingested(self) -> Sequence[Mapping[str, Any]]: ...
+
+    @property
+    def timings(self) -> Sequence[Mapping[str, Any]]: ...
+
+    @property
+    def environment(self) -> Mapping[str, Any]: ...
 
     def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]: ...
 

@@ -56,13 +56,13 @@ POINT = (
 
 COLUMNS = (
     *POINT,
-    Column("accuracy", "Accuracy", "mean_sd", "mean ± sd, seeds"),
+    Column("accuracy", "Accuracy", "mean_sd", "mean ± sd"),
     Column("seeds", "Seeds", "integer"),
     Column("hits", "Correct", "fraction", "of n, first seed"),
     Column("interval", "95 % interval", "interval", "first seed"),
     Column("majority", "Majority", "share", "baseline"),
     Column("control", "Correlation", "mean_sd", "control"),
-    Column("units", "Folds × seeds", "fraction", "done of asked"),
+    Column("units", "Units", "fraction", "of folds × seeds"),
 )
 
 FURTHER = (

@@ -146,6 +146,8 @@ def _chords(axes: Any, found: PairMap) -> None:
             color=SOFT if not partner[i] else axes.title.get_color(),
         )
     axes.scatter(x, y, s=7, color=SOFT, linewidths=0, zorder=3)
-    axes.set(xlim=(-1.75, 1.75), ylim=(-1.75, 1.75))
+    reach = min(0.45, 0.021 * max(len(short(name, 22)) for name in found.regions))
+    edge = 1.1 / (1 - reach)
+    axes.set(xlim=(-edge, edge), ylim=(-edge, edge))
     axes.set_aspect("equal")
     axes.axis("off")

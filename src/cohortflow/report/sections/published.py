@@ -15,10 +15,15 @@ from cohortflow.report.blocks import Block, Column, Heading, Note, Section, Tabl
 from cohortflow.report.cells import Cell, cells
 from cohortflow.report.sections.accuracy import label
 from cohortflow.report.sections.differences import differences
+from cohortflow.report.sections.peaks import peaks
 from cohortflow.report.source import ReportSource
 from cohortflow.systems import SYSTEMS
 
 TITLE = "Beside the published numbers"
+OTHER_DATA = (
+    "The printed numbers are of the paper's recordings: a difference between two cohorts says "
+    "little about the method. What differs is listed below."
+)
 
 
 def published(source: ReportSource) -> Section:
@@ -31,6 +36,9 @@ def published(source: ReportSource) -> Section:
     blocks: list[Block] = [Text(f"Printed in: {SYSTEMS[system].source}.")]
     if found:
         blocks += _beside(system, found)
+        best = peaks(system, found)
+        if best.rows:
+            blocks.append(best)
         blocks.append(differences(source, system, tables, found))
     else:
         blocks.append(Note("No score has finished, so nothing stands beside them.", "absent"))
@@ -86,7 +94,6 @@ def _correspondence(rows: Sequence[Mapping[str, Any]]) -> Table:
         Column("n", "n", "integer", "test subjects"),
         Column("interval", "95 % interval", "interval", "first seed"),
         Column("difference", "Difference", "points", "percentage points"),
-        Column("flag", "Doubt about the printed number"),
     ]
     if any(row["variant"] is not None for row in rows):
         columns.insert(1, Column("variant", "Variant"))
@@ -94,7 +101,14 @@ def _correspondence(rows: Sequence[Mapping[str, Any]]) -> Table:
         "Accuracy in percent, correct of all test subjects; cells that correspond by comparison, "
         "network and homology degree"
     )
-    return Table("published_beside", caption, columns, rows)
+    doubts = [
+        f"{row['comparison']} {row['network']} {row['degree']}, printed for {row['cohort']}: "
+        f"{row['flag']}."
+        for row in rows
+        if row["flag"]
+    ]
+    notes = [f"Doubt about a printed number: {doubt}" for doubt in doubts]
+    return Table("published_beside", caption, columns, rows, notes=[OTHER_DATA, *notes])
 
 
 def _no_correspondence(system: str, without: Sequence[Cell], some: bool) -> list[Block]:
