@@ -2,15 +2,14 @@
 
 The word after the fence says what a block is: ``python`` and ``bash`` are executed, in order, one
 temporary folder and one Python namespace per file; ``yaml`` is parsed; ``text`` is an illustration.
-A second word: ``install`` (bash: not run, its make targets must exist), ``demo`` (the file's folder
-holds the demo's result first; slow), ``slow`` (the file is run by ``make test-slow``).
+A second word: ``install`` (bash: not run, its make targets must exist), ``slow`` (the whole file is
+run by ``make test-slow``).
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ BIN = Path(sys.executable).parent
 PLACES = ("*.md", ".github/*.md", "docs/**/*.md", "infra/**/*.md", "benchmarks/*.md")
 PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 LANGUAGES = {"python", "bash", "yaml", "text"}
-MARKS = {"install", "demo", "slow"}
+MARKS = {"install", "slow"}
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 BASH_SECONDS = 600
 
@@ -65,30 +64,16 @@ def runnable_pages() -> list[Any]:
         blocks = [b for b in BLOCKS if b.page == page and b.language in {"python", "bash"}]
         blocks = [b for b in blocks if "install" not in b.marks]
         if blocks:
-            slow = any(b.marks & {"demo", "slow"} for b in blocks)
+            slow = any("slow" in b.marks for b in blocks)
             marks = [pytest.mark.slow, pytest.mark.timeout(1800)] if slow else []
             name = str(page.relative_to(ROOT))
             parameters.append(pytest.param(blocks, marks=marks, id=name))
     return parameters
 
 
-@pytest.fixture(scope="session")
-def demo_result(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
-    run_bash("cohortflow demo", folder, "the demo")
-    return folder / "cohortflow-demo"
-
-
 @pytest.mark.parametrize("blocks", runnable_pages())
-def test_blocks_run(
-    blocks: list[Block],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> None:
+def test_blocks_run(blocks: list[Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    if any("demo" in block.marks for block in blocks):
-        shutil.copytree(request.getfixturevalue("demo_result"), tmp_path / "cohortflow-demo")
     namespace: dict[str, Any] = {"__name__": "__docs__"}
     for block in blocks:
         if block.language == "bash":
