@@ -12,11 +12,12 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from cohortflow.errors import Cancelled, StageFailed, TransientError, UnitTimeout, WorkerLost
+from cohortflow.errors import Cancelled, TransientError, UnitTimeout, WorkerLost
+from tasks.flights import Flight, Loss, Worker
 from tasks.pool import Broken, Joined, Left, Message, OverMemory, Pool, Settled, Started
+from tasks.verdicts import no_worker, not_started, timed_out, worker_lost
 from tasks.waiting import Costs, Waiting
 from tasks.worker import Outcome, failed_outcome
 
@@ -28,51 +29,6 @@ ShouldStop = Callable[[], bool]
 TICK_S = 0.2
 NO_WORKER_S = 60.0
 JUDGE_AFTER_S = 0.3  # a notice of exceeded memory may come just after the loss it explains
-
-
-@dataclass
-class Flight:
-    """Units under way on one worker, run in order."""
-
-    id: str
-    units: list[int]
-    alone: bool
-    position: int = 0
-    since: float = math.inf  # when it reached a free slot
-    clock: float = math.inf  # when the unit at ``position`` started, as told by the worker
-
-    @property
-    def left(self) -> list[int]:
-        return self.units[self.position :]
-
-
-@dataclass
-class Worker:
-    """A worker process as the flow sees it; the first ``slots`` flights are running."""
-
-    slots: int
-    flights: list[Flight] = field(default_factory=list)
-
-    @property
-    def running(self) -> list[Flight]:
-        return self.flights[: self.slots]
-
-    @property
-    def alone(self) -> bool:
-        return any(flight.alone for flight in self.flights)
-
-
-@dataclass
-class Loss:
-    """A worker that is gone, with what it was running, waiting to be judged.
-
-    ``certain``: exactly one unit was running; otherwise each is tried alone before it is charged.
-    """
-
-    worker: str
-    suspects: list[int]
-    certain: bool
-    judge_at: float
 
 
 class Settlement:
@@ -217,7 +173,7 @@ class Settlement:
                 error = WorkerLost("the scheduler dropped the unit", where=name)
                 self._charge(unit, error, alone=True)
             else:
-                refused = _not_started(name, message.reason)
+                refused = not_started(name, message.reason)
                 self._settle(unit, failed_outcome(self.specs[unit], refused))
 
     def _drop_flight(self, name: str, flight: Flight) -> None:
@@ -290,7 +246,7 @@ class Settlement:
         while self.losses and self.losses[0].judge_at <= now:
             loss = self.losses.popleft()
             if loss.certain:
-                error = _worker_lost(loss.worker, memory=loss.worker in self.over_memory)
+                error = worker_lost(loss.worker, memory=loss.worker in self.over_memory)
                 self._charge(loss.suspects[0], error, alone=True)
                 continue
             count = len(loss.suspects)
@@ -300,10 +256,7 @@ class Settlement:
     def _enforce_presence(self, now: float) -> None:
         if self.workers or self.losses or now - self.workerless_since < NO_WORKER_S:
             return
-        error = WorkerLost(
-            f"no worker for {NO_WORKER_S:.0f} s",
-            hint="Look at the workers' own output; then run again: finished units are kept.",
-        )
+        error = no_worker(NO_WORKER_S)
         for unit in range(len(self.specs)):
             self._settle(unit, failed_outcome(self.specs[unit], error))
 
@@ -330,12 +283,8 @@ class Settlement:
                 continue
             unit, *others = flight.left
             self.waiting.first(others)
-            limit = float(self.specs[unit]["timeout_s"])
-            error = UnitTimeout(
-                f"not finished {limit:g} s after its start; its worker process was replaced",
-                where=self._label(unit),
-                hint="Give the step a longer time-out, or look at the unit's log for where it hangs.",
-            )
+            limit_s = float(self.specs[unit]["timeout_s"])
+            error = timed_out(self._label(unit), limit_s)
             self._charge(unit, error, alone=False)
 
     # --- the end --------------------------------------------------------------------------------
@@ -353,29 +302,6 @@ class Settlement:
             self._remove_worker(name)
         if busy:
             self.pool.abandon(busy)
-
-
-def _not_started(worker: str, reason: str) -> StageFailed:
-    return StageFailed(
-        "the unit could not be started on its worker",
-        where=worker,
-        found=reason,
-        hint="The workers' Python must have the same cohortflow installed as the flow's.",
-    )
-
-
-def _worker_lost(worker: str, *, memory: bool) -> WorkerLost:
-    if memory:
-        return WorkerLost(
-            "its worker process exceeded its memory limit and was ended",
-            where=worker,
-            hint="Give each worker more memory (--memory), or run fewer of them (--workers).",
-        )
-    return WorkerLost(
-        "its worker process died",
-        where=worker,
-        hint="A crash in native code, or the system ran out of memory and ended it (see dmesg).",
-    )
 
 
 def settle(
