@@ -99,7 +99,7 @@ class LocalStorage(Storage):
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-        for name in (folder, *fresh):
+        for name in dict.fromkeys((folder, *fresh)):
             _sync_folder(name)
 
     def write(self, path: str, data: bytes) -> None:
@@ -123,7 +123,7 @@ class LocalStorage(Storage):
                     file.write(data)
             for name in full:
                 _sync(name)
-            for folder in (*folders, *fresh):
+            for folder in dict.fromkeys((*folders, *fresh)):
                 _sync_folder(folder)
         except OSError as error:
             raise _unavailable(error, self._full(path)) from error
