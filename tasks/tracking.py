@@ -70,14 +70,33 @@ def track_run(
     """
     address = uri or f"sqlite:///{home() / 'mlflow.db'}"
     box = Outbox(outbox or home() / "outbox")
+    try:
+        _put(box, source, report, address, experiment=experiment, run_id=run_id)
+    except (CohortflowError, OSError) as found:
+        error = found if isinstance(found, CohortflowError) else _unwritable(box, found)
+        log.warning("not tracked: %s [%s]", error, error.code)
+        return TrackingResult(_shown(address), False, 0, error=error.to_json())
+    return _deliver(box, address, run_id)
+
+
+def _put(
+    box: Outbox, source: ReportSource, report: Path, address: str, *, experiment: str, run_id: str
+) -> None:
     artifacts = {path.name: path.read_bytes() for path in _files(report)}
     cases = case_table(source)
     if cases is not None:
         artifacts["cases.parquet"] = cases
     event = run_event(source, experiment=experiment, run_id=run_id)
-    event["address"] = _digest(address)
-    box.put(event, artifacts)
-    return _deliver(box, address, run_id)
+    box.put({**event, "address": _digest(address)}, artifacts)
+
+
+def _unwritable(box: Outbox, error: OSError) -> TrackingUnavailable:
+    return TrackingUnavailable(
+        "the outbox cannot be written",
+        where=str(box.folder),
+        found=str(error),
+        hint="Free disk space or set COHORTFLOW_HOME to a folder that can be written.",
+    )
 
 
 def _files(report: Path) -> list[Path]:

@@ -97,12 +97,32 @@ def test_a_missing_prediction_counts_as_wrong_and_is_said() -> None:
     assert any("count as wrong" in note["text"] for note in blocks(section, "note"))
 
 
-def test_unfinished_folds_are_said_and_shown_as_a_fraction() -> None:
+def test_a_lost_fold_counts_as_wrong_and_a_lost_seed_shows() -> None:
     source = make_source(subjects=8)
+    before = rows(SECTIONS["accuracy"](source), "accuracy")[0]
+    unit = source.units(step="score")[0]
+    cases = cases_of(source, "score", **unit.point)
     source.change("score", 0, state="failed", error={"code": "unit-timeout"})
     section = SECTIONS["accuracy"](source)
-    assert rows(section, "accuracy")[0]["units"] == [3, 4]
+    row = rows(section, "accuracy")[0]
+    right = int((cases.truth == cases.prediction).sum())
+    assert row["hits"] == [before["hits"][0] - right, 8]
+    assert row["accuracy"]["mean"] < before["accuracy"]["mean"]
+    assert (row["units"], row["seeds"]) == ([3, 4], [2, 2])
     assert blocks(section, "note")[0]["tone"] == "warning"
+    # Without the same fold of the other seed nobody knows which cases are lost: no seed is left.
+    source.change("score", 2, state="failed", error={"code": "unit-timeout"})
+    section = SECTIONS["accuracy"](source)
+    first = rows(section, "accuracy")[0]
+    assert any(
+        "No number: score (comparison hc_mci, network DMN, degree 0)" in note["text"]
+        for note in blocks(section, "note")
+    )
+    assert (first["network"], first["degree"]) == ("DMN", "H1")
+    whole = make_source(subjects=8)
+    whole.change("score", 2, state="failed")
+    whole.change("score", 3, state="blocked")
+    assert rows(SECTIONS["accuracy"](whole), "accuracy")[0]["seeds"] == [1, 2]
 
 
 def test_significant_pairs_are_counted_once_each(source: FakeSource) -> None:
@@ -234,7 +254,9 @@ def test_verdict_failures_and_who_was_left_out() -> None:
     }
     lost = causes["diagrams", "worker-lost"]
     assert (lost["units"], lost["subjects"]) == (2, ["sub-01", "sub-02"])
-    assert (lost["replay"], lost["hint"]) == ("cohortflow x", "again")
+    assert lost["hint"] == "again"
+    (table,) = blocks(failures(source), "table")
+    assert table["notes"] == ["Replay one of diagrams, worker-lost: cohortflow x"]
     gone = left_out(source)
     assert rows(gone, "constant_regions") == [
         {"subject": "sub-03", "count": 1, "regions": ["region 4"]}

@@ -164,6 +164,19 @@ def test_an_event_that_mlflow_refuses_does_not_hold_up_the_others(
     assert result.error["code"] == "bad-input"
 
 
+def test_an_outbox_that_cannot_be_written_is_a_warning(
+    source: FakeSource, page: Path, database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    result = track(source, page, database, tmp_path / "file", experiment="no", run_id="r1")
+    assert (result.delivered, result.error and result.error["code"]) == (
+        False,
+        "tracking-unavailable",
+    )
+    assert "the outbox cannot be written" in caplog.text
+    assert runs(database, "no") == []
+
+
 def test_an_interrupted_put_leaves_no_event(tmp_path: Path) -> None:
     (tmp_path / ".making-1" / "artifacts").mkdir(parents=True)
     (tmp_path / "000-no-event").mkdir()

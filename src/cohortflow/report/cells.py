@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cohortflow.evaluation.cases import Cases, read_cases
 from cohortflow.evaluation.intervals import clopper_pearson
 from cohortflow.evaluation.pooling import FoldPool, pool_folds, pool_seeds
-from cohortflow.report.source import ReportSource, ReportUnit, done, steps_of_stage
+from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
 POOLED = ("fold", "seed")
 
@@ -42,7 +42,7 @@ class Cell:
     """One point of a score step without its folds and seeds.
 
     ``classes``: judged cases by true class of the first seed; ``positive``: the class that
-    sensitivity speaks of.
+    sensitivity speaks of. ``seeds_asked``: seeds of the axis, whether they finished or not.
     """
 
     step: str
@@ -53,6 +53,7 @@ class Cell:
     classes: Mapping[str, int]
     positive: str
     seeds: Sequence[SeedScores]
+    seeds_asked: int
 
     @property
     def majority(self) -> float | None:
@@ -62,7 +63,7 @@ class Cell:
     def mean_sd(self, metric: str) -> dict[str, float | None] | None:
         """Mean and sample sd over seeds; no sd from one seed, None where no seed has a value."""
         values = [v for s in self.seeds if (v := s.metrics.get(metric)) is not None]
-        pooled = pool_seeds(values, len(self.seeds))
+        pooled = pool_seeds(values, self.seeds_asked)
         if not pooled.n:
             return None
         return {"mean": pooled.mean, "sd": _number(pooled.sd), "n": pooled.n}
@@ -72,16 +73,31 @@ def cells(source: ReportSource) -> list[Cell]:
     """Every cell of every score step that has at least one finished unit with a judged case."""
     found: list[Cell] = []
     for step in steps_of_stage(source, "score"):
-        groups: dict[tuple[tuple[str, Any], ...], list[ReportUnit]] = {}
-        for unit in source.units(step=step["id"]):
-            point = {axis: v for axis, v in unit.point.items() if axis not in (*POOLED, "subject")}
-            groups.setdefault(tuple(point.items()), []).append(unit)
         control = is_control(source, step)
-        for key, units in groups.items():
+        for key, units in _groups(source, step["id"]).items():
             cell = _cell(source, step["id"], control, dict(key), units)
             if cell is not None:
                 found.append(cell)
     return found
+
+
+def without_number(source: ReportSource, found: Sequence[Cell]) -> list[str]:
+    """Points of score steps that have units and no cell: they are named, not dropped."""
+    have = {(cell.step, tuple(cell.point.items())) for cell in found}
+    return [
+        f"{step['id']} ({place(dict(key)) or 'no axes'})"
+        for step in steps_of_stage(source, "score")
+        for key in _groups(source, step["id"])
+        if (step["id"], key) not in have
+    ]
+
+
+def _groups(source: ReportSource, step: str) -> dict[tuple[tuple[str, Any], ...], list[ReportUnit]]:
+    groups: dict[tuple[tuple[str, Any], ...], list[ReportUnit]] = {}
+    for unit in source.units(step=step):
+        point = {axis: v for axis, v in unit.point.items() if axis not in (*POOLED, "subject")}
+        groups.setdefault(tuple(point.items()), []).append(unit)
+    return groups
 
 
 def is_control(source: ReportSource, step: Mapping[str, Any]) -> bool:
@@ -114,21 +130,70 @@ def _cell(
     point: dict[str, Any],
     units: Sequence[ReportUnit],
 ) -> Cell | None:
-    by_seed: dict[Any, list[Cases]] = {}
-    for unit in done(units):
-        data = source.entry(unit).read_file("cases.parquet")
-        where = f"{unit.step} {unit.key[:16]}"
-        by_seed.setdefault(unit.point.get("seed"), []).append(read_cases(data, where))
+    by_seed: dict[Any, list[ReportUnit]] = {}
+    for unit in units:
+        by_seed.setdefault(unit.point.get("seed"), []).append(unit)
     seeds, first = [], None
     for seed in sorted(by_seed, key=lambda label: (label is None, label)):
-        pooled = pool_folds(by_seed[seed])
-        if pooled.cases.judged:
+        parts = _folds(source, by_seed[seed], units)
+        pooled = pool_folds(parts) if parts else None
+        if pooled is not None and pooled.cases.judged:
             first = first or pooled.cases
             seeds.append(_seed_scores(seed, pooled))
     if first is None:
         return None
     classes = {name: sum(c.truth == name for c in first.judged) for name in first.classes}
-    return Cell(step, control, point, len(done(units)), len(units), classes, first.positive, seeds)
+    finished = len(done(units))
+    return Cell(
+        step,
+        control,
+        point,
+        finished,
+        len(units),
+        classes,
+        first.positive,
+        seeds,
+        len(by_seed),
+    )
+
+
+def _folds(
+    source: ReportSource, units: Sequence[ReportUnit], siblings: Sequence[ReportUnit]
+) -> list[Cases]:
+    """Cases of every fold of one seed. A fold that did not finish has its cases counted as wrong.
+
+    Which cases those are is known from another seed, because folds do not depend on it; where no
+    seed finished the fold, the seed has no number at all: a lost fold must not raise a mean.
+    """
+    if not done(units):
+        return []
+    parts = []
+    for unit in units:
+        if unit.state == "done":
+            parts.append(_read(source, unit))
+            continue
+        twin = next(
+            (u for u in done(siblings) if u.point.get("fold") == unit.point.get("fold")), None
+        )
+        if twin is None:
+            return []
+        parts.append(_lost(_read(source, twin)))
+    return parts
+
+
+def _read(source: ReportSource, unit: ReportUnit) -> Cases:
+    data = source.entry(unit).read_file("cases.parquet")
+    return read_cases(data, f"{unit.step} {unit.key[:16]}")
+
+
+def _lost(cases: Cases) -> Cases:
+    lost = (
+        case
+        if case.counted == "left_out"
+        else replace(case, prediction=None, probability=None, counted="missing")
+        for case in cases.cases
+    )
+    return replace(cases, cases=tuple(lost))
 
 
 def _seed_scores(seed: Any, pooled: FoldPool) -> SeedScores:
@@ -152,8 +217,7 @@ def case_rows(source: ReportSource) -> list[dict[str, Any]]:
     """Every case of every finished score: step, point, subject, truth, prediction, probability."""
     rows: list[dict[str, Any]] = []
     for unit in done(source.units(stage="score")):
-        data = source.entry(unit).read_file("cases.parquet")
         point = {axis: str(label) for axis, label in unit.point.items() if axis != "subject"}
-        for case in read_cases(data, f"{unit.step} {unit.key[:16]}").cases:
+        for case in _read(source, unit).cases:
             rows.append({"step": unit.step, **point, **asdict(case)})
     return rows

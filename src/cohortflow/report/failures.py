@@ -20,13 +20,19 @@ def failures(source: ReportSource) -> Section:
         Column("state", "State"),
         Column("code", "Cause", "code"),
         Column("units", "Units", "integer"),
-        Column("message", "First message"),
-        Column("hint", "What to do"),
+        Column("message", "First message", "prose"),
+        Column("hint", "What to do", "prose"),
         Column("subjects", "Subjects", "names"),
-        Column("replay", "Replay one", "command"),
+    ]
+    replays = [
+        f"Replay one of {row['step']}, {row['code']}: {row['replay']}"
+        for row in rows
+        if row["replay"]
     ]
     caption = "Failed, blocked and refused, by cause; every other unit finished"
-    return Section("failures", "Failures", [Table("failures", caption, columns, rows)])
+    return Section(
+        "failures", "Failures", [Table("failures", caption, columns, rows, notes=replays)]
+    )
 
 
 def _causes(source: ReportSource) -> list[dict[str, Any]]:
@@ -104,7 +110,7 @@ def left_out(source: ReportSource) -> Section:
             Column("step", "Step", "code"),
             Column("code", "Warning", "code"),
             Column("units", "Units", "integer"),
-            Column("message", "First message"),
+            Column("message", "First message", "prose"),
             Column("subjects", "Where", "names"),
         ]
         blocks.append(Table("warnings", "Warnings by step and code", columns, warnings))

@@ -61,6 +61,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "text": str,
     "code": str,
     "command": str,
+    "prose": str,
     "integer": integer,
     "share": share,
     "points": points,
@@ -73,7 +74,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "names": names,
 }
 
-TEXTUAL = frozenset({"text", "code", "command", "names"})
+TEXTUAL = frozenset({"text", "code", "command", "names", "prose"})
 
 
 def cell(value: Any, format: str) -> str:

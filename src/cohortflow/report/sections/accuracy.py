@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
-from cohortflow.report.cells import Cell, cells
+from cohortflow.report.cells import Cell, cells, without_number
 from cohortflow.report.sections.accuracy_figure import accuracy_figure
 from cohortflow.report.source import ReportSource
 
@@ -31,15 +31,25 @@ def accuracy(source: ReportSource) -> Section:
     ]
     partial = [cell for cell in found if cell.units_done < cell.units]
     if partial:
-        text = f"{len(partial)} of {len(found)} cells miss folds or seeds that did not finish."
+        text = (
+            f"{len(partial)} of {len(found)} cells miss folds or seeds that did not finish. The "
+            "cases of a lost fold count as wrong; a seed without any finished fold, or with a fold "
+            "that no seed finished, has no number and shows in the column Seeds."
+        )
         blocks.append(Note(text, "warning"))
+    absent = without_number(source, found)
+    if absent:
+        blocks.append(Note(f"No number: {'; '.join(absent)}.", "warning"))
     blocks += _uncounted(found)
     own = [cell for cell in found if not cell.control]
     pairs = [(cell, control_of(cell, found)) for cell in own] or [(cell, None) for cell in found]
     rows = [row(cell, control) for cell, control in pairs]
     blocks += _figures(pairs)
     columns = without_empty(COLUMNS, rows)
-    blocks.append(Table("accuracy", _caption(found), columns, rows, notes=[CONTROL_NOTE]))
+    compared = any(control for _, control in pairs)
+    columns = [column for column in columns if compared or column.name != "control"]
+    notes = [CONTROL_NOTE] if compared else ["No control on correlation matrices was run."]
+    blocks.append(Table("accuracy", _caption(found), columns, rows, notes=notes))
     further = "Beyond the paper: other metrics of the same joined cases, in percent"
     columns = without_empty(FURTHER, rows)
     blocks.append(Table("metrics", further, columns, rows, notes=[_positives(found)]))
@@ -57,7 +67,7 @@ POINT = (
 COLUMNS = (
     *POINT,
     Column("accuracy", "Accuracy", "mean_sd", "mean ± sd"),
-    Column("seeds", "Seeds", "integer"),
+    Column("seeds", "Seeds", "fraction", "of asked"),
     Column("hits", "Correct", "fraction", "of n, first seed"),
     Column("interval", "95 % interval", "interval", "first seed"),
     Column("majority", "Majority", "share", "baseline"),
@@ -84,7 +94,7 @@ def row(cell: Cell, control: Cell | None) -> dict[str, Any]:
     return {
         **{axis: label(axis, cell.point.get(axis)) for axis in AXES},
         "accuracy": cell.mean_sd("accuracy"),
-        "seeds": len(cell.seeds),
+        "seeds": [len(cell.seeds), cell.seeds_asked],
         "n": first.n,
         "hits": [first.hits, first.n],
         "interval": list(first.interval),

@@ -29,8 +29,9 @@ def accuracy_figure(comparison: Any, pairs: Sequence[Pair]) -> Figure:
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        _legend(axes, any(control for _, control in pairs))
+        _legend(axes, ring)
 
+    ring = any(control for _, control in pairs)
     name = f"accuracy_{slug(comparison or 'all')}"
     values = "; ".join(f"{_name(cell)} {_percent(cell)}" for cell, _ in pairs)
     return Figure(
@@ -39,7 +40,7 @@ def accuracy_figure(comparison: Any, pairs: Sequence[Pair]) -> Figure:
         alt=f"Accuracy of {comparison or 'all subjects'} by network and degree: {values}.",
         caption=f"{comparison or 'All subjects'}: mean accuracy over seeds (dot) with the exact "
         "95 % interval of the first seed's cases (line), the majority class of the same cases "
-        "(tick) and the same classifier on correlation matrices (ring).",
+        "(tick)" + (" and the same classifier on correlation matrices (ring)." if ring else "."),
         data={_name(cell): cell.mean_sd("accuracy") for cell, _ in pairs},
         wide=True,
     )
