@@ -138,9 +138,14 @@ class RunSource:
             state=row.state,
             facts=_LazyFacts(self.run, row),
             warnings=row.warnings,
-            error=row.error,
+            error=self._error(row),
             n=row.n,
         )
+
+    def _error(self, row: UnitRow) -> Mapping[str, Any] | None:
+        if row.error is None or row.state == "blocked":
+            return row.error
+        return {"replay": f"cohortflow replay {self.run.cohort.url} {row.key[:16]}", **row.error}
 
     def entry(self, unit: ReportUnit) -> Entry:
         return self.run.open(self._rows[unit.key])
