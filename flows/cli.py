@@ -169,6 +169,9 @@ def ingest(
     patient_column: Annotated[
         str | None, typer.Option(help="Column that says whose recording.")
     ] = None,
+    readmit: Annotated[
+        list[str], typer.Option(help="A subject that was forgotten and may come back.")
+    ] = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Read recordings into a cohort; made if it is not there."""
@@ -188,6 +191,7 @@ def ingest(
                 "transpose": transpose,
                 "patient_column": patient_column,
             },
+            readmit=tuple(readmit),
         )
     )
     if as_json:

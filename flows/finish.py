@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cohortflow.errors import CohortflowError
+from cohortflow.report.source import ReportSource
 from tasks.reporting import report_run
 from tasks.session import RunResult, Session
-
-log = logging.getLogger("cohortflow.finish")
 
 TRACKING_URI = "COHORTFLOW_TRACKING"
 """``off``, or the address of an MLflow server; unset: SQLite beside the source maps."""
@@ -38,16 +35,13 @@ def _standing_report(session: Session) -> str | None:
     return str(pages[-1]) if pages else None
 
 
-def _track(source: object, page: Path, session: Session) -> None:
+def _track(source: ReportSource, page: Path, session: Session) -> None:
     from tasks.tracking import track_run
 
-    try:
-        track_run(
-            source,
-            page,
-            uri=os.environ.get(TRACKING_URI),
-            experiment=session.pipeline.slug,
-            run_id=session.run_id,
-        )
-    except CohortflowError as error:
-        log.warning("not tracked: %s", error)
+    track_run(
+        source,
+        page,
+        uri=os.environ.get(TRACKING_URI),
+        experiment=session.pipeline.slug,
+        run_id=session.run_id,
+    )

@@ -23,6 +23,7 @@ class IngestRequest:
     source: str | None
     cohort: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    readmit: tuple[str, ...] = ()
 
 
 def ingest_source(request: IngestRequest) -> IngestReport:
@@ -34,6 +35,8 @@ def ingest_source(request: IngestRequest) -> IngestReport:
             "no such file or folder", where=source, hint="Nothing was written; mend the path."
         )
     cohort = _open_or_create(request.cohort)
+    if request.readmit:
+        cohort.source_map.readmit(request.readmit)
     if source is None:
         known = remembered(cohort)
         if known is None:

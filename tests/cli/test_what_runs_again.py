@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cohortflow.cohort.cohort import open_cohort
+from cohortflow.evaluation.cases import read_cases
 from cohortflow.phantoms.ar1 import write_ar1_cohort
 from tests.cli.conftest import CommandLine
 from tests.faults.killing import PIPELINE
@@ -45,8 +46,8 @@ class Cohort:
 
 
 @pytest.fixture
-def finished(cli: CommandLine, tmp_path: Path) -> Iterator[Cohort]:
-    yield Cohort(cli, tmp_path)
+def finished(cli: CommandLine, tmp_path: Path) -> Cohort:
+    return Cohort(cli, tmp_path)
 
 
 def test_an_unchanged_cohort_runs_nothing(finished: Cohort) -> None:
@@ -103,6 +104,35 @@ def test_a_withdrawn_subject_leaves_the_reductions_and_retrains_nothing(finished
     assert finished.cli("run", finished.pipeline, finished.cohort).code == 0
     left = [p for p in finished.cohort.rglob("*") if "sub-02" in p.name and "logs" not in p.parts]
     assert left == []
+
+
+def test_a_failed_subject_counts_as_wrong_in_the_score(cli: CommandLine, tmp_path: Path) -> None:
+    """A subject that fails on the way is missing where it should have been scored."""
+    cohort = Cohort.__new__(Cohort)
+    cohort.cli, cohort.folder, cohort.cohort = cli, tmp_path, tmp_path / "cohort"
+    cohort.pipeline = tmp_path / "small.yaml"
+    cohort.pipeline.write_text(PIPELINE.replace("epochs: 30", "epochs: 2"))
+    cohort.generate(SUBJECTS)
+    recording = tmp_path / "source" / "sub-07.1D"
+    recording.write_text("\n".join(recording.read_text().splitlines()[:15]) + "\n")
+    cohort.ingest()
+    assert cli("run", cohort.pipeline, cohort.cohort).code == 3
+    states = {
+        (u["step"], u["state"])
+        for u in cli("status", cohort.cohort, "--json").json()["units"]
+        if u["step"] in ("classify", "score")
+    }
+    assert states == {("classify", "done"), ("score", "done")}
+    cases = [
+        open_cohort(cohort.cohort).run("small")["cohort"]["score"].entry(degree=d, seed=0)
+        for d in (0, 1)
+    ]
+    counted = {
+        row.subject: row.counted
+        for e in cases
+        for row in read_cases(e.read_file("cases.parquet")).cases
+    }
+    assert counted["sub-07"] == "missing"
 
 
 def test_a_run_of_some_subjects_freezes_no_selection(cli: CommandLine, tmp_path: Path) -> None:

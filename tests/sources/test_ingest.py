@@ -13,6 +13,7 @@ import pytest
 
 from cohortflow import errors
 from cohortflow.cohort.cohort import Cohort, create_cohort
+from cohortflow.cohort.maintenance import forget
 from cohortflow.recorder import MemoryRecorder
 from cohortflow.sources import ingest as module
 from cohortflow.sources.ingest import IngestOptions, IngestReport, ingest, remembered
@@ -378,3 +379,17 @@ def test_a_clash_with_a_subject_of_the_cohort_is_refused(source: Path, cohort: C
     assert set(codes(report).values()) == {"unsafe-identifier"}
     assert "sub-01" in cohort.subjects
     assert "SUB-01" not in cohort.subjects
+
+
+def test_a_forgotten_subject_stays_out_until_it_is_readmitted(
+    cohort: Cohort, source: Path
+) -> None:
+    ingest(cohort, source)
+    forget(cohort, "sub-02")
+    again = ingest(cohort, source)
+    assert cohort.subjects == ["sub-01", "sub-03", "sub-04"]
+    assert any("1 withdrawn" in note for note in again.notes)
+    assert "sub-02" not in cohort.source_map.path.read_text()
+
+    cohort.source_map.readmit(["sub-02"])
+    assert ingest(cohort, source).new == ("sub-02",)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from cohortflow.cohort.run_view import RunView
+
 SCHEMA = 1
 _CARD = "cohort.json"
 
@@ -73,6 +75,18 @@ class Cohort:
                 f"no subject {subject!r}", where=self.url, hint=nearest(subject, known)
             )
         return SubjectView(self.entries, known[subject])
+
+    def run(self, slug: str) -> RunView:
+        """Results of the newest run of a pipeline; EntryMissing when it has not run here."""
+        from cohortflow.cohort.run_view import RunView
+
+        return RunView(self, slug)
+
+    def status(self) -> pd.DataFrame:
+        """Units by state as the newest index of each pipeline has them: a row per step."""
+        from cohortflow.cohort.run_view import states_table
+
+        return states_table(self)
 
     def __repr__(self) -> str:
         return f"<Cohort {self.url}>"

@@ -111,6 +111,7 @@ def _forget(cohort: Cohort, subjects: list[str]) -> ForgetResult:
         if withdrawal.subjects & (set(ingested.subjects) | set(ingested.assigned)):
             cohort.ingests.delete(number)
     result.source_rows = cohort.source_map.remove(subjects)
+    cohort.source_map.withdraw(subjects)
     return result
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.entry import Entry
-from cohortflow.cohort.indexes import Index
+from cohortflow.cohort.indexes import Index, slugs
 from cohortflow.errors import EntryMissing, UnknownName, nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from cohortflow.cohort.cohort import Cohort
@@ -156,3 +157,18 @@ def _agrees(have: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def _text(point: Mapping[str, Any]) -> str:
     return ", ".join(f"{axis}={label}" for axis, label in point.items()) or "(no axes)"
+
+
+def states_table(cohort: Cohort) -> pd.DataFrame:
+    """Number of units by pipeline and step (rows) and state (columns)."""
+    import pandas as pd
+
+    rows: list[tuple[str, str, str]] = [
+        ("", "ingest", "done" if subject.error is None else "failed")
+        for subject in cohort.ingested.subjects.values()
+    ]
+    for slug in slugs(cohort.storage):
+        rows += [(slug, row.step, row.state) for row in RunView(cohort, slug).rows]
+    table = pd.DataFrame(rows, columns=["pipeline", "step", "state"])
+    counts = table.groupby(["pipeline", "step", "state"], sort=False).size()
+    return counts.unstack("state", fill_value=0)

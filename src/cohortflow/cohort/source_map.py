@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -75,6 +76,28 @@ class SourceMap:
         if gone:
             self._write(document)
         return gone
+
+    def withdraw(self, subjects: Iterable[str]) -> None:
+        """Keep these subjects out of later ingests; a digest of the id is all that stays."""
+        document = self._read()
+        known = set(document.get("withdrawn", ()))
+        document["withdrawn"] = sorted(known | {self._mark(subject) for subject in subjects})
+        self._write(document)
+
+    def readmit(self, subjects: Iterable[str]) -> None:
+        """Let subjects in again that were withdrawn."""
+        document = self._read()
+        gone = {self._mark(subject) for subject in subjects}
+        document["withdrawn"] = sorted(set(document.get("withdrawn", ())) - gone)
+        self._write(document)
+
+    def withdrawn(self, subjects: Iterable[str]) -> set[str]:
+        """Those of ``subjects`` that were withdrawn."""
+        known = set(self._read().get("withdrawn", ()))
+        return {subject for subject in subjects if known and self._mark(subject) in known}
+
+    def _mark(self, subject: str) -> str:
+        return hashlib.sha256(f"{self.path.stem}\t{subject}".encode()).hexdigest()
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -63,7 +63,9 @@ def ingest(
     recorder = recorder or MemoryRecorder()
     atlas = atlas_named(options.atlas, options.networks)
     tables = read_tables(source, options) if source.exists() else None
-    recordings = _wanted(discover(source, options, tables), only, source)
+    found = discover(source, options, tables)
+    withdrawn = cohort.source_map.withdrawn(recording.subject for recording in found)
+    recordings = _wanted([r for r in found if r.subject not in withdrawn], only, source)
     if any(recording.format != "roi_series" for recording in recordings):
         require_coordinates(atlas)
     newest = cohort.ingested
@@ -82,7 +84,10 @@ def ingest(
         work.files, {"source": str(source.resolve()), **options.model_dump(mode="json")}
     )
     outcome = Outcome(before, work.subjects, frozenset(work.files))
-    report = make_report(number, outcome, notes(recordings, tables))
+    told = notes(recordings, tables)
+    if withdrawn:
+        told = (*told, f"{len(withdrawn)} withdrawn subjects stay out; --readmit lets one in again")
+    report = make_report(number, outcome, told)
     for subject, warnings in report.warnings.items():
         for warning in warnings:
             recorder.warning(warning["code"], f"{subject}: {warning['message']}")
