@@ -238,7 +238,9 @@ class Session:
             u.selection for u in self.plan.tables[step_id].units()
         ):
             self._freeze(step_id)
-        pending = [u for u in self.plan.tables[step_id].unique() if u.state == "pending"]
+        pending = [
+            u for u in self.plan.tables[step_id].unique() if u.state == "pending" and u.asked
+        ]
         self.timings[step_id] = StepTiming(step_id, len(pending))
         if self.progress is not None and pending:
             self.progress.begin(step_id, len(pending))
@@ -253,7 +255,7 @@ class Session:
         held = len(self._held)
         for unit in self.plan.tables[step_id].unique():
             proposed = self.plan.proposed.get(unit.selection or "")
-            if proposed is None or unit.state != "pending":
+            if proposed is None or unit.state != "pending" or not unit.asked:
                 continue
             reason = self._why_not_freeze(proposed.unsettled)
             if reason:
@@ -350,7 +352,8 @@ class Session:
 
     def finish(self) -> RunResult:
         """Write how the run ended."""
-        states = count_states([u for table in self.plan.steps() for u in table.unique()])
+        asked = [u for table in self.plan.steps() for u in table.unique() if u.asked]
+        states = count_states(asked)
         previous = {row.key: row.state for row in self._rows.values()}
         now = {u.key: u.state for u in self.plan.units()}
         result = RunResult(

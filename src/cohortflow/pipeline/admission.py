@@ -18,7 +18,7 @@ def patient_mark(patient: str) -> str:
 
 
 class Admission:
-    """Evaluates ``where`` for one plan; answers are cached, as thousands of units ask the same."""
+    """Evaluates ``where`` for one plan; answers are kept, as thousands of units ask the same."""
 
     def __init__(
         self,
@@ -31,19 +31,45 @@ class Admission:
         self.splits = splits
         self.axes = axes
         self.tables = tables
-        self._assignments: dict[str, Assignment] = {}
-        self._cache: dict[str, frozenset[str]] = {}
+        self.everybody = frozenset(subjects)
         self.columns = {name for subject in subjects.values() for name in subject.columns}
+        self._assignments: dict[str, Assignment] = {}
+        self._kept: dict[tuple[Any, ...], frozenset[str]] = {}
 
     def admitted(
         self, wheres: Iterable[Where], labels: Mapping[str, Label], where: str
     ) -> frozenset[str]:
         """Subjects for which every ``where`` holds at the point ``labels``."""
-        result = frozenset(self.subjects)
+        result = self.everybody
         for condition in wheres:
-            for word, value in condition.items():
-                result &= self._one(word, value, labels, where)
+            for name, values in condition.get("column", {}).items():
+                result &= self._by_column(name, values, where)
+            if "split" in condition:
+                result &= self._by_split(condition["split"], labels, where)
+            for step in condition.get("unseen_by", ()):
+                result -= self._seen_by(step, labels, where)
+            for step in condition.get("seen_by", ()):
+                self._table(step, "seen_by", where)  # admits, and restricts nothing
         return result
+
+    def saw(self, step: str, labels: Mapping[str, Label], word: str, where: str) -> frozenset[str]:
+        """Subjects and patients that the weights of a step saw, at the points that agree."""
+        table = self._table(step, word, where)
+        relevant = tuple(sorted((a, v) for a, v in labels.items() if a in table.axes))
+        key = ("saw", step, relevant)
+        if key not in self._kept:
+            sets = {
+                id(unit.saw): unit.saw
+                for cell in table.project(dict(relevant))
+                for unit in table.cells[cell].values()
+            }
+            self._kept[key] = frozenset().union(*sets.values())
+        return self._kept[key]
+
+    def fold(self, split: str, labels: Mapping[str, Label]) -> Label | None:
+        """The fold of a split that a point stands at."""
+        axes = (a.name for a in self.axes.values() if a.split == split and a.name in labels)
+        return next((labels[name] for name in axes), None)
 
     def assignment(self, name: str, where: str) -> Assignment:
         if name not in self.splits:
@@ -55,88 +81,78 @@ class Admission:
             self._assignments[name] = assign(split, subjects, where)
         return self._assignments[name]
 
-    def _one(
-        self, word: str, value: Any, labels: Mapping[str, Label], where: str
-    ) -> frozenset[str]:
-        cache_key = f"{word} {value} {sorted(labels.items())}"
-        if cache_key not in self._cache:
-            if word == "column":
-                found = self._by_column(value, where)
-            elif word == "split":
-                found = self._by_split(value, labels, where)
-            else:
-                found = self._by_weights(word, value, labels, where)
-            self._cache[cache_key] = found
-        return self._cache[cache_key]
-
-    def _by_column(self, wanted: Mapping[str, Any], where: str) -> frozenset[str]:
-        result = frozenset(self.subjects)
-        for name, values in wanted.items():
+    def _by_column(self, name: str, values: Sequence[str], where: str) -> frozenset[str]:
+        key = ("column", name, tuple(values))
+        if key not in self._kept:
             if self.subjects and name not in self.columns:
                 raise UnknownName(
                     f"no participants column {name!r}",
                     where=where,
                     hint=nearest(name, self.columns),
                 )
-            texts = {
-                str(v)
-                for v in (
-                    values
-                    if isinstance(values, Sequence) and not isinstance(values, str)
-                    else [values]
-                )
-            }
-            result &= {
-                s for s, subject in self.subjects.items() if str(subject.columns.get(name)) in texts
-            }
-        return result
+            wanted = set(values)
+            self._kept[key] = frozenset(
+                s for s, subject in self.subjects.items() if _text(subject, name) in wanted
+            )
+        return self._kept[key]
 
-    def _by_split(self, value: Any, labels: Mapping[str, Label], where: str) -> frozenset[str]:
+    def _by_split(
+        self, parts: Sequence[str], labels: Mapping[str, Label], where: str
+    ) -> frozenset[str]:
         result: frozenset[str] = frozenset()
-        for item in [value] if isinstance(value, str) else value:
-            name, _, part = str(item).partition("/")
+        for item in parts:
+            name, _, part = item.partition("/")
             if part not in PARTS:
                 raise PipelineError(
                     f"{item!r} names no part of a split",
                     where=where,
                     expected=" or ".join(f"{name}/{p}" for p in PARTS),
+                    hint=nearest(part, PARTS),
                 )
             assignment = self.assignment(name, where)
-            fold = next(
-                (
-                    labels[a.name]
-                    for a in self.axes.values()
-                    if a.split == name and a.name in labels
-                ),
-                None,
-            )
-            if assignment.folds and fold is None:
+            fold = self.fold(name, labels)
+            if self.splits[name].folds is not None and fold is None:
                 raise PipelineError(
                     f"{item!r} needs to know the fold",
                     where=where,
                     hint=f"Put the step over an axis that is {{split: {name}}}.",
                 )
-            result |= assignment.part(part, fold)
+            key = ("split", item, fold)
+            if key not in self._kept:
+                self._kept[key] = assignment.part(part, fold)
+            result |= self._kept[key]
         return result
 
-    def _by_weights(
-        self, word: str, value: Any, labels: Mapping[str, Label], where: str
-    ) -> frozenset[str]:
-        saw: set[str] = set()
-        for step in [value] if isinstance(value, str) else value:
-            if step not in self.tables:
-                raise UnknownName(
-                    f"{word} names {step!r}, which is no step above",
-                    where=where,
-                    hint=nearest(str(step), self.tables),
-                )
-            table = self.tables[step]
-            for cell in table.project(labels):
-                for unit in table.cells[cell].values():
-                    saw |= unit.saw
-        seen = {
-            s
-            for s, subject in self.subjects.items()
-            if s in saw or patient_mark(subject.patient) in saw
-        }
-        return frozenset(seen) if word == "seen_by" else frozenset(self.subjects) - seen
+    def _seen_by(self, step: str, labels: Mapping[str, Label], where: str) -> frozenset[str]:
+        """Subjects that the weights of a step saw themselves, or another recording of whom."""
+        saw = self.saw(step, labels, "unseen_by", where)
+        key = ("seen", step, id(saw))
+        if key not in self._kept:
+            self._kept[key] = frozenset(
+                s
+                for s, subject in self.subjects.items()
+                if s in saw or patient_mark(subject.patient) in saw
+            )
+        return self._kept[key]
+
+    def _table(self, step: str, word: str, where: str) -> StepTable:
+        learned = [table.name for table in self.tables.values() if table.learned]
+        if step in learned:
+            return self.tables[step]
+        if step in self.tables:
+            raise PipelineError(
+                f"{word} names {step!r}, which saw nobody: it neither trains nor reads weights",
+                where=where,
+                hint=nearest(step, learned),
+            )
+        raise UnknownName(
+            f"{word} names {step!r}, which is no step above",
+            where=where,
+            hint=nearest(step, learned),
+        )
+
+
+def _text(subject: IngestedSubject, column: str) -> str | None:
+    """An empty cell is no value, also where somebody asks for the word None."""
+    value = subject.columns.get(column)
+    return None if value is None else str(value)

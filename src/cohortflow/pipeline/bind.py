@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cohortflow.errors import (
@@ -13,8 +13,9 @@ from cohortflow.errors import (
     UnknownName,
     nearest,
 )
-from cohortflow.pipeline.model import Label, Pipeline, Read, Step, Where
+from cohortflow.pipeline.model import AxisValue, Label, Pipeline, Read, Step, Where
 from cohortflow.pipeline.stage import Parameters, Reads
+from cohortflow.pipeline.where import split_names, step_names
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Binding:
     producer: Producer
     at: Mapping[str, Label]
     where: Where
+    line: str
 
     @property
     def free_axes(self) -> tuple[str, ...]:
@@ -95,7 +97,7 @@ def _bind_one(
                 where=pipeline.where(step, "reads", name),
                 hint=nearest(axis, producer.axes),
             )
-    return Binding(producer, read.at, read.where)
+    return Binding(producer, read.at, read.where, pipeline.where(step, "reads", name))
 
 
 def _named(
@@ -181,63 +183,62 @@ def _refuse_twins(
 def _check_axes(pipeline: Pipeline, step: Step, name: str, binding: Binding) -> None:
     if step.stage.reads[name].many:
         return
+    producer = binding.producer
     extra = [axis for axis in binding.free_axes if axis not in step.over]
-    if binding.producer.by_subject and step.stage.scope == "cohort":
-        extra.append("subject")
+    over_subjects = producer.by_subject and step.stage.scope == "cohort"
+    if not extra and not over_subjects:
+        return
+    hint = f"Take {producer.name!r} to a stage that reads many, or runs over subjects."
     if extra:
-        raise AxisError(
-            f"input {name!r} of step {step.id!r} reads one entry, but {binding.producer.name!r} "
-            f"has one for each {' and '.join(extra)}",
-            where=pipeline.where(step, "reads", name),
-            hint=f"Put the step over {extra[0]}, or pin it: "
-            f"{{from: {binding.producer.name}, at: {{{extra[0]}: …}}}}.",
+        hint = (
+            f"Put the step over {extra[0]}, or pin it: "
+            f"{{from: {producer.name}, at: {{{extra[0]}: …}}}}."
         )
+    each = [*extra, *(["subject"] if over_subjects else [])]
+    raise AxisError(
+        f"input {name!r} of step {step.id!r} reads one entry, but {producer.name!r} "
+        f"has one for each {' and '.join(each)}",
+        where=pipeline.where(step, "reads", name),
+        hint=hint,
+    )
 
 
-def check_axes_act(
-    pipeline: Pipeline, step: Step, bound: Mapping[str, tuple[Binding, ...]]
-) -> None:
+def acting_axes(
+    pipeline: Pipeline,
+    step: Step,
+    wheres: Sequence[Where],
+    bound: Mapping[str, tuple[Binding, ...]],
+) -> set[str]:
+    """Axes of the step that can change something in it, as bound at one point."""
+    bindings = [binding for sources in bound.values() for binding in sources]
+    wheres = [*wheres, *(binding.where for binding in bindings)]
+    acting = {axis for binding in bindings for axis in binding.free_axes}
+    acting |= set(step.stage.parameters.model_fields)
+    for where in wheres:
+        for seen in step_names(where):
+            acting |= set(_axes_of(pipeline, seen))
+    splits = {name for where in wheres for name in split_names(where)}
+    for name in step.over:
+        axis = pipeline.axes[name]
+        if axis.split in splits or any(_acts(value, step) for value in axis.values or ()):
+            acting.add(name)
+    return acting & set(step.over)
+
+
+def refuse_idle_axes(pipeline: Pipeline, step: Step, acting: set[str]) -> None:
     """An axis that can change nothing in its step is an error that names it."""
-    wheres: list[Where] = [step.where]
-    free: set[str] = set()
-    for bindings in bound.values():
-        for binding in bindings:
-            wheres.append(binding.where)
-            free.update(binding.free_axes)
-    for axis_name in step.over:
-        axis = pipeline.axes[axis_name]
-        values = axis.values or ()
-        acts = (
-            axis_name in step.stage.parameters.model_fields
-            or axis_name in free
-            or any(target.partition(".")[0] == step.id for v in values for target in v.set)
-            or any(v.where for v in values)
-            or (axis.split is not None and any(_names_split(w, axis.split) for w in wheres))
-            or any(
-                axis_name in _axes_of(pipeline, other) for w in wheres for other in _seen_steps(w)
-            )
-        )
-        if not acts:
+    for axis in step.over:
+        if axis not in acting:
             raise AxisError(
-                f"axis {axis_name!r} can change nothing in step {step.id!r}",
+                f"axis {axis!r} can change nothing in step {step.id!r}",
                 where=pipeline.where(step, "over"),
-                hint=f"Take {axis_name} out of over, or use it: a parameter of that name, "
+                hint=f"Take {axis} out of over, or use it: a parameter of that name, "
                 "an override, a where, or an input over it.",
             )
 
 
-def _names_split(where: Where, split: str) -> bool:
-    value = where.get("split", ())
-    parts = [value] if isinstance(value, str) else value
-    return any(str(part).partition("/")[0] == split for part in parts)
-
-
-def _seen_steps(where: Where) -> list[str]:
-    names: list[str] = []
-    for word in ("unseen_by", "seen_by"):
-        value = where.get(word, ())
-        names += [value] if isinstance(value, str) else list(value)
-    return names
+def _acts(value: AxisValue, step: Step) -> bool:
+    return bool(value.where) or any(target.partition(".")[0] == step.id for target in value.set)
 
 
 def _axes_of(pipeline: Pipeline, step_id: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ twice is refused. Values keep the line they stood on, so that errors can name it
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,12 @@ Path = tuple[str | int, ...]
 
 _INT = re.compile(r"[-+]?[0-9]+$")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
-_NON_FINITE = re.compile(r"[-+]?\.(inf|nan)$", re.IGNORECASE)
-_WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_NON_FINITE = re.compile(r"([-+]?\.inf|\.nan)$", re.IGNORECASE)
+_WORDS: dict[str, Any] = {
+    spelt: value
+    for word, value in (("true", True), ("false", False), ("null", None))
+    for spelt in (word, word.capitalize(), word.upper())
+} | {"~": None, "": None}
 
 
 @dataclass
@@ -57,14 +62,14 @@ def load_document(text: str, name: str) -> Document:
     node = _compose(text, name)
     if not isinstance(node, yaml.MappingNode):
         raise PipelineError("a pipeline file is a mapping", where=name, expected="title: …")
-    document.data = _build(node, (), document)
+    document.data = _build(node, (), document, ())
     return document
 
 
 def parse_value(text: str, name: str) -> Any:
     """A YAML value as given on the command line."""
     node = _compose(text, name)
-    return None if node is None else _build(node, (), Document(name, text, {}))
+    return None if node is None else _build(node, (), Document(name, text, {}), ())
 
 
 def apply_settings(document: Document, settings: Iterable[str]) -> Document:
@@ -93,7 +98,7 @@ def _assign(document: Document, path: tuple[str, ...], value: Any, origin: str) 
         holder, prefix, keys = document.data, (), path
     else:
         index, holder = _find_step(document, path[0], origin)
-        prefix, keys = ("steps", index, path[0]), path[1:]
+        prefix, keys = ("steps", index, next(iter(document.data["steps"][index]))), path[1:]
     for key in keys[:-1]:
         holder = holder.setdefault(key, {})
         if not isinstance(holder, dict):
@@ -138,12 +143,15 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         raise PipelineError(f"not valid YAML: {problem}", where=f"{name}{line}") from error
 
 
-def _build(node: yaml.Node, path: Path, document: Document) -> Any:
+def _build(node: yaml.Node, path: Path, document: Document, inside: tuple[yaml.Node, ...]) -> Any:
     document.lines[path] = str(node.start_mark.line + 1)
+    if node in inside:
+        raise PipelineError("a value holds itself", where=document.where(path))
+    inside = (*inside, node)
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node, path, document)
     if isinstance(node, yaml.SequenceNode):
-        return [_build(child, (*path, i), document) for i, child in enumerate(node.value)]
+        return [_build(child, (*path, i), document, inside) for i, child in enumerate(node.value)]
     assert isinstance(node, yaml.MappingNode)
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
@@ -153,7 +161,7 @@ def _build(node: yaml.Node, path: Path, document: Document) -> Any:
                 f"the key {key!r} stands twice",
                 where=f"{document.name}:{key_node.start_mark.line + 1}",
             )
-        result[key] = _build(value_node, (*path, key), document)
+        result[key] = _build(value_node, (*path, key), document, inside)
         document.lines[(*path, key)] = str(key_node.start_mark.line + 1)
     return result
 
@@ -161,8 +169,9 @@ def _build(node: yaml.Node, path: Path, document: Document) -> Any:
 def _scalar(node: yaml.ScalarNode, path: Path, document: Document) -> Any:
     if node.style in ("'", '"', "|", ">"):
         return str(node.value)
-    if _NON_FINITE.match(node.value):
+    value = parse_scalar(node.value)
+    if _NON_FINITE.match(node.value) or (isinstance(value, float) and math.isinf(value)):
         raise PipelineError(
             f"{node.value} is no number a parameter can have", where=document.where(path)
         )
-    return parse_scalar(node.value)
+    return value

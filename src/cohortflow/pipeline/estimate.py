@@ -53,7 +53,7 @@ def project(plan: Plan) -> Projection:
     seconds, memory_step = 0.0, ""
     for step in plan.pipeline.steps:
         for unit in plan.tables[step.id].unique():
-            if unit.state != "pending":
+            if unit.state != "pending" or not unit.asked:
                 continue
             cost = estimator.cost(step.stage, unit)
             units += 1

@@ -75,10 +75,13 @@ class Ledger:
         self.cohort = cohort
         self.retry_failed = retry_failed
         self._known: dict[str, Known] = {}
+        done = Known("done")
         for part in parts:
             for key, state in zip(part["key"], part["state"], strict=True):
                 if state == "done":
-                    self._known[key] = Known("done")
+                    self._known[key] = done
+                elif key in self._known:
+                    del self._known[key]  # a later row took it back
 
     def look(self, ref: EntryRef) -> Known:
         known = self._known.get(ref.key)

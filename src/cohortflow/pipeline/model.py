@@ -11,7 +11,7 @@ from cohortflow.pipeline.stage import Stage
 
 Label = str | int
 Where = Mapping[str, Any]
-"""``{column: {name: [values]}}``, ``{split: name/part}``, ``{unseen_by: step}``, ``{seen_by: step}``."""
+"""``{"column": {name: [texts]}, "split": [name/part], "unseen_by": [step], "seen_by": [step]}``."""
 
 
 @dataclass(frozen=True)

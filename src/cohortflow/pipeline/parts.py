@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cohortflow.pipeline.unit import StepTable, Unit
+from cohortflow.pipeline.unit import ManyInput, StepTable, Unit
 
 
 def part_of(
@@ -45,7 +45,7 @@ def part_of(
             unit.columns[:16],
             len(unit.members),
             unit.reason,
-            sum(len(m.missing) for m in unit.inputs.values() if hasattr(m, "missing")),
+            sum(len(m.missing) for m in unit.inputs.values() if isinstance(m, ManyInput)),
         )
         for name, value in zip(_COLUMNS, values, strict=True):
             part[name].append(value)

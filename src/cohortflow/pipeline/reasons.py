@@ -14,16 +14,16 @@ Rows = Mapping[tuple[str, str | None, Labels], PreviousRow]
 
 def explain(plan: Plan, rows: Rows) -> None:
     """Give every pending unit its reason (in place)."""
-    changed = _changed_parameters(plan, rows)
+    differences = _Differences()
     for step in plan.pipeline.steps:
         for unit in plan.tables[step.id].units():
             if unit.state == "pending" and not unit.reason:
                 previous = rows.get((unit.step, unit.subject, unit.labels))
-                unit.reason = _reason(unit, previous, step.stage.version, changed)
+                unit.reason = _reason(unit, previous, step.stage.version, differences)
 
 
 def _reason(
-    unit: Unit, previous: PreviousRow | None, version: int, changed: Mapping[str, list[str]]
+    unit: Unit, previous: PreviousRow | None, version: int, differences: _Differences
 ) -> str:
     if previous is None:
         return "new"
@@ -32,7 +32,7 @@ def _reason(
     parts: list[str] = []
     if previous.version != version:
         parts.append(f"stage {unit.stage} version {previous.version}→{version}")
-    parts += changed.get(unit.step, []) if not parts else []
+    parts += differences.of(unit, previous)
     assert unit.recipe is not None
     # Other members have other values: that is told as a changed input.
     same_members = unit.subject is not None or previous.n == len(unit.members)
@@ -47,35 +47,42 @@ def _changed_inputs(unit: Unit, previous: PreviousRow) -> list[str]:
     for name, value in unit.input_digests.items():
         if previous.inputs.get(name) == value[:16]:
             continue
-        source = unit.inputs.get(name)
         if name == "selection":
             parts.append("selection renewed")
-        elif isinstance(source, ManyInput):
-            parts.append(f"input {name} changed ({previous.n}→{len(unit.members)} subjects)")
+        elif name not in previous.inputs:
+            parts.append(f"input {name} added")
         else:
-            parts.append(f"input {name} changed")
-    return parts
+            parts.append(f"input {name} changed{_count(unit, name, previous)}")
+    gone = [name for name in previous.inputs if name not in unit.input_digests]
+    return parts + [f"input {name} left out" for name in gone]
 
 
-def _changed_parameters(plan: Plan, rows: Rows) -> dict[str, list[str]]:
-    """Step → ``parameter X changed a→b``, from the first point that both know."""
-    changed: dict[str, list[str]] = {}
-    for step in plan.pipeline.steps:
-        for unit in plan.tables[step.id].units():
-            previous = rows.get((unit.step, unit.subject, unit.labels))
-            if previous is not None and unit.recipe is not None:
-                now = unit.recipe.parameters.model_dump(mode="json")
-                changed[step.id] = _differences(previous.parameters, now)
-                break
-    return changed
+def _count(unit: Unit, name: str, previous: PreviousRow) -> str:
+    now = len(unit.members)
+    counted = isinstance(unit.inputs.get(name), ManyInput) and previous.n != now
+    return f" ({previous.n}→{now} subjects)" if counted else ""
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [
-        f"parameter {name} changed {before[name]}→{now[name]}"
-        for name in now
-        if name in before and before[name] != now[name]
-    ]
+class _Differences:
+    """``parameter X changed a→b``; thousands of units share a recipe, then and now."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, str], list[str]] = {}
+
+    def of(self, unit: Unit, previous: PreviousRow) -> list[str]:
+        assert unit.recipe is not None
+        key = (id(previous.parameters), unit.recipe.digest)
+        if key not in self._kept:
+            now = unit.recipe.parameters.model_dump(mode="json")
+            fields = type(unit.recipe.parameters).model_fields
+            # What an older version did not know stood at its default.
+            before = {name: fields[name].default for name in now} | dict(previous.parameters)
+            self._kept[key] = [
+                f"parameter {name} changed {before[name]}→{now[name]}"
+                for name in now
+                if before[name] != now[name]
+            ]
+        return self._kept[key]
 
 
 def summary(plan: Plan) -> list[dict[str, Any]]:
@@ -87,14 +94,15 @@ def summary(plan: Plan) -> list[dict[str, Any]]:
             reason = unit.reason
             if unit.state == "failed" and unit.error is not None:
                 reason = reason or f"failed before: {unit.error.get('code', 'error')}"
-            action = (
-                "run"
-                if unit.state == "pending"
-                else ("skip" if unit.state == "done" else unit.state)
-            )
-            counts[(action, reason)] = counts.get((action, reason), 0) + 1
+            counts[(_action(unit), reason)] = counts.get((_action(unit), reason), 0) + 1
         rows += [
             {"step": table.name, "action": action, "units": n, "reason": reason}
             for (action, reason), n in sorted(counts.items(), key=lambda item: item[0])
         ]
     return rows
+
+
+def _action(unit: Unit) -> str:
+    if unit.state == "pending":
+        return "run" if unit.asked else "leave"
+    return "skip" if unit.state == "done" else unit.state

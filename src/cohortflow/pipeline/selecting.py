@@ -13,10 +13,10 @@ from typing import Any
 from cohortflow.cohort.documents import digest as document_digest
 from cohortflow.cohort.ingests import Ingested
 from cohortflow.cohort.selections import Selection, Selections
-from cohortflow.errors import MissingInput
-from cohortflow.pipeline.effective import Effective
-from cohortflow.pipeline.keys import digest
-from cohortflow.pipeline.model import Label, Pipeline, Step
+from cohortflow.errors import PipelineError
+from cohortflow.pipeline.admission import patient_mark
+from cohortflow.pipeline.at_point import AtPoint
+from cohortflow.pipeline.keys import unit_key
 from cohortflow.pipeline.unit import ManyInput, Unit
 
 
@@ -31,94 +31,89 @@ class ProposedSelection:
     unsettled: tuple[Unit, ...]
 
 
-def question_of(
-    pipeline: Pipeline, unit: Unit, point: Mapping[str, Label], settings: Effective
-) -> str:
-    """Identity of a training question."""
-    assert unit.recipe is not None
-    folds = {
-        axis.split: point[axis.name]
-        for axis in pipeline.axes.values()
-        if axis.split is not None and axis.name in point
-    }
-    splits = {
-        name: {
-            "folds": split.folds,
-            "test": split.test,
-            "validation": split.validation,
-            "column": split.column,
-            "by": split.by,
-            "stratify": list(split.stratify),
-            "where": split.where,
-            "seed": split.seed,
-        }
-        for name, split in pipeline.splits.items()
-        if _mentions(settings, name)
-    }
-    return digest(
-        {
-            "above": unit.recipe.above,
-            "where": list(settings.wheres),
-            "splits": splits,
-            "folds": {name: fold for name, fold in folds.items() if name in splits},
-            "columns": list(unit.recipe.columns),
-        }
-    )
+@dataclass(frozen=True)
+class Chosen:
+    """The selection of a question, frozen or proposed, and whom it shows to the weights."""
+
+    selection: Selection | ProposedSelection
+    members: tuple[str, ...]
+    saw: frozenset[str]
 
 
-def _mentions(settings: Effective, split: str) -> bool:
-    for where in settings.wheres:
-        value = where.get("split", ())
-        for item in [value] if isinstance(value, str) else value:
-            if str(item).partition("/")[0] == split:
-                return True
-    return False
+class Training:
+    """Chooses selections for one plan: one for each question, whoever asks it.
 
+    ``renewed``: questions whose selection is to be made anew (``--refresh``).
+    """
 
-def propose(
-    step: Step, unit: Unit, question: str, ingested: Ingested, described: dict[str, Any]
-) -> ProposedSelection:
-    """The subjects that the step would read today, with their entry keys and column values."""
-    assert unit.recipe is not None
-    rows: dict[str, dict[str, Any]] = {}
-    unsettled: list[Unit] = []
-    for name, many in unit.inputs.items():
-        if not isinstance(many, ManyInput):
-            continue
-        for point, source in many.items:
-            subject = str(point.get("subject", source.subject))
-            row = rows.setdefault(subject, _row(subject, ingested, unit.recipe.columns))
-            row["inputs"].setdefault(name, []).append([dict(point), source.stage, source.key])
-            if source.state != "done":
-                unsettled.append(source)
-        unsettled += [u for u in many.lost if u.error is not None and u.error.get("transient")]
-    subjects = [rows[subject] for subject in sorted(rows)]
-    # The digest of the document, so that freezing it changes no key.
-    return ProposedSelection(
-        question, subjects, described, document_digest(subjects), tuple(dict.fromkeys(unsettled))
-    )
+    def __init__(
+        self, slug: str, ingested: Ingested, selections: Selections, renewed: frozenset[str]
+    ) -> None:
+        self.slug = slug
+        self.ingested = ingested
+        self.selections = selections
+        self.renewed = renewed
+        self.proposed: dict[str, ProposedSelection] = {}
+        self.frozen: dict[str, Selection] = {}
+        self._chosen: dict[str, Chosen] = {}
 
+    def choose(self, at: AtPoint, unit: Unit, question: str) -> None:
+        """Give a training unit its selection, and with it its key and whom it saw."""
+        assert unit.recipe is not None
+        if question not in self._chosen:
+            self._chosen[question] = self._choose(at, unit, question)
+        chosen = self._chosen[question]
+        singles = {name: one.key for name, one in unit.inputs.items() if isinstance(one, Unit)}
+        unit.selection = question
+        unit.input_digests = {**singles, "selection": chosen.selection.digest}
+        unit.key = unit_key(unit.recipe.digest, None, unit.input_digests, unit.columns)
+        unit.members = chosen.members
+        unit.absentees = ()
+        unit.saw = unit.saw | chosen.saw if unit.saw else chosen.saw
 
-def _row(subject: str, ingested: Ingested, columns: tuple[str, ...]) -> dict[str, Any]:
-    known = ingested.subjects.get(subject)
-    if known is None:
-        raise MissingInput(f"subject {subject!r} is not in the cohort any more")
-    values = {name: known.columns.get(name) for name in columns}
-    return {"subject": subject, "patient": known.patient, "inputs": {}, "columns": values}
+    def _choose(self, at: AtPoint, unit: Unit, question: str) -> Chosen:
+        frozen = None if question in self.renewed else self.selections.newest(question)
+        selection: Selection | ProposedSelection
+        if frozen is not None:
+            selection = self.frozen[question] = frozen
+        else:
+            selection = self.proposed[question] = self._propose(at, unit, question)
+        members = tuple(row["subject"] for row in selection.subjects)
+        marks = {patient_mark(row["patient"]) for row in selection.subjects}
+        return Chosen(selection, members, frozenset(members) | marks)
 
+    def _propose(self, at: AtPoint, unit: Unit, question: str) -> ProposedSelection:
+        """The subjects that the step would read today, with their entry keys and column values."""
+        assert unit.recipe is not None
+        rows: dict[str, dict[str, Any]] = {}
+        unsettled: list[Unit] = []
+        for name, many in unit.inputs.items():
+            if not isinstance(many, ManyInput):
+                continue
+            for point, source in many.items:
+                if source.subject is None:
+                    raise PipelineError(
+                        f"step {at.step.id!r} trains on {source.step!r}, which is of no subject",
+                        where=at.line,
+                        expected="entries of subjects, which a selection can name",
+                    )
+                row = rows.setdefault(source.subject, self._row(source.subject, unit))
+                row["inputs"].setdefault(name, []).append([dict(point), source.stage, source.key])
+                if source.state != "done":
+                    unsettled.append(source)
+            unsettled += [lost for lost in many.lost if lost.transient]
+        subjects = [rows[subject] for subject in sorted(rows)]
+        return ProposedSelection(
+            question,
+            subjects,
+            {"pipeline": self.slug, "step": at.step.id, "point": dict(at.point)},
+            # The digest of the document, so that freezing it changes no key.
+            document_digest(subjects),
+            tuple(dict.fromkeys(unsettled)),
+        )
 
-def choose(
-    step: Step,
-    unit: Unit,
-    question: str,
-    ingested: Ingested,
-    selections: Selections,
-    described: dict[str, Any],
-    *,
-    refresh: bool,
-) -> Selection | ProposedSelection:
-    """The frozen selection of the question, or a proposal where there is none yet."""
-    frozen = None if refresh else selections.newest(question)
-    if frozen is not None:
-        return frozen
-    return propose(step, unit, question, ingested, described)
+    def _row(self, subject: str, unit: Unit) -> dict[str, Any]:
+        assert unit.recipe is not None
+        known = self.ingested.subjects[subject]
+        columns: Mapping[str, Any] = {n: known.columns.get(n) for n in unit.recipe.columns}
+        return {"subject": subject, "patient": known.patient, "inputs": {}, "columns": columns}

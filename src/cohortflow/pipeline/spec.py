@@ -6,7 +6,7 @@ from typing import Any
 
 from cohortflow.pipeline.keys import derived_seed
 from cohortflow.pipeline.plan import Plan
-from cohortflow.pipeline.stage import Cost
+from cohortflow.pipeline.stage import Cost, Stage
 from cohortflow.pipeline.unit import ManyInput, StepTable, Unit
 
 
@@ -31,17 +31,25 @@ def unit_spec(
         "parameters": unit.recipe.parameters.model_dump(mode="json", exclude_defaults=True),
         "inputs": _inputs(plan, unit),
         "columns": _columns(plan, unit),
-        "members": list(unit.members),
+        "members": list(unit.concerned),
         "weights": list(unit.weights),
         "saw": sorted(unit.saw) if stage.trains else [],
         "selection": unit.input_digests.get("selection"),
-        "seed": derived_seed(plan.pipeline.seed, unit.recipe.seed, stage.name, unit.subject),
+        "seed": _seed(plan, stage, unit),
         "threads": stage.threads or 1,
         "timeout_s": stage.timeout_s,
         "retries": stage.retries,
         "memory_bytes": cost.memory_bytes,
         "seconds": cost.seconds,
     }
+
+
+def _seed(plan: Plan, stage: Stage, unit: Unit) -> int:
+    """The pipeline's seed moves the stages that state one, as it is in the key of those only."""
+    assert unit.recipe is not None
+    seeded = "seed" in stage.parameters.model_fields
+    base = plan.pipeline.seed if seeded else 0
+    return derived_seed(base, unit.recipe.seed, stage.name, unit.subject)
 
 
 def _inputs(plan: Plan, unit: Unit) -> dict[str, Any]:
@@ -83,7 +91,7 @@ def _columns(plan: Plan, unit: Unit) -> dict[str, dict[str, Any]]:
     if unit.selection is not None:
         return {row["subject"]: row["columns"] for row in plan.frozen[unit.selection].subjects}
     columns: dict[str, dict[str, Any]] = {}
-    for member in unit.members:
+    for member in unit.concerned:
         subject = plan.ingested.subjects.get(member)
         if subject is not None:
             columns[member] = {n: subject.columns.get(n) for n in unit.recipe.columns}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cohortflow.cohort.ingests import IngestedSubject
 from cohortflow.errors import PipelineError, UnknownName, nearest
@@ -16,14 +16,21 @@ from cohortflow.pipeline.model import Label, Split
 
 PARTS = ("train", "test", "validation")
 
+Groups = Mapping[str, Sequence[str]]
+Subjects = Mapping[str, IngestedSubject]
+
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where each subject stands: its fold (cross-validation) or its part (a single split)."""
+    """Where each subject stands: its fold (cross-validation) or its part (a single split).
+
+    ``held``: fold → subjects that neither train nor test there, as their patient is in its test.
+    """
 
     folds: tuple[Label, ...]
     fold_of: Mapping[str, Label]
     part_of: Mapping[str, str]
+    held: Mapping[Label, frozenset[str]] = field(default_factory=dict)
 
     def part(self, name: str, fold: Label | None) -> frozenset[str]:
         """Subjects of a part; ``fold`` is None for a split without folds."""
@@ -35,19 +42,17 @@ class Assignment:
             return frozenset(test)
         if name == "validation":
             return frozenset(validation - test)
-        return frozenset(set(self.fold_of) - test - validation)
+        held = self.held.get(fold, frozenset()) if fold is not None else frozenset()
+        return frozenset(set(self.fold_of) - test - validation - held)
 
 
-def assign(split: Split, subjects: Mapping[str, IngestedSubject], where: str) -> Assignment:
+def assign(split: Split, subjects: Subjects, where: str) -> Assignment:
     """Part the subjects; raises :class:`PipelineError` where there are too few groups."""
-    if split.column and split.folds is None:
-        return _published(split, subjects, where)
     groups = _groups(split, subjects, where)
+    if split.column and split.folds is None:
+        return _published(split, groups, subjects, where)
     if split.folds == "each":
-        column = _column(subjects, split.column or "site", where)
-        values = {s: column[s] for s in subjects if column[s] is not None}
-        folds = tuple(sorted({str(v) for v in values.values()}))
-        return Assignment(folds, {s: str(v) for s, v in values.items()}, {})
+        return _fold_each(split, groups, subjects, where)
     strata = _strata(split, groups, subjects, where)
     if split.folds is not None:
         return _deal_folds(split, groups, strata, where)
@@ -55,7 +60,7 @@ def assign(split: Split, subjects: Mapping[str, IngestedSubject], where: str) ->
 
 
 def _column(
-    subjects: Mapping[str, IngestedSubject], name: str, where: str
+    subjects: Subjects, name: str, where: str
 ) -> dict[str, str | int | float | bool | None]:
     known = {column for subject in subjects.values() for column in subject.columns}
     if subjects and name not in known:
@@ -65,27 +70,22 @@ def _column(
     return {s: subject.columns.get(name) for s, subject in subjects.items()}
 
 
-def _groups(
-    split: Split, subjects: Mapping[str, IngestedSubject], where: str
-) -> dict[str, list[str]]:
+def _groups(split: Split, subjects: Subjects, where: str) -> dict[str, list[str]]:
+    """Whoever must stay together; a subject whose column is empty stands alone."""
     if split.by == "patient":
-        owner = {s: subject.patient for s, subject in subjects.items()}
+        owner = {s: subject.patient or s for s, subject in subjects.items()}
     elif split.by == "subject":
         owner = {s: s for s in subjects}
     else:
-        owner = {s: str(v) for s, v in _column(subjects, split.by, where).items()}
+        column = _column(subjects, split.by, where)
+        owner = {s: f"alone {s}" if v is None else str(v) for s, v in column.items()}
     groups: dict[str, list[str]] = {}
-    for subject, group in owner.items():
-        groups.setdefault(group, []).append(subject)
+    for subject in sorted(owner):
+        groups.setdefault(owner[subject], []).append(subject)
     return groups
 
 
-def _strata(
-    split: Split,
-    groups: Mapping[str, Sequence[str]],
-    subjects: Mapping[str, IngestedSubject],
-    where: str,
-) -> list[list[str]]:
+def _strata(split: Split, groups: Groups, subjects: Subjects, where: str) -> list[list[str]]:
     columns = [_column(subjects, name, where) for name in split.stratify]
     strata: dict[tuple[str, ...], list[str]] = {}
     for group, members in groups.items():
@@ -100,15 +100,32 @@ def _shuffle(split: Split, group: str) -> str:
     return hashlib.sha256(f"{split.seed}\t{split.name}\t{group}".encode()).hexdigest()
 
 
-def _deal_folds(
-    split: Split, groups: Mapping[str, Sequence[str]], strata: list[list[str]], where: str
-) -> Assignment:
-    count = int(split.folds or 0)
-    if count < 2 or (groups and len(groups) < count):
+def _fold_each(split: Split, groups: Groups, subjects: Subjects, where: str) -> Assignment:
+    """A fold for each value of the column; a group that stands in several trains in none of them."""
+    column = _column(subjects, str(split.column), where)
+    fold_of: dict[str, Label] = {s: str(v) for s, v in column.items() if v is not None}
+    folds = tuple(sorted(set(fold_of.values()), key=str))
+    if len(folds) == 1:
         raise PipelineError(
             f"split {split.name!r} cannot be made",
             where=where,
-            expected="at least 2 folds and a group for each",
+            expected=f"at least 2 values in the column {split.column!r}",
+            found=str(folds[0]),
+        )
+    held: dict[Label, set[str]] = {fold: set() for fold in folds}
+    for members in groups.values():
+        for fold in {fold_of[s] for s in members if s in fold_of}:
+            held[fold].update(s for s in members if fold_of.get(s) != fold)
+    return Assignment(folds, fold_of, {}, {fold: frozenset(who) for fold, who in held.items()})
+
+
+def _deal_folds(split: Split, groups: Groups, strata: list[list[str]], where: str) -> Assignment:
+    count = int(split.folds or 0)
+    if groups and len(groups) < count:
+        raise PipelineError(
+            f"split {split.name!r} cannot be made",
+            where=where,
+            expected="a group for each fold",
             found=f"{count} folds and {len(groups)} groups",
         )
     fold_of: dict[str, Label] = {}
@@ -125,9 +142,7 @@ def _deal_folds(
     return Assignment(tuple(range(count)), fold_of, part_of)
 
 
-def _deal_parts(
-    split: Split, groups: Mapping[str, Sequence[str]], strata: list[list[str]]
-) -> Assignment:
+def _deal_parts(split: Split, groups: Groups, strata: list[list[str]]) -> Assignment:
     """⌊share · N⌋ groups to each part, by largest remainder over the strata."""
     part_of: dict[str, str] = {}
     start = [0] * len(strata)
@@ -148,7 +163,7 @@ def _deal_parts(
     return Assignment((), {}, part_of)
 
 
-def _published(split: Split, subjects: Mapping[str, IngestedSubject], where: str) -> Assignment:
+def _published(split: Split, groups: Groups, subjects: Subjects, where: str) -> Assignment:
     values = _column(subjects, str(split.column), where)
     part_of = {s: str(v) for s, v in values.items() if v is not None}
     strange = sorted(set(part_of.values()) - set(PARTS))
@@ -158,4 +173,12 @@ def _published(split: Split, subjects: Mapping[str, IngestedSubject], where: str
             where=where,
             expected="train, test or validation",
         )
+    for group, members in groups.items():
+        parts = sorted({part_of[s] for s in members if s in part_of})
+        if len(parts) > 1:
+            raise PipelineError(
+                f"{split.by} {group!r} stands in {' and '.join(parts)} of split {split.name!r}",
+                where=where,
+                hint="Mend the column, or say by: subject where that is meant.",
+            )
     return Assignment((), {}, part_of)

@@ -20,7 +20,8 @@ SETTLED_BADLY = frozenset({"failed", "blocked", "quarantined"})
 class Recipe:
     """What a step does at one point, whoever the subject: resolved parameters and their digest.
 
-    ``above`` covers the recipes above, ``chain`` both: they identify a training question.
+    ``above`` covers the recipes above, ``chain`` both, as written and not as resolved: they
+    identify a training question, which a newcomer does not change.
     """
 
     parameters: Parameters
@@ -33,20 +34,30 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class ManyInput:
-    """The units behind an input that reads many, each with its point; shared between units."""
+    """The units behind an input that reads many, each with its point; shared between units.
+
+    ``lost``: the units behind ``missing``. ``waits``: one of the items is left out of this run.
+    """
 
     items: tuple[tuple[Mapping[str, Any], Unit], ...]
     missing: tuple[Mapping[str, Any], ...]
     lost: tuple[Unit, ...]
     digest: str
     members: tuple[str, ...]
+    absentees: tuple[str, ...]
     saw: frozenset[str]
     weights: tuple[str, ...]
+    waits: bool
 
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """One key. ``subject`` is None for steps over the cohort; ``labels`` follow ``step.over``."""
+    """One key. ``subject`` is None for steps over the cohort; ``labels`` follow ``step.over``.
+
+    ``members``: subjects it is computed from. ``absentees``: those that should have been and
+    failed. ``saw``: subjects and patients that the weights behind it saw. ``asked``: this run is
+    to settle it. ``transient``: it failed, itself or what it reads, by a cause that may pass.
+    """
 
     step: str
     stage: str
@@ -62,18 +73,29 @@ class Unit:
     reason: str = ""
     error: Mapping[str, Any] | None = None
     members: tuple[str, ...] = ()
+    absentees: tuple[str, ...] = ()
     saw: frozenset[str] = frozenset()
     weights: tuple[str, ...] = ()
     selection: str | None = None
+    asked: bool = True
+    transient: bool = False
 
     @property
     def ref(self) -> EntryRef:
         return EntryRef(self.subject, self.stage, self.key)
 
+    @property
+    def concerned(self) -> tuple[str, ...]:
+        """Every subject that its result may name: whose columns are read, whom forgetting finds."""
+        return self.members + self.absentees
+
 
 @dataclass
 class StepTable:
-    """All units of one step: labels → subject (None for the cohort) → unit."""
+    """All units of one step: labels → subject (None for the cohort) → unit.
+
+    ``learned``: what it holds saw subjects, as it trains or was made with weights.
+    """
 
     name: str
     axes: tuple[str, ...]
@@ -81,6 +103,7 @@ class StepTable:
     step: Step | None
     cells: dict[Labels, dict[str | None, Unit]] = field(default_factory=dict)
     chains: dict[Labels, str] = field(default_factory=dict)
+    learned: bool = False
 
     def units(self) -> Iterator[Unit]:
         for cell in self.cells.values():
@@ -88,7 +111,11 @@ class StepTable:
 
     def unique(self) -> list[Unit]:
         """One unit per key: points that differ in nothing share it."""
-        return list({unit.key: unit for unit in self.units()}.values())
+        found: dict[str, Unit] = {}
+        for unit in self.units():
+            if unit.key not in found or not found[unit.key].asked:
+                found[unit.key] = unit
+        return list(found.values())
 
     def point(self, unit: Unit) -> dict[str, Label]:
         return dict(zip(self.axes, unit.labels, strict=True))

@@ -1,0 +1,248 @@
+"""A cohort of records only, and runs that settle units without computing anything."""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from cohortflow.cohort.cohort import Cohort, create_cohort
+from cohortflow.cohort.documents import encode
+from cohortflow.cohort.entries import RECORD, EntryRecord, EntryRef
+from cohortflow.cohort.failures import record_failure
+from cohortflow.cohort.ingests import IngestedEntry, IngestedSubject
+from cohortflow.errors import AlreadyExists
+from cohortflow.pipeline.document import apply_settings, load_document
+from cohortflow.pipeline.ledger import Ledger, rows_of
+from cohortflow.pipeline.model import Pipeline
+from cohortflow.pipeline.parse import parse_pipeline
+from cohortflow.pipeline.parts import part_of
+from cohortflow.pipeline.plan import Plan, PlanOptions, make_plan
+from cohortflow.pipeline.reasons import explain
+from cohortflow.pipeline.stage import Stage
+from cohortflow.pipeline.unit import ManyInput, Unit
+from tests.pipeline.fakes import CATALOGUE
+
+Fails = Callable[[Unit], dict[str, Any] | None]
+STANDING = {"code": "stage-failed", "message": "broken", "hint": "", "transient": False}
+TRANSIENT = {"code": "worker-lost", "message": "gone", "hint": "", "transient": True}
+
+
+def digest(*parts: Any) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def entry(name: str, kind: str, content: Any, **facts: Any) -> IngestedEntry:
+    return IngestedEntry(name, kind, name, digest(name, content), dict(facts))
+
+
+def scan(
+    subject: str,
+    *,
+    patient: str = "",
+    image: Any = 1,
+    label: Any = 1,
+    size: int = 100,
+    error: dict[str, Any] | None = None,
+    **columns: Any,
+) -> IngestedSubject:
+    """A subject with an image and a label (None: did not bring it); refused where error is given."""
+    entries = {}
+    if image is not None and error is None:
+        entries["image"] = entry("image", "volume", (subject, image), size=size)
+    if label is not None and error is None:
+        entries["label"] = entry("label", "label_map", (subject, label))
+    return IngestedSubject(subject, patient=patient, columns=columns, entries=entries, error=error)
+
+
+def recording(
+    subject: str, *, samples: int = 180, tr_s: float = 2.0, content: Any = 1, **columns: Any
+) -> IngestedSubject:
+    """A subject with ROI series of six regions."""
+    facts = {
+        "rois": 6,
+        "samples": samples,
+        "tr_s": tr_s,
+        "networks": {"DMN": 3, "CO": 3},
+    }
+    entries = {"series": entry("series", "roi_series", (subject, content), **facts)}
+    return IngestedSubject(subject, columns=columns, entries=entries)
+
+
+def scans(n: int, **columns: Sequence[Any]) -> list[IngestedSubject]:
+    """``sub-01`` …; columns are dealt in turn from the sequences."""
+    return [
+        scan(
+            f"sub-{i + 1:02d}",
+            **{name: values[i % len(values)] for name, values in columns.items()},
+        )
+        for i in range(n)
+    ]
+
+
+class World:
+    """A cohort in memory and one pipeline on it."""
+
+    def __init__(
+        self,
+        text: str,
+        subjects: Iterable[IngestedSubject] = (),
+        *,
+        catalogue: Mapping[str, Stage] = CATALOGUE,
+        settings: Sequence[str] = (),
+        cohort: Cohort | None = None,
+    ) -> None:
+        self.cohort = cohort or create_cohort(f"memory://{uuid.uuid4()}")
+        self.subjects = {subject.id: subject for subject in subjects}
+        self.parts: list[dict[str, Any]] = []
+        self.pipeline = parse(text, catalogue, settings)
+        self.runs = 0
+        self.ingest()
+
+    def rewrite(
+        self,
+        text: str,
+        *,
+        catalogue: Mapping[str, Stage] = CATALOGUE,
+        settings: Sequence[str] = (),
+    ) -> None:
+        """Another pipeline file of the same slug."""
+        self.pipeline = parse(text, catalogue, settings)
+
+    def ingest(self, *subjects: IngestedSubject) -> None:
+        """Add or replace subjects."""
+        self.subjects.update({subject.id: subject for subject in subjects})
+        self.cohort.ingests.append(self.subjects, {})
+
+    def withdraw(self, subject: str) -> None:
+        """Leave the subject out of the next ingest and strike it from the selections, as forget."""
+        del self.subjects[subject]
+        self.ingest()
+
+    def ledger(self, *, retry_failed: bool = False) -> Ledger:
+        return Ledger(self.cohort, self.parts, retry_failed=retry_failed)
+
+    def plan(self, *, retry_failed: bool = False, **options: Any) -> Plan:
+        """What a run would do now, with reasons."""
+        return self._plan(self.ledger(retry_failed=retry_failed), PlanOptions(**options))
+
+    def _plan(self, ledger: Ledger, options: PlanOptions) -> Plan:
+        plan = make_plan(
+            self.pipeline, self.cohort.ingested, ledger, self.cohort.selections, options
+        )
+        explain(plan, rows_of(self.parts))
+        return plan
+
+    def run(
+        self, fails: Fails = lambda unit: None, *, retry_failed: bool = False, **options: Any
+    ) -> Plan:
+        """Settle every unit that is to run, step by step, as a run does; the plan as it stands."""
+        self.runs += 1
+        ledger = self.ledger(retry_failed=retry_failed)
+        chosen = PlanOptions(**options)
+        plan = self._plan(ledger, chosen)
+        for step in self.pipeline.steps:
+            self._freeze(plan, step.id)
+            failed = False
+            for unit in plan.tables[step.id].unique():
+                if unit.state == "pending" and unit.asked:
+                    failed |= not self._settle(unit, fails(unit), ledger)
+            if failed or any(plan.tables[step.id].units()):
+                plan = self._plan(ledger, chosen)
+        self.parts = [part_of(t, list(t.units()), {}, {}) for t in plan.steps() if t.cells]
+        return plan
+
+    def _freeze(self, plan: Plan, step_id: str) -> None:
+        for unit in plan.tables[step_id].unique():
+            proposed = plan.proposed.get(unit.selection or "")
+            if proposed is None or unit.state != "pending" or not unit.asked:
+                continue
+            if proposed.unsettled or proposed.question in plan.frozen:
+                continue
+            plan.frozen[proposed.question] = self.cohort.selections.freeze(
+                proposed.question, proposed.subjects, proposed.described
+            )
+
+    def _settle(self, unit: Unit, failure: Mapping[str, Any] | None, ledger: Ledger) -> bool:
+        if failure is None:
+            commit(self.cohort, unit)
+            ledger.settle(unit.key, "done", None)
+            return True
+        stored = {**failure, "run": f"run-{self.runs}"}
+        record_failure(self.cohort.storage, unit.ref, stored)
+        ledger.settle(unit.key, "failed", stored)
+        return False
+
+
+def commit(cohort: Cohort, unit: Unit) -> None:
+    """The record of an entry that holds nothing."""
+    ref = EntryRef(unit.subject, unit.stage, unit.key)
+    record = EntryRecord(
+        ref, unit.kind, "", {}, list(unit.members), list(unit.weights), {}, [], {}, False
+    )
+    try:
+        cohort.storage.create(f"{ref.path}/{RECORD}", encode(record.to_json()))
+    except AlreadyExists:
+        return
+
+
+def parse(
+    text: str, catalogue: Mapping[str, Stage] = CATALOGUE, settings: Sequence[str] = ()
+) -> Pipeline:
+    document = load_document(textwrap.dedent(text), "world.yaml")
+    return parse_pipeline(apply_settings(document, settings), "world", catalogue)
+
+
+def failing(step: str, *subjects: str | None, error: Mapping[str, Any] = STANDING) -> Fails:
+    """Units of a step fail: those of the subjects named, or all."""
+
+    def fails(unit: Unit) -> dict[str, Any] | None:
+        hit = unit.step == step and (not subjects or unit.subject in subjects)
+        return dict(error) if hit else None
+
+    return fails
+
+
+def units(plan: Plan, step: str, **labels: Any) -> list[Unit]:
+    """Units of a step at the points that agree with the labels."""
+    table = plan.tables[step]
+    cells = table.project(labels)
+    return [unit for cell in cells for unit in table.cells[cell].values()]
+
+
+def unit_of(plan: Plan, step: str, subject: str | None = None, **labels: Any) -> Unit:
+    found = [unit for unit in units(plan, step, **labels) if unit.subject == subject]
+    assert len(found) == 1, f"{len(found)} units of {step} {subject} {labels}"
+    return found[0]
+
+
+def states(plan: Plan, step: str) -> dict[str | None, str]:
+    """Subject → state, of a step without axes."""
+    return {unit.subject: unit.state for unit in plan.tables[step].units()}
+
+
+def who(plan: Plan, step: str, **labels: Any) -> set[str | None]:
+    return {unit.subject for unit in units(plan, step, **labels)}
+
+
+def points(unit: Unit, name: str) -> list[dict[str, Any]]:
+    """The points that an input reading many is handed."""
+    source = unit.inputs[name]
+    assert isinstance(source, ManyInput)
+    return [dict(point) for point, _ in source.items]
+
+
+def missing(unit: Unit, name: str) -> list[dict[str, Any]]:
+    source = unit.inputs[name]
+    assert isinstance(source, ManyInput)
+    return [dict(point) for point in source.missing]
+
+
+def keys(plan: Plan, step: str) -> dict[tuple[str | None, tuple[Any, ...]], str]:
+    return {(unit.subject, unit.labels): unit.key for unit in plan.tables[step].units()}
+
+
+def pending(plan: Plan) -> list[Unit]:
+    return [unit for unit in plan.units() if unit.state == "pending"]
