@@ -338,17 +338,23 @@ def run(
 
 
 def run_request(request: Any, *, prefect: bool) -> Any:
-    """Run with progress, signals, report and tracking; with or without Prefect."""
+    """Run with progress, signals, report and tracking.
+
+    The plan is made first: a faulty pipeline is told, and a run that has nothing to compute ends,
+    without waiting for Prefect to start.
+    """
     from flows.finish import after_run
     from tasks.progress import Progress
+    from tasks.session import plan_only
 
     stop = _stop_on_signals()
+    _, projection = plan_only(request)
     command = "cohortflow " + " ".join(sys.argv[1:])
     with Progress() as progress:
         common: dict[str, Any] = {
             "stop": stop, "progress": progress, "after_run": after_run(command),
         }  # fmt: skip
-        if prefect:
+        if prefect and projection.units:
             from flows.cohort import run_with_prefect
 
             return run_with_prefect(request, **common)

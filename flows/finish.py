@@ -19,8 +19,9 @@ def after_run(command: str) -> Callable[[Session, RunResult], RunResult]:
     """Render the report of a run that changed a state, and hand it to MLflow."""
 
     def finish(session: Session, result: RunResult) -> RunResult:
-        if not result.changed or not result.counts:
-            return dataclasses.replace(result, report=_standing_report(session))
+        standing = _standing_report(session)
+        if not result.counts or (not result.changed and standing is not None):
+            return dataclasses.replace(result, report=standing)
         source, page = report_run(session.cohort, session.pipeline, command)
         if os.environ.get(TRACKING_URI) != "off" and Path(page).is_file():
             _track(source, Path(page), session)
@@ -30,9 +31,19 @@ def after_run(command: str) -> Callable[[Session, RunResult], RunResult]:
 
 
 def _standing_report(session: Session) -> str | None:
-    folder = session.cohort.storage.local_path(f"reports/{session.pipeline.slug}")
-    pages = sorted(folder.glob("*/report.html")) if folder is not None and folder.is_dir() else []
-    return str(pages[-1]) if pages else None
+    """The report of the last run that changed something; None where it was never rendered."""
+    storage, slug = session.cohort.storage, session.pipeline.slug
+    rendered = {int(name) for name in storage.list(f"reports/{slug}") if name.isdigit()}
+    book = session.cohort.indexes(slug)
+    for number in reversed(book.numbers()):
+        if number in rendered:
+            path = f"reports/{slug}/{number:06d}/report.html"
+            local = storage.local_path(path)
+            return str(local) if local is not None else f"{session.cohort.url}/{path}"
+        summary = book.get(number).summary
+        if number != session.writer.number and (summary is None or summary["changed"]):
+            return None
+    return None
 
 
 def _track(source: ReportSource, page: Path, session: Session) -> None:

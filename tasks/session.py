@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from cohortflow.cohort.cohort import Cohort, open_cohort
+from cohortflow.cohort.entries import KEY_DIGITS, EntryRef
 from cohortflow.cohort.failures import record_failure
 from cohortflow.cohort.indexes import IndexWriter
 from cohortflow.errors import CohortflowError, SelectionEmpty
@@ -194,14 +195,15 @@ class Session:
         return plan
 
     def _claim(self) -> dict[str, Any]:
-        pending = [u.key for u in self.plan.units() if u.state == "pending"]
+        # All of them, also what stands: gc must see what a live run will share.
+        keys = [unit.key[:KEY_DIGITS] for unit in self.plan.units()]
         return {
             "run": self.run_id,
             "pipeline": self.pipeline.slug,
             "text": self.pipeline.document.text,
             "settings": list(self.request.settings),
             "ingest": self.plan.ingested.number,
-            "keys": list(dict.fromkeys(pending)),
+            "keys": list(dict.fromkeys(keys)),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
 
@@ -252,7 +254,7 @@ class Session:
 
     def _freeze(self, step_id: str) -> None:
         """Freeze the selections the step asks for, where every input has settled."""
-        held = len(self._held)
+        held, fresh = len(self._held), 0
         for unit in self.plan.tables[step_id].unique():
             proposed = self.plan.proposed.get(unit.selection or "")
             if proposed is None or unit.state != "pending" or not unit.asked:
@@ -264,7 +266,9 @@ class Session:
                 self.plan.frozen[proposed.question] = self.cohort.selections.freeze(
                     proposed.question, proposed.subjects, proposed.described
                 )
-                log.info("%s: training selection frozen", step_id)
+                fresh += 1
+        if fresh:
+            log.info("%s: %d training selections frozen", step_id, fresh)
         if len(self._held) > held:
             frozen = self.plan.frozen
             self.plan = self._make_plan()
@@ -286,7 +290,7 @@ class Session:
         started = time.perf_counter()
 
         def settled(outcome: dict[str, Any]) -> None:
-            self._take(outcome, specs_by_key)
+            self.take(outcome, specs_by_key)
             timing.done += outcome["state"] == "done"
             timing.failed += outcome["state"] != "done"
             if self.progress is not None:
@@ -306,7 +310,8 @@ class Session:
         )
         return {**spec, "catalogue": self.catalogue} if self.catalogue else spec
 
-    def _take(self, outcome: dict[str, Any], specs: dict[str, dict[str, Any]]) -> None:
+    def take(self, outcome: dict[str, Any], specs: dict[str, dict[str, Any]]) -> None:
+        """Note one outcome; ``specs`` by key."""
         key = outcome["key"]
         self.outcomes[key] = outcome
         if outcome.get("by") == "engine" and outcome["state"] != "done":
@@ -323,8 +328,6 @@ class Session:
         """A lost or late unit could not write its own failure record: the flow does."""
         if outcome["error"].get("code") == "cancelled":
             return
-        from cohortflow.cohort.entries import EntryRef
-
         ref = EntryRef(spec["subject"], spec["stage"], spec["key"])
         failure = {**outcome["error"], "replay": replay_command(spec), "run": self.run_id,
                    "step": spec["step"], "point": spec["point"]}  # fmt: skip
@@ -368,6 +371,7 @@ class Session:
             "run": self.run_id,
             "counts": states,
             "cancelled": result.cancelled,
+            "changed": result.changed,
             "steps": [dataclasses.asdict(t) for t in result.timings],
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,15 @@ def test_a_run_of_some_subjects_freezes_no_selection(cli: CommandLine, tmp_path:
     states = {u["state"] for u in status["units"] if u["step"] == "classify"}
     assert states <= {"blocked", "pending"}
     assert not (cohort.cohort / "selections").exists()
+
+
+def test_a_report_that_was_never_rendered_is_made_up(finished: Cohort) -> None:
+    reports = finished.cohort / "reports" / "small"
+    assert [p.name for p in reports.iterdir()] == ["000001"]
+    shutil.rmtree(reports)
+    again = finished.cli("run", finished.pipeline, finished.cohort)
+    assert again.code == 0
+    assert (reports / "000002" / "report.html").is_file()
+    third = finished.cli("run", finished.pipeline, finished.cohort)
+    assert "000002/report.html" in third.out, "nothing changed since: the report stands"
+    assert not (reports / "000003").exists()
