@@ -398,17 +398,31 @@ def _tell_run(result: Any) -> None:
 
 
 @app.command()
-def status(cohort: CohortArgument, as_json: JsonOption = False) -> None:
+def status(
+    cohort: CohortArgument,
+    disk: Annotated[bool, typer.Option("--disk", help="Also the disk use of each stage.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Units by state and step, and failures by cause."""
     from cohortflow.cohort.cohort import open_cohort
+    from cohortflow.cohort.maintenance import disk_usage
     from flows.looking import tell_status
     from tasks.status import cohort_status
 
-    found = cohort_status(open_cohort(cohort))
+    opened = open_cohort(cohort)
+    found = cohort_status(opened)
+    if disk:
+        usage = disk_usage(opened).reset_index().to_dict("records")
+        found["disk"] = usage
     if as_json:
         _dump(found)
-    else:
-        tell_status(found, _table, _say)
+        return
+    tell_status(found, _table, _say)
+    if disk:
+        _table(
+            ["stage", "entries", "files", "MiB"],
+            [[r["stage"], r["entries"], r["files"], f"{r['bytes'] / 2**20:.1f}"] for r in usage],
+        )
 
 
 @app.command()
@@ -512,7 +526,7 @@ def forget(
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo goes.")] = Path("cohortflow-demo"),
     full: Annotated[
-        bool, typer.Option("--full", help="Three degrees, six folds, five seeds.")
+        bool, typer.Option("--full", help="The size of the published study; about an hour on two cores.")
     ] = False,
     prefect: bool = True,
 ) -> None:
@@ -521,7 +535,7 @@ def demo(
 
     result = run_demo(folder, full=full, run=lambda request: run_request(request, prefect=prefect))
     _tell_run(result)
-    _say(f"report: {folder / 'report.html'}")
+    _say(f"copied to {folder / ('report-full.html' if full else 'report.html')}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 

@@ -10,7 +10,11 @@ from cohortflow.phantoms.ar1 import write_ar1_cohort
 from flows.ingest import IngestRequest, ingest_source
 from tasks.session import RunRequest, RunResult
 
-FULL = (
+NETWORKS = {"DMN": 34, "FP": 21, "OP": 22, "SM": 33, "CO": 32, "CB": 18}
+"""Regions by network, as in the Dosenbach atlas."""
+
+FULL_SETTINGS = (
+    f"axes.network=[{', '.join(NETWORKS)}]",
     "axes.degree=[0, 1, 2]",
     "diagrams.max_degree=2",
     "axes.seed=[0, 1, 2, 3, 4]",
@@ -20,14 +24,33 @@ FULL = (
 
 
 def run_demo(folder: Path, *, full: bool, run: Callable[[RunRequest], RunResult]) -> RunResult:
-    """Generate, ingest, run, and leave ``report.html`` in ``folder``; resumes an interrupted one."""
-    source, cohort = folder / "source", folder / "cohort"
+    """Generate, ingest, run, and leave ``report.html`` in ``folder``; resumes an interrupted one.
+
+    ``full``: the size of the published study, 160 regions in six networks, H0 to H2, five seeds.
+    """
+    name = "-full" if full else ""
+    source, cohort = folder / f"source{name}", folder / f"cohort{name}"
     if not (source / "participants.tsv").is_file():
-        write_ar1_cohort(source)
+        _generate(source, full=full)
     ingest_source(IngestRequest(str(source), str(cohort), {"atlas": str(source / "atlas.tsv")}))
-    request = RunRequest("demo-persistent-homology", str(cohort), settings=FULL if full else ())
+    request = RunRequest(
+        "demo-persistent-homology", str(cohort), settings=FULL_SETTINGS if full else ()
+    )
     result = run(request)
     if result.report is not None:
-        for name in ("report.html", "report.json"):
-            shutil.copyfile(Path(result.report).with_name(name), folder / name)
+        for suffix in ("html", "json"):
+            copy = folder / f"report{name}.{suffix}"
+            shutil.copyfile(Path(result.report).with_suffix(f".{suffix}"), copy)
     return result
+
+
+def _generate(source: Path, *, full: bool) -> None:
+    if not full:
+        write_ar1_cohort(source)
+        return
+    starts = [sum(list(NETWORKS.values())[:i]) for i in range(len(NETWORKS))]
+    affected = tuple(start + step for start in starts for step in (2, 5, 9))
+    sizes = tuple(NETWORKS.values())
+    write_ar1_cohort(
+        source, networks=tuple(NETWORKS), sizes=sizes, regions=sum(sizes), affected=affected
+    )

@@ -69,10 +69,16 @@ def ar1_series(coefficients: Floats, samples: int, rng: np.random.Generator) -> 
     return series
 
 
-def ar1_atlas(regions: int, networks: Sequence[str] = ("DMN",)) -> pd.DataFrame:
-    """Region names, networks (neighbouring regions share one) and made-up positions in mm."""
+def ar1_atlas(
+    regions: int, networks: Sequence[str] = ("DMN",), sizes: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Region names, networks (neighbouring regions share one) and made-up positions in mm.
+
+    ``sizes``: regions of each network; equal shares where not given.
+    """
     angle = 2.0 * np.pi * np.arange(regions) / max(regions, 1)
-    shares = np.array_split(np.arange(regions), len(networks))
+    cuts = len(networks) if sizes is None else np.cumsum(sizes)[:-1]
+    shares = np.array_split(np.arange(regions), cuts)
     return pd.DataFrame(
         {
             "region": [f"region {index + 1}" for index in range(regions)],
@@ -85,7 +91,10 @@ def ar1_atlas(regions: int, networks: Sequence[str] = ("DMN",)) -> pd.DataFrame:
 
 
 def write_ar1_cohort(
-    folder: Path | str, networks: Sequence[str] = ("DMN",), **cohort: Any
+    folder: Path | str,
+    networks: Sequence[str] = ("DMN",),
+    sizes: Sequence[int] | None = None,
+    **cohort: Any,
 ) -> Mapping[str, Path]:
     """Write a cohort of :func:`ar1_cohort` as files that ingest reads like any other.
 
@@ -100,5 +109,5 @@ def write_ar1_cohort(
     paths = {"participants": target / "participants.tsv", "atlas": target / "atlas.tsv"}
     participants.to_csv(paths["participants"], sep="\t")
     regions = len(next(iter(series.values()))) if series else 0
-    ar1_atlas(regions, networks).to_csv(paths["atlas"], sep="\t", index=False)
+    ar1_atlas(regions, networks, sizes).to_csv(paths["atlas"], sep="\t", index=False)
     return {"folder": target, **paths}
