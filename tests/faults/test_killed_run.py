@@ -66,6 +66,21 @@ def test_a_killed_run_redoes_little_and_ends_byte_identical(
         assert fsck(open_cohort(cohort)), "the torn attempt is reported"
 
 
+@pytest.mark.slow
+def test_a_run_killed_with_prefect_ends_the_same(
+    prepared: tuple[Path, dict[str, dict[str, str]]],
+) -> None:
+    folder, undisturbed = prepared
+    cohort = folder / "prefect"
+    killing.ingest(folder, cohort)
+    hold, ready = _moment("record", 7, cohort)
+    killing.kill_when(killing.start(folder, cohort, hold=hold, prefect=True), ready)
+    process = killing.start(folder, cohort, prefect=True)
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert killing.committed(cohort) == undisturbed
+
+
 def test_a_killed_run_leaves_no_process(prepared: tuple[Path, dict[str, dict[str, str]]]) -> None:
     folder, _ = prepared
     cohort = folder / "orphans"

@@ -381,9 +381,7 @@ def test_a_clash_with_a_subject_of_the_cohort_is_refused(source: Path, cohort: C
     assert "SUB-01" not in cohort.subjects
 
 
-def test_a_forgotten_subject_stays_out_until_it_is_readmitted(
-    cohort: Cohort, source: Path
-) -> None:
+def test_a_forgotten_subject_stays_out_until_it_is_readmitted(cohort: Cohort, source: Path) -> None:
     ingest(cohort, source)
     forget(cohort, "sub-02")
     again = ingest(cohort, source)
