@@ -167,7 +167,7 @@ def test_at_with_an_unknown_axis_or_label(
         + f"""
 steps:
   - learn: {{over: [seed, variant]}}
-  - segment: {{over: [variant, seed], reads: {{weights: {{from: learn, at: {at}}}}}}}
+  - segment: {{over: {over}, reads: {{weights: {{from: learn, at: {at}}}}}}}
 """
     )
     refused(text, error, "world.yaml:6", *words)
