@@ -81,7 +81,7 @@ class LocalStorage(Storage):
     def create(self, path: str, data: bytes) -> None:
         full = self._full(path)
         folder = os.path.dirname(full)
-        temporary, fresh = self._write_temporary(folder, data)
+        temporary, fresh = self._write_temporary(folder, data, durable=True)
         try:
             os.link(temporary, full)
         except FileExistsError:
@@ -104,7 +104,8 @@ class LocalStorage(Storage):
 
     def write(self, path: str, data: bytes) -> None:
         full = self._full(path)
-        temporary, _ = self._write_temporary(os.path.dirname(full), data)
+        # Logs, heartbeats and reports: whole for every reader, but nothing is lost with them.
+        temporary, _ = self._write_temporary(os.path.dirname(full), data, durable=False)
         try:
             os.replace(temporary, full)
         except OSError as error:
@@ -155,8 +156,10 @@ class LocalStorage(Storage):
     def local_path(self, path: str) -> Path:
         return Path(self._full(path))
 
-    def _write_temporary(self, folder: str, data: bytes) -> tuple[str, Sequence[str]]:
-        """A synced file beside the target, and the folders that gained a new folder for it."""
+    def _write_temporary(
+        self, folder: str, data: bytes, *, durable: bool
+    ) -> tuple[str, Sequence[str]]:
+        """A file beside the target, synced if durable; the folders that gained a folder for it."""
         name = os.path.join(folder, f"{TEMPORARY}{secrets.token_hex(8)}")
         try:
             handle, fresh = self._open_new(name, folder)
@@ -164,7 +167,8 @@ class LocalStorage(Storage):
                 view = memoryview(data)
                 while view:
                     view = view[os.write(handle, view) :]
-                os.fsync(handle)
+                if durable:
+                    os.fsync(handle)
             finally:
                 os.close(handle)
         except OSError as error:
