@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
 
-from cohortflow.cohort.cohort import create_cohort
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.failures import record_failure
 from cohortflow.pipeline.ledger import Ledger, rows_of
+from tests.pipeline.memory import memory_cohort
 from tests.pipeline.world import STANDING, TRANSIENT, World, failing, scans, states
 
 TEXT = "inputs: {image: volume}\nsteps: [resample, smooth]\n"
@@ -18,7 +17,7 @@ REF = EntryRef("sub-01", "resample", "ab" * 32)
 
 
 def ledger(failures: list[dict[str, Any]], *, retry_failed: bool = False) -> Ledger:
-    cohort = create_cohort(f"memory://{uuid.uuid4()}")
+    cohort = memory_cohort()
     for failure in failures:
         record_failure(cohort.storage, REF, failure)
     return Ledger(cohort, [], retry_failed=retry_failed)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cohortflow.cohort.cohort import Cohort, create_cohort
+from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.documents import encode
 from cohortflow.cohort.entries import RECORD, EntryRecord, EntryRef
 from cohortflow.cohort.failures import record_failure
@@ -24,6 +23,7 @@ from cohortflow.pipeline.reasons import explain
 from cohortflow.pipeline.stage import Stage
 from cohortflow.pipeline.unit import ManyInput, Unit
 from tests.pipeline.fakes import CATALOGUE
+from tests.pipeline.memory import memory_cohort
 
 Fails = Callable[[Unit], dict[str, Any] | None]
 STANDING = {"code": "stage-failed", "message": "broken", "hint": "", "transient": False}
@@ -94,7 +94,7 @@ class World:
         settings: Sequence[str] = (),
         cohort: Cohort | None = None,
     ) -> None:
-        self.cohort = cohort or create_cohort(f"memory://{uuid.uuid4()}")
+        self.cohort = cohort or memory_cohort()
         self.subjects = {subject.id: subject for subject in subjects}
         self.parts: list[dict[str, Any]] = []
         self.pipeline = parse(text, catalogue, settings)
@@ -136,21 +136,31 @@ class World:
         return plan
 
     def run(
-        self, fails: Fails = lambda unit: None, *, retry_failed: bool = False, **options: Any
+        self,
+        fails: Fails = lambda unit: None,
+        *,
+        retry_failed: bool = False,
+        at_most: int | None = None,
+        **options: Any,
     ) -> Plan:
-        """Settle every unit that is to run, step by step, as a run does; the plan as it stands."""
+        """Settle what is to run, step by step, as a run does; the plan as it stands then.
+
+        ``at_most``: units after which the run is cut off.
+        """
         self.runs += 1
         ledger = self.ledger(retry_failed=retry_failed)
         chosen = PlanOptions(**options)
         plan = self._plan(ledger, chosen)
+        settled = 0
         for step in self.pipeline.steps:
             self._freeze(plan, step.id)
-            failed = False
             for unit in plan.tables[step.id].unique():
-                if unit.state == "pending" and unit.asked:
-                    failed |= not self._settle(unit, fails(unit), ledger)
-            if failed or any(plan.tables[step.id].units()):
-                plan = self._plan(ledger, chosen)
+                if unit.state == "pending" and unit.asked and self._may_run(plan, unit):
+                    if at_most is not None and settled >= at_most:
+                        break
+                    self._settle(unit, fails(unit), ledger)
+                    settled += 1
+            plan = self._plan(ledger, chosen)
         self.parts = [part_of(t, list(t.units()), {}, {}) for t in plan.steps() if t.cells]
         return plan
 
@@ -165,15 +175,22 @@ class World:
                 proposed.question, proposed.subjects, proposed.described
             )
 
-    def _settle(self, unit: Unit, failure: Mapping[str, Any] | None, ledger: Ledger) -> bool:
+    def _may_run(self, plan: Plan, unit: Unit) -> bool:
+        """A training waits for its selection; nothing runs before what it reads."""
+        if unit.selection is not None:
+            return unit.selection in plan.frozen
+        singles = [source for source in unit.inputs.values() if isinstance(source, Unit)]
+        many = [u for m in unit.inputs.values() if isinstance(m, ManyInput) for _, u in m.items]
+        return all(source.state == "done" for source in (*singles, *many))
+
+    def _settle(self, unit: Unit, failure: Mapping[str, Any] | None, ledger: Ledger) -> None:
         if failure is None:
             commit(self.cohort, unit)
             ledger.settle(unit.key, "done", None)
-            return True
+            return
         stored = {**failure, "run": f"run-{self.runs}"}
         record_failure(self.cohort.storage, unit.ref, stored)
         ledger.settle(unit.key, "failed", stored)
-        return False
 
 
 def commit(cohort: Cohort, unit: Unit) -> None:
