@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -96,7 +97,17 @@ def run_chunk(function: str, flight: str, topic: str, specs: Sequence[dict[str, 
 def dask_setup(worker: Any) -> None:
     """Preload hook of our own worker processes: live no longer than the flow, leave Ctrl-C to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_no_locks()
     _die_with_parent()
+
+
+def _leave_no_locks() -> None:
+    """Locks without names: a killed worker cannot remove those, and each would be complained of.
+
+    Workers start no processes, but numcodecs makes a lock in each.
+    """
+    if "fork" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method("fork", force=True)
 
 
 def _die_with_parent() -> None:
