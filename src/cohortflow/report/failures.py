@@ -165,7 +165,7 @@ def _warnings(source: ReportSource) -> list[dict[str, Any]]:
         )
         row["units"] += 1
         row["who"].append(who)
-    return [{**row, "subjects": _some(row.pop("who"))} for row in groups.values()]
+    return [{**row, "subjects": _some(row.pop("who"), most=4)} for row in groups.values()]
 
 
 def _all_warnings(source: ReportSource) -> Iterable[tuple[str, str, Mapping[str, str]]]:
