@@ -7,6 +7,7 @@ from typing import Any
 
 from cohortflow.cohort.ingests import IngestedSubject
 from cohortflow.errors import PipelineError, UnknownName, nearest
+from cohortflow.pipeline.many import united_saw
 from cohortflow.pipeline.model import Axis, Label, Split, Where
 from cohortflow.pipeline.splits import PARTS, Assignment, assign
 from cohortflow.pipeline.unit import StepTable
@@ -58,12 +59,8 @@ class Admission:
         relevant = tuple(sorted((a, v) for a, v in labels.items() if a in table.axes))
         key = ("saw", step, relevant)
         if key not in self._kept:
-            sets = {
-                id(unit.saw): unit.saw
-                for cell in table.project(dict(relevant))
-                for unit in table.cells[cell].values()
-            }
-            self._kept[key] = frozenset().union(*sets.values())
+            cells = table.project(dict(relevant))
+            self._kept[key] = united_saw(u for cell in cells for u in table.cells[cell].values())
         return self._kept[key]
 
     def fold(self, split: str, labels: Mapping[str, Label]) -> Label | None:

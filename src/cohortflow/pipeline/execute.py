@@ -49,7 +49,7 @@ def execute_unit(spec: Spec) -> Outcome:
             named = _named(error, spec)
             failure = _failure(spec, named, error)
             outcome = _outcome(spec, "failed", started, error=failure)
-            log.error("%s: %s", named.code, named)
+            unit_log.note(f"failed: {named.code}: {named}")
             if not isinstance(named, StoreUnavailable):
                 _record(spec, ref, {**failure, "log": unit_log.text()})
     _write_log(spec, unit_log.text())
@@ -76,7 +76,7 @@ def _compute(cohort: Cohort, ref: EntryRef, spec: Spec, unit_log: UnitLog) -> di
     opened = {name: _open_input(cohort, source) for name, source in spec["inputs"].items()}
     inputs = {name: opened.get(name) for name in stage.reads}
     _trace(spec)
-    log.info("started")
+    unit_log.note("started")
     work = _work_folder(cohort, spec, stage)
     context = Context(
         subject=spec["subject"],
@@ -103,7 +103,7 @@ def _compute(cohort: Cohort, ref: EntryRef, spec: Spec, unit_log: UnitLog) -> di
     )
     if work is not None:
         cohort.storage.delete(f"work/{spec['key']}")
-    log.info("committed")
+    unit_log.note("committed")
     return {"facts": record.facts, "warnings": record.warnings}
 
 

@@ -19,6 +19,7 @@ class Inputs:
         self.tables = tables
         self.admission = admission
         self._many: dict[tuple[Any, ...], ManyInput] = {}
+        self._joined: dict[tuple[ManyInput, ...], dict[str, ManyInput]] = {}
 
     def candidates(self, at: AtPoint) -> list[str]:
         """Subjects that the inputs admit, in the order of ingestion: the others are absent."""
@@ -52,7 +53,13 @@ class Inputs:
             for name in at.step.stage.paired
             if isinstance(many := found.get(name), ManyInput)
         }
-        return {**found, **joined(paired)} if len(paired) > 1 else found
+        return {**found, **self._join(paired)} if len(paired) > 1 else found
+
+    def _join(self, paired: Mapping[str, ManyInput]) -> dict[str, ManyInput]:
+        key = tuple(paired.values())
+        if key not in self._joined:
+            self._joined[key] = joined(paired)
+        return self._joined[key]
 
     def _single(self, binding: Binding, at: AtPoint, subject: str | None) -> Unit | None:
         table = self.tables[binding.producer.name]

@@ -39,7 +39,7 @@ def gather(
         digest=digest_lines(lines),
         members=united(unit.members for unit in units),
         absentees=_absentees(units, [point for _, point in absent]),
-        saw=_united_saw(units),
+        saw=united_saw(units),
         weights=united((u.key,) if u.kind == "weights" else u.weights for u in units),
         waits=any(unit.state == "pending" and not unit.asked for unit in units),
     )
@@ -93,8 +93,9 @@ def united(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _united_saw(units: Iterable[Unit]) -> frozenset[str]:
-    sets = {id(unit.saw): unit.saw for unit in units if unit.saw}
+def united_saw(sources: Iterable[Unit | ManyInput]) -> frozenset[str]:
+    """Whom any of them saw; one set that all share stays that set."""
+    sets = {id(source.saw): source.saw for source in sources if source.saw}
     if len(sets) == 1:
         return next(iter(sets.values()))
     return frozenset().union(*sets.values())

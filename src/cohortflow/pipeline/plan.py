@@ -21,7 +21,7 @@ from cohortflow.pipeline.ingested import ingest_table, merged_facts
 from cohortflow.pipeline.inputs import Inputs
 from cohortflow.pipeline.keys import canonical, digest_lines, unit_key
 from cohortflow.pipeline.ledger import Ledger
-from cohortflow.pipeline.many import united
+from cohortflow.pipeline.many import united, united_saw
 from cohortflow.pipeline.model import Pipeline, Step
 from cohortflow.pipeline.options import PlanOptions
 from cohortflow.pipeline.points import Points, Values
@@ -108,6 +108,7 @@ class _Planner:
         self.recipes = Recipes(pipeline, facts, self.tables, self.admission)
         self.inputs = Inputs(self.tables, self.admission)
         self.training = Training(pipeline.slug, ingested, selections, renewed)
+        self._column_digests: dict[tuple[tuple[str, ...], ...], str] = {}
         self.states = States(self.subjects, ledger, options, self.training, self.admission)
 
     def plan(self) -> Plan:
@@ -197,6 +198,12 @@ class _Planner:
     def _columns_digest(self, recipe: Recipe, unit: Unit) -> str:
         if not recipe.columns:
             return ""
+        key = (recipe.columns, unit.members, unit.absentees)
+        if key not in self._column_digests:
+            self._column_digests[key] = self._digest_of_columns(recipe, unit)
+        return self._column_digests[key]
+
+    def _digest_of_columns(self, recipe: Recipe, unit: Unit) -> str:
         lines = []
         for member in sorted(unit.concerned):
             subject = self.subjects.get(member)
@@ -213,8 +220,7 @@ def _inherit(unit: Unit) -> None:
     unit.weights = united(
         (s.key,) if isinstance(s, Unit) and s.kind == "weights" else s.weights for s in sources
     )
-    saw = [source.saw for source in sources if source.saw]
-    unit.saw = saw[0] if len(saw) == 1 else frozenset().union(*saw)
+    unit.saw = united_saw(sources)
     if unit.subject is not None:
         unit.members = (unit.subject,)
     else:

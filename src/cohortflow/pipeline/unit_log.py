@@ -39,8 +39,15 @@ class UnitLog(MemoryRecorder, logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._thread:
-            moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.created))
-            self._lines.append(f"{moment} {record.levelname} {self.label}: {record.getMessage()}")
+            self._add(record.created, record.levelname, record.getMessage())
+
+    def _add(self, created: float, level: str, text: str) -> None:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(created))
+        self._lines.append(f"{moment} {level} {self.label}: {text}")
+
+    def note(self, text: str) -> None:
+        """A line of the unit's own log that is of no interest elsewhere."""
+        self._add(time.time(), "INFO", text)
 
     def warning(self, code: str, message: str) -> None:
         super().warning(code, message)
