@@ -11,7 +11,7 @@ from numba import njit
 from cohortflow.topology.bars import Floats
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def line_cost(
     deaths_a: Floats, deaths_b: Floats, diagonal_a: Floats, diagonal_b: Floats, order: float
 ) -> float:
@@ -48,7 +48,7 @@ def line_cost(
     return float(last[m])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _apart(a: Floats, b: Floats, order: float, out: Floats) -> None:
     for k in range(len(out)):
         out[k] = abs(a[k] - b[k])
@@ -60,7 +60,7 @@ def _apart(a: Floats, b: Floats, order: float, out: Floats) -> None:
             out[k] = out[k] ** order
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _cells(
     corner: Floats, apart: Floats, above: Floats, alone_a: Floats,
     left: Floats, alone_b: Floats, out: Floats,
