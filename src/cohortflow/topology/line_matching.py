@@ -1,6 +1,6 @@
 """Diagrams whose bars share one birth (every H0 of a cloud): matching on a line, compiled.
 
-Imported on first use: numba takes a second to load, and once to compile (kept on disk).
+Imported on first use: numba takes a second to load and another to compile, once per process.
 """
 
 from __future__ import annotations
