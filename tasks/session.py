@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from cohortflow.cohort.cohort import Cohort, open_cohort
 from cohortflow.cohort.entries import KEY_DIGITS, EntryRef
 from cohortflow.cohort.failures import record_failure
 from cohortflow.cohort.indexes import IndexWriter
-from cohortflow.errors import CohortflowError, SelectionEmpty
+from cohortflow.errors import CohortflowError, EntryMissing, SelectionEmpty
 from cohortflow.pipeline.estimate import Estimator, Projection, project, refuse_what_cannot_fit
 from cohortflow.pipeline.execute import replay_command
 from cohortflow.pipeline.ledger import Ledger, read_parts, rows_of
@@ -153,6 +153,7 @@ class Session:
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.timings: dict[str, StepTiming] = {}
         self._held: dict[str, str] = {}
+        self._gone: set[str] = set()
         self._open = ExitStack()
         self._engine: Engine | None = None
         _check_subjects(self.cohort, request.subjects)
@@ -319,10 +320,22 @@ class Session:
         self.ledger.settle(key, outcome["state"], outcome.get("error"))
         if outcome["state"] != "done":
             error = outcome.get("error") or {}
+            if error.get("code") == EntryMissing.code:
+                self._note_gone(specs[key])
             log.warning(
                 "%s %s failed: %s: %s",
                 outcome["step"], outcome["subject"] or "cohort", error.get("code"), error.get("message"),
             )  # fmt: skip
+
+    def _note_gone(self, spec: Mapping[str, Any]) -> None:
+        """A reader found an entry gone that the index calls done: it is pending again."""
+        for source in spec["inputs"].values():
+            rows = [source["one"]] if "one" in source else [row[1:] for row in source["many"]]
+            for ref in (EntryRef(*row) for row in rows):
+                if not self.cohort.entries.exists(ref):
+                    log.warning("%s is gone; it will be made again", ref.path)
+                    self.ledger.forget(ref.key)
+                    self._gone.add(ref.key)
 
     def _record_for_engine(self, outcome: dict[str, Any], spec: dict[str, Any]) -> None:
         """A lost or late unit could not write its own failure record: the flow does."""
@@ -375,6 +388,10 @@ class Session:
             "steps": [dataclasses.asdict(t) for t in result.timings],
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
+        for table in self.plan.steps():
+            gone = [unit for unit in table.units() if unit.key in self._gone]
+            if gone:
+                self.writer.append(part_of(table, gone, self.outcomes, self._warnings))
         if not result.cancelled:
             self.writer.finish(summary)
         return result

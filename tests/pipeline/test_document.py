@@ -91,6 +91,12 @@ def test_a_value_that_holds_itself_is_refused() -> None:
         load_document("a: &a [1, *a]\n", "x.yaml")
 
 
+@pytest.mark.parametrize("value", ["!path x", "!include {a: 1}"])
+def test_tags_mean_nothing(value: str) -> None:
+    with pytest.raises(PipelineError, match=r"x\.yaml:2: the tag !"):
+        load_document(f"a: 1\nb: {value}\n", "x.yaml")
+
+
 def test_an_anchor_may_be_used_twice() -> None:
     document = load_document("a: &a [1, 2]\nb: *a\n", "x.yaml")
     assert document.data["b"] == [1, 2]

@@ -141,6 +141,7 @@ steps:
 
 # --- what failed on the way ------------------------------------------------------------------------
 
+GATHER = IMAGE + "steps: [resample, smooth, gather]\n"
 CHAIN = IMAGE + "steps: [resample, smooth, test]\n"
 
 
@@ -154,6 +155,16 @@ def test_what_failed_is_missing_from_the_reductions_and_they_are_told() -> None:
     assert missing(unit, "image") == [{"subject": "sub-02"}]
     assert unit.absentees == ("sub-02",)
     assert unit.key != before, "who is missing is part of the key"
+
+
+def test_who_failed_is_part_of_the_key_and_who_never_came_is_not() -> None:
+    failed = World(GATHER, scans(3))
+    never_came = World(GATHER, [one for one in scans(3) if one.id != "sub-02"])
+    keys = [
+        unit_of(failed.run(failing("smooth", "sub-02")), "gather").key,
+        unit_of(never_came.run(), "gather").key,
+    ]
+    assert keys[0] != keys[1]
 
 
 def test_columns_of_the_missing_are_read_as_well() -> None:
@@ -281,6 +292,27 @@ def test_many_of_one_subject_and_absence_where_there_is_none() -> None:
             assert points(unit, "votes") == [{"seed": 0}, {"seed": 1}]
 
 
+def test_an_optional_input_that_reads_many_and_finds_none_does_not_block() -> None:
+    from cohortflow.pipeline.stage import Reads
+    from tests.pipeline.fakes import CATALOGUE, Nothing, stage
+
+    chart = stage(
+        "chart", Nothing, "table", "cohort",
+        reads={
+            "image": Reads(("volume",), many=True),
+            "label": Reads(("label_map",), many=True, optional=True),
+        },
+    )  # fmt: skip
+    plan = World(
+        OPTIONAL + "steps: [chart]\n",
+        [scan("a", label=None)],
+        catalogue={**CATALOGUE, "chart": chart},
+    ).plan()
+    unit = unit_of(plan, "chart")
+    assert unit.state == "pending"
+    assert (points(unit, "image"), points(unit, "label")) == ([{"subject": "a"}], [])
+
+
 # --- paired ---------------------------------------------------------------------------------------
 
 PAIRED = (
@@ -372,6 +404,28 @@ steps:
     assert {p["order"] for p in points(unit, "first")} == {1}
     assert missing(unit, "first") == missing(unit, "second")
     assert {p["order"] for p in missing(unit, "first")} == {3}
+
+
+def test_pairs_of_several_sources_each_are_joined_whatever_their_names() -> None:
+    from cohortflow.pipeline.stage import Reads
+    from tests.pipeline.fakes import CATALOGUE, Nothing, stage
+
+    pair = stage(
+        "pair", Nothing, "table", "cohort", paired=("first", "second"),
+        reads={"first": Reads(("volume",), many=True), "second": Reads(("volume",), many=True)},
+    )  # fmt: skip
+    text = (
+        IMAGE
+        + """
+steps:
+  - resample
+  - smooth
+  - smooth: {id: third}
+  - pair: {reads: {first: [image, resample], second: [smooth, third]}}
+"""
+    )
+    plan = World(text, scans(2), catalogue={**CATALOGUE, "pair": pair}).plan()
+    assert len(points(unit_of(plan, "pair"), "first")) == 4
 
 
 # --- lineage --------------------------------------------------------------------------------------

@@ -82,6 +82,17 @@ def test_the_version_of_a_stage_enters_the_key() -> None:
     assert keys(old, "test") != keys(new, "test")
 
 
+def test_threads_enter_the_key_of_stages_whose_floats_depend_on_them() -> None:
+    from dataclasses import replace
+
+    text = IMAGE + "steps: [smooth]\n"
+    by_threads = [
+        all_keys(text, catalogue={"smooth": replace(CATALOGUE["smooth"], threads=threads)})
+        for threads in (None, 1, 4)
+    ]
+    assert by_threads[0] == by_threads[1] != by_threads[2]
+
+
 def test_the_subject_enters_the_key_though_it_brought_the_same() -> None:
     subjects = [scan("a"), scan("b")]
     subjects[1].entries = subjects[0].entries

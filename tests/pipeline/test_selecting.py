@@ -69,7 +69,6 @@ def test_seeds_and_variants_of_a_fold_ask_one_question() -> None:
         ("column: group", "column: group, epochs: 99"),
         ("seed: [0, 1]", "seed: [3, 4, 5]"),
         ("learn.width: 16", "learn.rate: 0.5"),
-        ("title", "title"),
         (
             "over: [fold, seed, variant], where: {split",
             "id: learn, over: [variant, fold], where: {split",
@@ -145,6 +144,25 @@ def test_a_training_on_features_asks_at_every_fold_of_what_made_them(where: str)
         fold, seed = unit.labels
         assert read <= {u.key for u in units(plan, "encode", fold=fold, seed=seed)}
     assert len({u.selection for u in units(plan, "learn")}) == 4
+
+
+def test_a_training_on_whom_others_have_not_seen_asks_what_those_saw() -> None:
+    text = (
+        IMAGE
+        + """
+splits: {cv: {folds: 2}}
+axes: {fold: {split: cv}}
+steps:
+  - learn: {id: first, over: [fold], where: {split: cv/train}}
+  - learn: {over: [fold], reads: {image: image}, where: {unseen_by: first}}
+"""
+    )
+    plan = World(text, scans(6)).plan()
+    assert len({u.selection for u in units(plan, "learn")}) == 2
+    for unit in units(plan, "learn"):
+        first = unit_of(plan, "first", fold=unit.labels[0])
+        assert not set(unit.members) & set(first.members)
+        assert len(unit.members) == 3
 
 
 # --- frozen ---------------------------------------------------------------------------------------
@@ -304,6 +322,23 @@ def test_a_run_with_subjects_freezes_nothing() -> None:
     one.run()
     one.rewrite(TEXT.replace("column: group", "column: group, epochs: 99"))
     assert "learn" in to_run(one, subjects=chosen), "what is frozen may be trained on"
+
+
+def test_what_is_frozen_may_be_trained_on_while_others_are_left_out_of_the_run() -> None:
+    one = world()
+    one.run()
+    one.ingest(scan("new", group="HC"))
+    one.rewrite(TEXT.replace("column: group", "column: group, epochs: 99"))
+    assert "learn" in to_run(one, subjects=frozenset({"sub-01"}))
+
+
+def test_a_question_that_is_held_blocks_its_trainings_only() -> None:
+    one = world()
+    held = str(unit_of(one.plan(), "learn", fold=1, seed=0, variant="base").selection)
+    plan = one.plan(held={held: "2 inputs are pending"})
+    assert {u.state for u in units(plan, "learn", fold=0)} == {"pending"}
+    for unit in units(plan, "learn", fold=1):
+        assert (unit.state, unit.reason) == ("blocked", "2 inputs are pending")
 
 
 def test_nothing_is_frozen_while_an_input_is_pending_or_failed_by_a_transient_cause() -> None:

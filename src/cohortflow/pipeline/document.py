@@ -18,6 +18,7 @@ from cohortflow.errors import PipelineError
 
 Path = tuple[str | int, ...]
 
+_PLAIN_TAGS = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?[0-9]+$")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _NON_FINITE = re.compile(r"([-+]?\.inf|\.nan)$", re.IGNORECASE)
@@ -147,6 +148,8 @@ def _build(node: yaml.Node, path: Path, document: Document, inside: tuple[yaml.N
     document.lines[path] = str(node.start_mark.line + 1)
     if node in inside:
         raise PipelineError("a value holds itself", where=document.where(path))
+    if not node.tag.startswith(_PLAIN_TAGS):
+        raise PipelineError(f"the tag {node.tag} means nothing here", where=document.where(path))
     inside = (*inside, node)
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node, path, document)
