@@ -37,6 +37,14 @@ def test_numbers_are_compared_as_they_are_written() -> None:
     assert admitted("{column: {age: [None]}}") == set(), "an empty cell is no value"
 
 
+def test_a_number_that_a_table_made_a_float_is_still_that_number() -> None:
+    world = World(
+        HEAD + "steps: [resample: {where: {column: {age: [70, 1.5]}}}]\n",
+        scans(4, age=[70.0, 71.0, None, 1.5]),
+    )
+    assert who(world.plan(), "resample") == {"sub-01", "sub-04"}
+
+
 def test_a_split_without_folds_and_several_of_its_parts() -> None:
     test = admitted("{split: paper/test}")
     train = admitted("{split: paper/train}")

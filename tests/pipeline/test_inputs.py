@@ -123,6 +123,15 @@ steps: [subtract: {reads: {image: full, other: low}}]
     }
 
 
+def test_two_entries_for_an_optional_input_refuse_the_subject_as_well() -> None:
+    from tests.pipeline.world import entry
+
+    twice = scan("a")
+    twice.entries["second"] = entry("second", "label_map", "other")
+    plan = World(OPTIONAL + "steps: [regrid_labels]\n", [twice, scan("b")]).plan()
+    assert states(plan, "regrid_labels") == {"a": "failed", "b": "pending"}
+
+
 def test_whom_the_single_inputs_do_not_admit_is_absent_below() -> None:
     text = (
         IMAGE

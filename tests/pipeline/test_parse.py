@@ -111,6 +111,16 @@ def test_a_step_id_is_a_lower_case_word(name: str) -> None:
     refused(HEAD + f"steps: [smooth: {{id: {name}}}]\n", PipelineError, "lower-case word")
 
 
+@pytest.mark.parametrize("section", ["inputs: {%s: volume}", "splits: {%s: {folds: 2}}"])
+@pytest.mark.parametrize("name", ["a/b", "1st", "a.b", "''"])
+def test_inputs_and_splits_are_named_by_words(section: str, name: str) -> None:
+    refused(f"{section % name}\nsteps: [resample]\n", PipelineError, "world.yaml:1", "a word")
+
+
+def test_bids_suffixes_are_names() -> None:
+    assert list(parse("inputs: {T1w: volume}\nsteps: [resample]\n").inputs) == ["T1w"]
+
+
 @pytest.mark.parametrize("steps", ["", "[]", "{}", "resample"])
 def test_a_pipeline_has_steps(steps: str) -> None:
     refused(HEAD + f"steps: {steps}\n", PipelineError, "a pipeline has steps")

@@ -342,6 +342,20 @@ def test_at_restricts_what_runs_and_changes_no_key() -> None:
     assert not pending(world.plan()), "the reduction had all it reads"
 
 
+def test_a_unit_that_several_points_share_runs_where_one_of_them_is_asked_for() -> None:
+    text = (
+        IMAGE
+        + """
+axes: {variant: {a: {}, b: {set: {resample.order: 1}}, c: {set: {resample.order: 2}}}}
+steps: [resample: {over: [variant]}]
+"""
+    )
+    for variant, units_to_run in (("a", 1), ("b", 1), ("c", 1)):
+        plan = World(text, scans(1)).plan(at={"variant": [variant]})
+        found = [u for u in plan.tables["resample"].unique() if u.asked]
+        assert len(found) == units_to_run
+
+
 @pytest.mark.parametrize(
     ("at", "word"), [({"ordr": ["1"]}, "Did you mean 'order'"), ({"order": ["4"]}, "no value '4'")]
 )

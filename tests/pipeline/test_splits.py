@@ -95,6 +95,13 @@ def test_a_split_depends_on_its_seed_and_name_and_not_on_the_order_of_subjects()
     assert assign(Split("other", folds=4), subjects, "") != first
 
 
+def test_the_stratum_of_a_patient_does_not_depend_on_the_order_of_visits() -> None:
+    subjects = many(12, visits=2, group=lambda i, v: "HC" if v or i % 2 else "MCI")
+    backwards = dict(reversed(subjects.items()))
+    split = Split("cv", folds=3, stratify=("group",))
+    assert assign(split, backwards, "") == assign(split, subjects, "")
+
+
 def test_by_groups_by_any_column() -> None:
     subjects = many(12, family=lambda i, v: f"f{i // 4}")
     assignment = assign(Split("cv", folds=3, by="family"), subjects, "")

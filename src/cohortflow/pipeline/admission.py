@@ -11,6 +11,7 @@ from cohortflow.pipeline.many import united_saw
 from cohortflow.pipeline.model import Axis, Label, Split, Where
 from cohortflow.pipeline.splits import PARTS, Assignment, assign
 from cohortflow.pipeline.unit import StepTable
+from cohortflow.pipeline.where import as_text
 
 
 def patient_mark(patient: str) -> str:
@@ -152,4 +153,4 @@ class Admission:
 def _text(subject: IngestedSubject, column: str) -> str | None:
     """An empty cell is no value, also where somebody asks for the word None."""
     value = subject.columns.get(column)
-    return None if value is None else str(value)
+    return None if value is None else as_text(value)

@@ -16,6 +16,9 @@ from cohortflow.pipeline.model import InputDeclaration, Split
 from cohortflow.pipeline.where import parse_where
 
 NAME = re.compile(r"[a-z][a-z0-9_]*$")
+"""Of steps and axes."""
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*$")
+"""Of inputs and splits: BIDS suffixes such as T1w are names."""
 Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
 
 
@@ -36,12 +39,11 @@ class _Split(Settings):
     seed: int = 0
 
 
-def check_name(name: str, what: str, where: str) -> None:
-    """Names become paths, columns and ``--set`` targets."""
-    if not NAME.match(name):
-        raise PipelineError(
-            f"{name!r} cannot name {what}", where=where, expected="a lower-case word"
-        )
+def check_name(name: str, what: str, where: str, pattern: re.Pattern[str] = WORD) -> None:
+    """Names become paths, parts of ``cv/train`` and ``--set`` targets."""
+    if not pattern.match(name):
+        kind = "a lower-case word" if pattern is NAME else "a word"
+        raise PipelineError(f"{name!r} cannot name {what}", where=where, expected=kind)
 
 
 def parse_inputs(data: Mapping[str, Any], document: Document) -> dict[str, InputDeclaration]:
@@ -60,6 +62,7 @@ def parse_splits(data: Mapping[str, Any], document: Document) -> dict[str, Split
     splits = {}
     for name, value in data.items():
         path: Path = ("splits", name)
+        check_name(name, "a split", document.where(path))
         said = settings(_Split, value, path, document, f"split {name!r}")
         _check_way(name, said, path, document)
         where = parse_where(said.where, (*path, "where"), document)

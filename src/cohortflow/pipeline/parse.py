@@ -10,7 +10,7 @@ import pydantic
 from cohortflow.errors import PipelineError, UnknownName, nearest
 from cohortflow.pipeline.axes import check_sets, parse_axes
 from cohortflow.pipeline.checks import Settings, mapping, one_of, settings
-from cohortflow.pipeline.declare import check_name, parse_inputs, parse_splits
+from cohortflow.pipeline.declare import NAME, check_name, parse_inputs, parse_splits
 from cohortflow.pipeline.document import Document, Path, step_settings
 from cohortflow.pipeline.model import Axis, InputDeclaration, Pipeline, Read, Step
 from cohortflow.pipeline.stage import Stage
@@ -79,7 +79,7 @@ def _parse_steps(
             )
         one_of(stage_name, catalogue, "stage", where)
         step_id = str(said.get("id", stage_name))
-        check_name(step_id, "a step", document.where((*path, "id")))
+        check_name(step_id, "a step", document.where((*path, "id")), NAME)
         if step_id in {step.id for step in steps} or step_id in inputs:
             raise PipelineError(
                 f"the name {step_id!r} stands twice",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from cohortflow.cohort.ingests import IngestedSubject
 from cohortflow.errors import PipelineError, UnknownName, nearest
 from cohortflow.pipeline.model import Label, Split
+from cohortflow.pipeline.where import as_text
 
 PARTS = ("train", "test", "validation")
 
@@ -78,7 +79,7 @@ def _groups(split: Split, subjects: Subjects, where: str) -> dict[str, list[str]
         owner = {s: s for s in subjects}
     else:
         column = _column(subjects, split.by, where)
-        owner = {s: f"alone {s}" if v is None else str(v) for s, v in column.items()}
+        owner = {s: f"alone {s}" if v is None else as_text(v) for s, v in column.items()}
     groups: dict[str, list[str]] = {}
     for subject in sorted(owner):
         groups.setdefault(owner[subject], []).append(subject)
@@ -103,7 +104,7 @@ def _shuffle(split: Split, group: str) -> str:
 def _fold_each(split: Split, groups: Groups, subjects: Subjects, where: str) -> Assignment:
     """A fold for each value of the column; a group that stands in several trains in none of them."""
     column = _column(subjects, str(split.column), where)
-    fold_of: dict[str, Label] = {s: str(v) for s, v in column.items() if v is not None}
+    fold_of: dict[str, Label] = {s: as_text(v) for s, v in column.items() if v is not None}
     folds = tuple(sorted(set(fold_of.values()), key=str))
     if len(folds) == 1:
         raise PipelineError(

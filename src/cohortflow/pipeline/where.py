@@ -31,7 +31,7 @@ def parse_where(value: Any, path: Path, document: Document) -> Where:
     found: dict[str, Any] = {}
     if said.column is not None:
         found["column"] = {
-            name: [str(v) for v in (values if isinstance(values, list) else [values])]
+            name: [as_text(v) for v in (values if isinstance(values, list) else [values])]
             for name, values in said.column.items()
         }
     for word in ("split", "unseen_by", "seen_by"):
@@ -39,6 +39,13 @@ def parse_where(value: Any, path: Path, document: Document) -> Where:
         if names is not None:
             found[word] = [names] if isinstance(names, str) else list(names)
     return found
+
+
+def as_text(value: Any) -> str:
+    """A cell of the participants table as it is compared: 70.0 is what a table makes of 70."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def narrowed(base: Where, own: Where) -> Where:
