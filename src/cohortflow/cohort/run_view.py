@@ -1,4 +1,4 @@
-"""The newest index of a pipeline as results: ``cohort.run("slug")["sub-01"]["segment"].sel(fold=0)``.
+"""The newest run of a pipeline as results: ``cohort.run("slug")["sub-01"]["segment"].sel(fold=0)``.
 
 Also what a report reads: units by step, entries opened when asked for, participants, refusals.
 """
@@ -70,10 +70,14 @@ def rows_in(index: Index) -> list[UnitRow]:
 
 
 class RunView:
-    """The results of the newest index of one pipeline."""
+    """The results of the newest index of one pipeline whose run finished, else of the newest.
+
+    A run at work, or one that was stopped, has not come to its later steps.
+    """
 
     def __init__(self, cohort: Cohort, slug: str) -> None:
-        index = cohort.indexes(slug).newest()
+        book = cohort.indexes(slug)
+        index = book.newest(complete_only=True) or book.newest()
         if index is None:
             raise EntryMissing(
                 f"pipeline {slug!r} has not run on this cohort",
