@@ -28,30 +28,34 @@ class IngestRequest:
 
 def ingest_source(request: IngestRequest) -> IngestReport:
     """Read what is new or changed; every good recording goes in, every bad one is refused by name."""
-    options = _options(request.options)
-    source = request.source
-    if source is not None and not Path(source).exists():
-        raise NoSuchSource(
-            "no such file or folder", where=source, hint="Nothing was written; mend the path."
-        )
-    cohort = _open_or_create(request.cohort)
-    if request.readmit:
-        cohort.source_map.readmit(request.readmit)
-    if source is None:
-        known = remembered(cohort)
-        if known is None:
+    if request.source is None:
+        cohort = open_cohort(request.cohort)
+        source, options = _remembered(cohort, request)
+    else:
+        source, options = request.source, _options(request.options)
+        if not Path(source).exists():
             raise NoSuchSource(
-                "no source is remembered for this cohort on this machine",
-                where=request.cohort,
-                hint="cohortflow ingest SOURCE COHORT",
+                "no such file or folder", where=source, hint="Nothing was written; mend the path."
             )
-        return _under_lease(cohort, str(known[0]), known[1])
-    return _under_lease(cohort, source, options)
-
-
-def _under_lease(cohort: Cohort, source: str, options: IngestOptions) -> IngestReport:
+        cohort = _open_or_create(request.cohort)
     with Lease.acquire(cohort.storage, "ingest", run_id="ingest"):
+        if request.readmit:
+            cohort.source_map.readmit(request.readmit)
         return ingest(cohort, source, options)
+
+
+def _remembered(cohort: Cohort, request: IngestRequest) -> tuple[str, IngestOptions]:
+    """The last source and its options; what is given now takes their place."""
+    known = remembered(cohort)
+    if known is None:
+        raise NoSuchSource(
+            "no source is remembered for this cohort on this machine",
+            where=request.cohort,
+            hint="cohortflow ingest SOURCE COHORT",
+        )
+    source, before = known
+    given = _options(request.options).model_dump(exclude_defaults=True)
+    return str(source), before.model_copy(update=given)
 
 
 def _options(options: Mapping[str, Any]) -> IngestOptions:
