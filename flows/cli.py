@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -15,8 +17,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from cohortflow.errors import CohortflowError, UnknownName, UsageError, nearest
+from cohortflow.errors import Cancelled, CohortflowError, UnknownName, UsageError, nearest
 from flows.environment import set_defaults
 
 set_defaults()
@@ -71,10 +74,14 @@ def _dump(document: Any) -> None:
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")  # nothing is cut off
     for row in rows:
-        table.add_row(*[str(cell) for cell in row])
-    out.print(table, markup=False)
+        table.add_row(*[Text(str(cell)) for cell in row])
+    if not out.is_terminal:
+        out.width = 1000  # a file or a pipe has no width to keep to
+    out.print(table)
 
 
 @app.callback()
@@ -139,11 +146,17 @@ def describe(
 
 
 @app.command()
-def info() -> None:
+def info(as_json: JsonOption = False) -> None:
     """Versions and where things are kept."""
-    from cohortflow.report.from_run import PACKAGES, _version
+    from flows.describe import describe_installation
 
-    _table(["package", "version"], [[name, _version(name) or "not installed"] for name in PACKAGES])
+    described = describe_installation()
+    if as_json:
+        _dump(described)
+    else:
+        _table(["package", "version"], [list(row) for row in described["versions"].items()])
+        _say("")
+        _table(["kept", "where"], [list(row) for row in described["kept"].items()])
 
 
 # --- ingest ---------------------------------------------------------------------------------------
@@ -263,6 +276,7 @@ def plan(
 ) -> None:
     """What a run would do, and why; writes nothing."""
     from cohortflow.pipeline.reasons import summary
+    from flows.looking import unit_lines
     from tasks.session import RunRequest, plan_only
 
     request = RunRequest(
@@ -270,23 +284,15 @@ def plan(
     )  # fmt: skip
     planned, projection = plan_only(request)
     rows = summary(planned)
+    lines = unit_lines(planned) if units else []
     if as_json:
-        _dump({"steps": rows, "projection": vars(projection)})
+        found = {"units": lines} if units else {}
+        _dump({"steps": rows, **found, "projection": vars(projection)})
         return
     if units:
         _table(
             ["step", "subject", "point", "state", "reason", "key"],
-            [
-                [
-                    u.step,
-                    u.subject or "-",
-                    planned.tables[u.step].point(u),
-                    u.state,
-                    u.reason,
-                    u.key[:16],
-                ]
-                for u in planned.units()
-            ],
+            [[*list(u.values())[:-1], u["key"][:16]] for u in lines],
         )
     else:
         _table(["step", "action", "units", "reason"], [list(row.values()) for row in rows])
@@ -347,10 +353,11 @@ def run_request(request: Any, *, prefect: bool) -> Any:
     from tasks.progress import Progress
     from tasks.session import plan_only
 
-    stop = _stop_on_signals()
-    _, projection = plan_only(request)
-    command = "cohortflow " + " ".join(sys.argv[1:])
-    with Progress() as progress:
+    command = shlex.join(["cohortflow", *sys.argv[1:]])
+    with stopped_by_signals() as stop, Progress() as progress:
+        _, projection = plan_only(request)
+        if stop.is_set():
+            raise Cancelled("stopped before anything ran")
         common: dict[str, Any] = {
             "stop": stop, "progress": progress, "after_run": after_run(command),
         }  # fmt: skip
@@ -363,7 +370,8 @@ def run_request(request: Any, *, prefect: bool) -> Any:
         return process_cohort(request, **common)
 
 
-def _stop_on_signals() -> threading.Event:
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
     """The first Ctrl-C or SIGTERM ends the run cleanly, the second at once."""
     stop = threading.Event()
 
@@ -373,9 +381,12 @@ def _stop_on_signals() -> threading.Event:
         stop.set()
         log.warning("stopping: finished units are kept; once more to stop at once")
 
-    signal.signal(signal.SIGINT, handle)
-    signal.signal(signal.SIGTERM, handle)
-    return stop
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell_run(result: Any) -> None:
@@ -385,11 +396,15 @@ def _tell_run(result: Any) -> None:
             ["step", "units", "done", "failed", "wall s"],
             [[t.step, t.units, t.done, t.failed, f"{t.wall_s:.1f}"] for t in ran],
         )
-    else:
+    elif result.exit_code == 0:
         _say("nothing to do: all that was asked for stands")
+    elif result.exit_code == 3:
+        _say("nothing to try again: --retry-failed does, cohortflow status says what stands")
     _say(", ".join(f"{n} {state}" for state, n in sorted(result.counts.items())))
     if result.report:
         _say(f"report: {result.report}")
+    if result.cancelled:
+        _say("stopped: the same command goes on from here")
     if result.exit_code == 4:
         err.print("error [selection-empty]: no unit was selected", style="red", markup=False)
 
@@ -526,7 +541,8 @@ def forget(
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo goes.")] = Path("cohortflow-demo"),
     full: Annotated[
-        bool, typer.Option("--full", help="The size of the published study; about an hour on two cores.")
+        bool,
+        typer.Option("--full", help="The size of the published study; about an hour on two cores."),
     ] = False,
     prefect: bool = True,
 ) -> None:
@@ -535,7 +551,8 @@ def demo(
 
     result = run_demo(folder, full=full, run=lambda request: run_request(request, prefect=prefect))
     _tell_run(result)
-    _say(f"copied to {folder / ('report-full.html' if full else 'report.html')}")
+    if result.report is not None:
+        _say(f"copied to {folder / ('report-full.html' if full else 'report.html')}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 

@@ -1,20 +1,26 @@
 """The main flow as Prefect sees it: one flow run, one task run per batch of a step.
 
-Prefect is told what happens; it decides nothing. The store is the truth.
+Prefect is told what happens; it decides nothing. The store is the truth, and a run goes on where
+Prefect cannot be reached.
 """
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed, State
+from prefect.states import Cancelled, Completed, Failed, State
 
+from cohortflow.errors import Cancelled as Stopped
+from cohortflow.errors import CohortflowError
 from cohortflow.pipeline.unit import Unit
 from flows.process import AfterRun, process_cohort
+from flows.telling import cancellable, told
 from tasks.progress import Progress
 from tasks.session import RunRequest, RunResult, Session
 
@@ -28,9 +34,13 @@ from tasks.session import RunRequest, RunResult, Session
 )
 def batch_task(step: str, number: int, work: Callable[[], dict[str, int]]) -> State[Any]:
     """One batch; its units settle themselves, so the batch completes and says how they ended."""
-    counts = work()
-    message = ", ".join(f"{n} {state}" for state, n in counts.items())
-    return Completed(message=message, name="Completed" if set(counts) <= {"done"} else "PartlyDone")
+    try:
+        counts = work()
+    except CohortflowError as error:
+        return _ended_by(error)
+    if "cancelled" in counts:
+        return Cancelled(message=_text(counts))
+    return _completed(counts, whole=set(counts) <= {"done"})
 
 
 def run_with_prefect(
@@ -40,35 +50,53 @@ def run_with_prefect(
     progress: Progress | None = None,
     after_run: AfterRun | None = None,
 ) -> RunResult:
-    """Process a cohort inside a Prefect flow run."""
-    results: list[RunResult] = []
+    """Process a cohort inside a Prefect flow run; without one where Prefect is away."""
+    on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def batch(session: Session, step: str, units: Sequence[Unit], number: int) -> dict[str, int]:
-        counts: dict[str, int] = {}
+        return told(
+            lambda work: batch_task(step, number, work, return_state=True),
+            lambda: session.run_batch(step, units),
+        )
 
-        def work() -> dict[str, int]:
-            counts.update(session.run_batch(step, units))
-            return counts
+    def through_prefect(work: Callable[[], RunResult]) -> None:
+        @flow(
+            name="cohort",
+            # Of a file its name alone: where it lies may say whose study it is.
+            flow_run_name=Path(request.pipeline).stem,
+            persist_result=False,
+            validate_parameters=False,
+            log_prints=False,
+        )
+        def cohort(pipeline: str, cohort: str, settings: list[str]) -> State[Any]:
+            try:
+                with cancellable(stop, on_sigterm):
+                    result = work()
+            except CohortflowError as error:
+                return _ended_by(error)
+            if result.cancelled:
+                return Cancelled(message=_text(result.counts))
+            return _completed(result.counts, whole=result.exit_code == 0)
 
-        batch_task(step, number, work)
-        return counts
+        cohort(request.pipeline, request.cohort, list(request.settings), return_state=True)
 
-    @flow(
-        name="cohort",
-        flow_run_name=f"{request.pipeline}",
-        persist_result=False,
-        validate_parameters=False,
-        log_prints=False,
-    )
-    def cohort(pipeline: str, cohort: str, settings: list[str]) -> State[Any]:
-        result = process_cohort(
+    return told(
+        through_prefect,
+        lambda: process_cohort(
             request, stop=stop, run_batch=batch, progress=progress, after_run=after_run
-        )
-        results.append(result)
-        message = ", ".join(f"{n} {state}" for state, n in sorted(result.counts.items()))
-        return Completed(
-            message=message, name="Completed" if result.exit_code == 0 else "PartlyDone"
-        )
+        ),
+    )
 
-    cohort(request.pipeline, request.cohort, list(request.settings))
-    return results[0]
+
+def _completed(counts: dict[str, int], *, whole: bool) -> State[Any]:
+    return Completed(message=_text(counts), name="Completed" if whole else "PartlyDone")
+
+
+def _ended_by(error: CohortflowError) -> State[Any]:
+    """Of a named error its code and message, without the places it names."""
+    ended = Cancelled if isinstance(error, Stopped) else Failed
+    return ended(message=f"{error.code}: {error.message}")
+
+
+def _text(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))

@@ -37,7 +37,7 @@ def run_demo(folder: Path, *, full: bool, run: Callable[[RunRequest], RunResult]
         "demo-persistent-homology", str(cohort), settings=FULL_SETTINGS if full else ()
     )
     result = run(request)
-    if result.report is not None:
+    if result.report is not None:  # a run that was stopped has none
         for suffix in ("html", "json"):
             copy = folder / f"report{name}.{suffix}"
             shutil.copyfile(Path(result.report).with_suffix(f".{suffix}"), copy)

@@ -1,12 +1,17 @@
-"""A stage or a pipeline in words."""
+"""A stage, a pipeline or the installation in words."""
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
+from cohortflow.cohort.source_map import home
 from cohortflow.errors import UnknownName, nearest
 from cohortflow.pipeline.load import load_pipeline, packaged_pipelines
 from cohortflow.pipeline.stage import Stage
+from cohortflow.report.from_run import PACKAGES, package_version
 
 
 def describe_name(name: str) -> dict[str, Any]:
@@ -19,6 +24,21 @@ def describe_name(name: str) -> dict[str, Any]:
         return _describe_pipeline(name)
     known = [*CATALOGUE, *packaged_pipelines()]
     raise UnknownName(f"no stage and no pipeline {name!r}", hint=nearest(name, known))
+
+
+def describe_installation() -> dict[str, Any]:
+    """Versions of what computes, and where things are kept outside of cohorts."""
+    from tasks.tracking import shown
+
+    versions = {name: package_version(name) or "not installed" for name in PACKAGES}
+    tracking = os.environ.get("COHORTFLOW_TRACKING") or f"sqlite:///{home() / 'mlflow.db'}"
+    prefect_home = os.environ.get("PREFECT_HOME") or Path.home() / ".prefect"
+    kept = {
+        "source maps (private)": str(home() / "source-maps"),
+        "MLflow runs": shown(tracking),
+        "Prefect runs": shown(os.environ.get("PREFECT_API_URL") or str(prefect_home)),
+    }
+    return {"python": sys.version.split()[0], "versions": versions, "kept": kept}
 
 
 def _describe_stage(stage: Stage) -> dict[str, Any]:

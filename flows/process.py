@@ -5,13 +5,17 @@ Prefect knows the flow and its batches; the units of a batch are Dask's, and the
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from cohortflow.cohort.leases import Lease
+from cohortflow.cohort.leases import Lease, holder
+from cohortflow.errors import Cancelled
 from cohortflow.pipeline.unit import Unit
 from tasks.progress import Progress
 from tasks.session import RunRequest, RunResult, Session
+
+log = logging.getLogger(__name__)
 
 RunBatch = Callable[[Session, str, Sequence[Unit], int], dict[str, int]]
 AfterRun = Callable[[Session, RunResult], RunResult]
@@ -27,22 +31,42 @@ def process_cohort(
 ) -> RunResult:
     """Run every step over every subject, batch by batch, under a lease. Knows no Prefect."""
     run_batch = run_batch or _plain_batch
-    with Session(request, stop=stop, progress=progress) as session:
-        lease = Lease.acquire(
-            session.cohort.storage, session.pipeline.slug, run_id=session.run_id, wait=request.wait
-        )
-        with lease:
-            session.begin()
-            for step in session.pipeline.steps:
-                for number, units in enumerate(session.batches(step.id)):
-                    run_batch(session, step.id, units, number)
-                session.close_step(step.id)
-                if session.stop.is_set():
-                    break
-            result = session.finish()
-            if after_run is not None and not result.cancelled:
-                result = after_run(session, result)
+    with Session(request, stop=stop, progress=progress) as session, _lease(session) as lease:
+        session.begin()
+        for step in session.pipeline.steps:
+            for number, units in enumerate(session.batches(step.id)):
+                run_batch(session, step.id, units, number)
+                if lease.lost:
+                    log.warning("another run took over while this one was silent: stopping")
+                    session.stop.set()
+            session.close_step(step.id)
+            if session.stop.is_set():
+                break
+        result = session.finish()
+        if after_run is not None and not result.cancelled:
+            result = after_run(session, result)
     return result
+
+
+def _lease(session: Session) -> Lease:
+    """The lease of this pipeline on this cohort; waiting for it ends when the run is stopped."""
+    storage, slug = session.cohort.storage, session.pipeline.slug
+    who = holder(storage, slug) if session.request.wait else None
+    if who is not None:
+        log.info(
+            "waiting for run %s of process %s on %s",
+            who.get("run"),
+            who.get("pid"),
+            who.get("host"),
+        )
+
+    def pause(seconds: float) -> None:
+        if session.stop.wait(seconds):
+            raise Cancelled("stopped while waiting for another run of this pipeline")
+
+    return Lease.acquire(
+        storage, slug, run_id=session.run_id, wait=session.request.wait, sleep=pause
+    )
 
 
 def _plain_batch(session: Session, step: str, units: Sequence[Unit], number: int) -> dict[str, int]:

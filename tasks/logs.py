@@ -9,7 +9,7 @@ from typing import TextIO
 OURS = ("cohortflow", "tasks", "flows")
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
+class StandardError(logging.StreamHandler[TextIO]):
     """Writes to whatever ``sys.stderr`` is now: progress bars replace it while they are drawn."""
 
     def __init__(self) -> None:
@@ -30,9 +30,9 @@ def setup_logging(verbosity: int = 0) -> None:
     ``verbosity``: -1 only warnings · 0 what happens · 1 our details · 2 everybody's details.
     """
     root = logging.getLogger()
-    for handler in [found for found in root.handlers if isinstance(found, _StandardError)]:
+    for handler in [found for found in root.handlers if isinstance(found, StandardError)]:
         root.removeHandler(handler)
-    handler = _StandardError()
+    handler = StandardError()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -18,7 +19,7 @@ from cohortflow.cohort.cohort import Cohort, open_cohort
 from cohortflow.cohort.entries import KEY_DIGITS, EntryRef
 from cohortflow.cohort.failures import record_failure
 from cohortflow.cohort.indexes import IndexWriter
-from cohortflow.errors import CohortflowError, EntryMissing, SelectionEmpty
+from cohortflow.errors import Cancelled, CohortflowError, EntryMissing, SelectionEmpty
 from cohortflow.pipeline.estimate import Estimator, Projection, project, refuse_what_cannot_fit
 from cohortflow.pipeline.execute import replay_command
 from cohortflow.pipeline.ledger import Ledger, read_parts, rows_of
@@ -114,7 +115,8 @@ def known_parts(cohort: Cohort, slug: str) -> list[dict[str, Any]]:
     parts = list(read_parts(newest))
     for number in book.numbers():
         if number > since:
-            parts += read_parts(book.get(number))
+            with contextlib.suppress(EntryMissing):  # being removed
+                parts += read_parts(book.get(number))
     return [dict(part) for part in parts]
 
 
@@ -203,6 +205,9 @@ class Session:
             "pipeline": self.pipeline.slug,
             "text": self.pipeline.document.text,
             "settings": list(self.request.settings),
+            "at": {axis: list(labels) for axis, labels in self.request.at.items()},
+            # How many, not who: a forgotten subject must not stand here.
+            "subjects": None if self.request.subjects is None else len(self.request.subjects),
             "ingest": self.plan.ingested.number,
             "keys": list(dict.fromkeys(keys)),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -291,6 +296,8 @@ class Session:
         started = time.perf_counter()
 
         def settled(outcome: dict[str, Any]) -> None:
+            if _cancelled(outcome):
+                return  # it stays pending, as if this run had not asked for it
             self.take(outcome, specs_by_key)
             timing.done += outcome["state"] == "done"
             timing.failed += outcome["state"] != "done"
@@ -300,7 +307,7 @@ class Session:
         specs_by_key = {spec["key"]: spec for spec in specs}
         outcomes = self.engine().run(specs, settled, self.stop.is_set)
         timing.wall_s += time.perf_counter() - started
-        states = [outcome["state"] for outcome in outcomes]
+        states = ["cancelled" if _cancelled(one) else one["state"] for one in outcomes]
         return {state: states.count(state) for state in sorted(set(states))}
 
     def _spec(self, table: StepTable, unit: Unit) -> dict[str, Any]:
@@ -339,8 +346,6 @@ class Session:
 
     def _record_for_engine(self, outcome: dict[str, Any], spec: dict[str, Any]) -> None:
         """A lost or late unit could not write its own failure record: the flow does."""
-        if outcome["error"].get("code") == "cancelled":
-            return
         ref = EntryRef(spec["subject"], spec["stage"], spec["key"])
         failure = {**outcome["error"], "replay": replay_command(spec), "run": self.run_id,
                    "step": spec["step"], "point": spec["point"]}  # fmt: skip
@@ -395,3 +400,9 @@ class Session:
         if not result.cancelled:
             self.writer.finish(summary)
         return result
+
+
+def _cancelled(outcome: Mapping[str, Any]) -> bool:
+    """Whether the engine gave the unit up because the run was stopped."""
+    error = outcome.get("error") or {}
+    return outcome.get("by") == "engine" and error.get("code") == Cancelled.code

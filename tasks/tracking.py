@@ -75,7 +75,7 @@ def track_run(
     except (CohortflowError, OSError) as found:
         error = found if isinstance(found, CohortflowError) else _unwritable(box, found)
         log.warning("not tracked: %s [%s]", error, error.code)
-        return TrackingResult(_shown(address), False, 0, error=error.to_json())
+        return TrackingResult(shown(address), False, 0, error=error.to_json())
     return _deliver(box, address, run_id)
 
 
@@ -109,7 +109,7 @@ def _deliver(box: Outbox, address: str, run_id: str) -> TrackingResult:
     error: CohortflowError | None = None
     with box.locked() as mine:
         if not mine:
-            error = TrackingUnavailable("another run is writing to MLflow", where=_shown(address))
+            error = TrackingUnavailable("another run is writing to MLflow", where=shown(address))
         for waiting in _of_address(box, address) if mine else []:
             try:
                 with _named_errors(address):
@@ -125,7 +125,7 @@ def _deliver(box: Outbox, address: str, run_id: str) -> TrackingResult:
     if error is not None:
         log.warning("%s [%s]; %d waiting in %s", error, error.code, left, box.folder)
     return TrackingResult(
-        uri=_shown(address),
+        uri=shown(address),
         delivered=run_id in written,
         waiting=left,
         mlflow_run=written.get(run_id),
@@ -143,7 +143,7 @@ def _digest(address: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
-def _shown(address: str) -> str:
+def shown(address: str) -> str:
     return re.sub(r"//[^/@]*@", "//", address)
 
 
@@ -158,18 +158,18 @@ def _named_errors(address: str) -> Iterator[None]:
     try:
         yield
     except away as error:
-        said = _shown(str(error).partition("\n")[0])[:300]
+        said = shown(str(error).partition("\n")[0])[:300]
         found = f"{type(error).__name__}: {said}"
         if getattr(error, "error_code", "") in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
             raise InputError(
                 "MLflow refuses an event; it stays in the outbox",
-                where=_shown(address),
+                where=shown(address),
                 found=found,
                 hint="Mend or delete its folder in the outbox.",
             ) from error
         raise TrackingUnavailable(
             "MLflow could not be written to",
-            where=_shown(address),
+            where=shown(address),
             found=found,
             hint="The next run writes what waits.",
         ) from error

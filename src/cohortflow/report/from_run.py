@@ -121,7 +121,7 @@ class RunSource:
             "command": self._command,
             "python": sys.version.split()[0],
             "platform": platform.platform(),
-            "versions": {name: found for name in PACKAGES if (found := _version(name))},
+            "versions": {name: found for name in PACKAGES if (found := package_version(name))},
         }
 
     def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]:
@@ -172,7 +172,7 @@ class _LazyFacts(Mapping[str, Any]):
         return len(self._facts)
 
 
-def _version(name: str) -> str | None:
+def package_version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:

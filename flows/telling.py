@@ -1,0 +1,86 @@
+"""Telling Prefect without depending on it: work is done once, whatever becomes of the telling."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from prefect.exceptions import PrefectException
+
+log = logging.getLogger(__name__)
+
+AWAY = (PrefectException, httpx.HTTPError, RuntimeError, OSError)
+"""What Prefect raises where its server does not start, does not answer or refuses."""
+LOOK_S = 5.0
+
+Result = TypeVar("Result")
+
+
+def told(
+    through_prefect: Callable[[Callable[[], Result]], object], work: Callable[[], Result]
+) -> Result:
+    """What ``work`` returns or raises. It runs once: inside ``through_prefect``, or else alone."""
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def once() -> Result:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+            raise
+        return results[0]
+
+    try:
+        through_prefect(once)
+    except AWAY as error:
+        if not errors:
+            log.warning("Prefect could not be told, the run goes on: %s", _first_line(error))
+    if errors:
+        raise errors[0]
+    return results[0] if results else work()
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+@contextlib.contextmanager
+def cancellable(stop: threading.Event, on_sigterm: Any) -> Iterator[None]:
+    """Inside a flow run: *Cancel* in the UI sets ``stop``, and SIGTERM does what it did before."""
+    from prefect.runtime import flow_run
+    from prefect.settings import PREFECT_API_URL
+
+    ended = threading.Event()
+    if PREFECT_API_URL.value() and flow_run.id:  # nobody can reach a server of this process
+        watch = threading.Thread(
+            target=_watch, args=(stop, ended, UUID(flow_run.id)), name="cancelled?", daemon=True
+        )
+        watch.start()
+    if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)  # Prefect's own would crash the run
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _watch(stop: threading.Event, ended: threading.Event, flow_run: UUID) -> None:
+    from prefect import get_client
+
+    while not ended.wait(LOOK_S):
+        try:
+            with get_client(sync_client=True) as client:
+                state = client.read_flow_run(flow_run).state
+        except AWAY:
+            continue  # away for now
+        if state is not None and (state.is_cancelling() or state.is_cancelled()):
+            log.warning("cancelled in Prefect: stopping, finished units are kept")
+            stop.set()
+            return

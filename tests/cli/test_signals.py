@@ -1,0 +1,132 @@
+"""Ctrl-C and SIGTERM: the first ends a run cleanly, the second at once; the same command goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cohortflow.cohort.cohort import open_cohort
+from cohortflow.cohort.leases import holder
+from tests.faults import killing
+
+LONG = "epochs: 100000"
+
+
+class Run:
+    """A real run in a process of its own, its output kept."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.cohort = folder / "cohort"
+        environment = {**os.environ, "COHORTFLOW_TRACKING": "off"}
+        command = [killing.BIN, "run", folder / "small.yaml", self.cohort, *options]
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def wait_until(self, ready: Callable[[], bool], timeout_s: float = 120) -> None:
+        until = time.monotonic() + timeout_s
+        while not ready():
+            assert self.process.poll() is None, self.process.communicate()[0]
+            assert time.monotonic() < until, "the moment never came"
+            time.sleep(0.02)
+
+    def is_training(self) -> bool:
+        return bool(list(self.cohort.glob("work/*")))
+
+    def end(self, timeout_s: float = 60) -> str:
+        said, _ = self.process.communicate(timeout=timeout_s)
+        return said
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    killing.prepare(tmp_path)
+    killing.ingest(tmp_path, tmp_path / "cohort")
+    return tmp_path
+
+
+def _train_for(folder: Path, epochs: str) -> None:
+    pipeline = folder / "small.yaml"
+    pipeline.write_text(pipeline.read_text().replace("epochs: 30", epochs).replace(LONG, epochs))
+
+
+def _ended_cleanly(run: Run, said: str) -> None:
+    assert run.process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "the same command goes on from here" in said
+    cohort = open_cohort(run.cohort)
+    assert holder(cohort.storage, "small") is None, "the lease is given back"
+    index = cohort.indexes("small").newest()
+    assert index is not None
+    assert index.summary is None, "a stopped run counts as unfinished"
+    assert not list(run.cohort.glob("**/failures/*")), "being stopped is no failure of a unit"
+
+
+def _stop_and_go_on(folder: Path, number: signal.Signals, *options: str) -> None:
+    _train_for(folder, LONG)
+    stopped = Run(folder, "--workers", "1", *options)
+    stopped.wait_until(stopped.is_training)
+    stopped.process.send_signal(number)
+    said = stopped.end()
+    _ended_cleanly(stopped, said)
+
+    _train_for(folder, "epochs: 1")
+    again = Run(folder, "--workers", "1", *options)
+    said = again.end(timeout_s=180)
+    assert again.process.returncode == 0, said
+    table = {line.split()[0]: line.split()[1:4] for line in said.splitlines() if line[:1].isalpha()}
+    assert "pairwise_rois" not in table, "what was finished is not computed again"
+    assert table["classify"] == ["4", "4", "0"]
+    assert "leaked" not in said
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_the_first_signal_ends_a_run_cleanly(folder: Path, number: signal.Signals) -> None:
+    _stop_and_go_on(folder, number, "--no-prefect")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_ends_a_run_with_prefect_cleanly(
+    folder: Path, number: signal.Signals
+) -> None:
+    _stop_and_go_on(folder, number)
+
+
+def test_the_second_signal_ends_a_run_at_once(folder: Path) -> None:
+    _train_for(folder, LONG)
+    run = Run(folder, "--cluster", "none", "--no-prefect")
+    run.wait_until(run.is_training)
+    run.process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.process.wait(timeout=2)  # the unit at work has the time it takes
+    run.process.send_signal(signal.SIGINT)
+    said = run.end(timeout_s=10)
+    assert run.process.returncode == 130, said
+    assert holder(open_cohort(run.cohort).storage, "small") is None
+
+
+def test_waiting_for_another_run_can_be_stopped(folder: Path) -> None:
+    _train_for(folder, LONG)
+    first = Run(folder, "--workers", "1", "--no-prefect")
+    first.wait_until(first.is_training)
+    second = Run(folder, "--wait", "--no-prefect")
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.process.wait(timeout=8)
+        second.process.send_signal(signal.SIGINT)
+        said = second.end(timeout_s=10)
+    finally:
+        first.process.kill()
+        first.end()
+    assert second.process.returncode == 130, said
+    assert "waiting for run" in said
+    assert "error [cancelled]" in said
