@@ -329,7 +329,8 @@ def test_what_is_frozen_may_be_trained_on_while_others_are_left_out_of_the_run()
     one.run()
     one.ingest(scan("new", group="HC"))
     one.rewrite(TEXT.replace("column: group", "column: group, epochs: 99"))
-    assert "learn" in to_run(one, subjects=frozenset({"sub-01"}))
+    trainings = units(one.plan(subjects=frozenset({"sub-01"})), "learn")
+    assert {(unit.state, unit.asked) for unit in trainings} == {("pending", True)}
 
 
 def test_a_question_that_is_held_blocks_its_trainings_only() -> None:

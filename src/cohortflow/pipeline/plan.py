@@ -125,8 +125,7 @@ class _Planner:
 
     def _plan_step(self, step: Step) -> None:
         table = StepTable(step.id, step.over, step.stage.scope == "subject", step)
-        bound = self.points.check(step)
-        sources = {b.producer.name for bindings in bound.values() for b in bindings}
+        sources = self.points.check(step)
         table.learned = step.stage.trains or any(self.tables[name].learned for name in sources)
         for values in self.points.of(step):
             self._plan_point(step, table, values)

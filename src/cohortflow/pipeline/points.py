@@ -65,10 +65,10 @@ class Points:
             for name, bindings in bound.items()
         }
 
-    def check(self, step: Step) -> dict[str, tuple[Binding, ...]]:
+    def check(self, step: Step) -> set[str]:
         """Bind at every point that differs in what it binds, also where no point exists yet.
 
-        Raises for an axis that acts at none of them; returns the bindings of the first.
+        Raises for an axis that acts at none of them; returns the names of all that is read.
         """
         choices = {}
         for name in step.over:
@@ -77,14 +77,14 @@ class Points:
             steers = any(t.partition(".")[0] == step.id for v in values for t in v.set)
             choices[name] = values if steers else values[:1]
         acting: set[str] = set()
-        first: dict[str, tuple[Binding, ...]] | None = None
+        sources: set[str] = set()
         for point in _product(choices):
             settings = effective(self.pipeline, step, point)
             bound = bind(self.pipeline, step, settings.reads, settings.parameters)
             acting |= acting_axes(self.pipeline, step, settings.wheres, bound)
-            first = bound if first is None else first
+            sources |= {b.producer.name for bindings in bound.values() for b in bindings}
         refuse_idle_axes(self.pipeline, step, acting)
-        return first or {}
+        return sources
 
     def _tell(self, name: str) -> list[AxisValue]:
         axis = self.pipeline.axes[name]

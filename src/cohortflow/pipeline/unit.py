@@ -87,7 +87,9 @@ class Unit:
     @property
     def concerned(self) -> tuple[str, ...]:
         """Every subject that its result may name: whose columns are read, whom forgetting finds."""
-        return self.members + self.absentees
+        if not self.absentees:
+            return self.members
+        return tuple(dict.fromkeys(self.members + self.absentees))
 
 
 @dataclass
