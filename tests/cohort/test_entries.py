@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import warnings
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from cohortflow.errors import (
     StoreTooNew,
     UnsafeIdentifier,
 )
-from tests.cohort import samples
+from tests.cohort import own_processes, samples
 from tests.cohort.faults import Crash, CrashingStorage
 
 REF = EntryRef("sub-01", "standardise", samples.key("unit"))
@@ -262,7 +261,7 @@ def test_a_crash_at_any_point_leaves_no_entry_or_a_whole_one(tmp_path: Path) -> 
 
 def test_of_eight_processes_exactly_one_commits(tmp_path: Path) -> None:
     cohort = create_cohort(tmp_path / "cohort")
-    context = multiprocessing.get_context("fork")
+    context = own_processes.context()
     barrier = context.Barrier(8)
     answers = context.Queue()
     workers = [

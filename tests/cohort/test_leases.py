@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import threading
@@ -17,6 +16,7 @@ from cohortflow.cohort import leases, processes
 from cohortflow.cohort.leases import Lease
 from cohortflow.cohort.storage import Storage, open_storage
 from cohortflow.errors import LeaseHeld
+from tests.cohort import own_processes
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_waiting_outlasts_a_holder_that_beats(storage: Storage) -> None:
 
 def test_a_killed_process_is_void_at_once(tmp_path: Path) -> None:
     storage = open_storage(tmp_path / "store")
-    context = multiprocessing.get_context("fork")
+    context = own_processes.context()
     holding = context.Event()
     child = context.Process(target=_hold, args=(storage.url, holding))
     child.start()

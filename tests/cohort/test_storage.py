@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import shutil
 import uuid
@@ -15,6 +14,7 @@ import pytest
 
 from cohortflow.cohort.storage import TEMPORARY, Storage, open_storage
 from cohortflow.errors import AlreadyExists, EntryMissing, StoreError, StoreUnavailable, UsageError
+from tests.cohort import own_processes
 
 
 class StorageContract:
@@ -155,7 +155,7 @@ class TestLocalStorage(StorageContract):
         assert ("d/.tmp-0123", 4) in list(storage.walk("d"))
 
     def test_of_eight_processes_one_creates(self, tmp_path: Path) -> None:
-        context = multiprocessing.get_context("fork")
+        context = own_processes.context()
         with context.Pool(8) as pool:
             jobs = [(str(tmp_path / "store"), i) for i in range(8)] * 5
             won = pool.starmap(_create, jobs)
