@@ -22,9 +22,12 @@ def after_run(command: str) -> Callable[[Session, RunResult], RunResult]:
         standing = _standing_report(session)
         if not result.counts or (not result.changed and standing is not None):
             return dataclasses.replace(result, report=standing)
-        source, page = report_run(session.cohort, session.pipeline, command)
-        if os.environ.get(TRACKING_URI) != "off" and Path(page).is_file():
-            _track(source, Path(page), session)
+
+        def track(source: ReportSource, page: Path) -> None:
+            if os.environ.get(TRACKING_URI) != "off":
+                _track(source, page, session)
+
+        page = report_run(session.cohort, session.pipeline, command, also=track)
         return dataclasses.replace(result, report=page)
 
     return finish

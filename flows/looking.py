@@ -127,8 +127,7 @@ def render_again(cohort: Cohort, slug: str | None) -> str:
         )
     slug = slug or known[0]
     pipeline = pipeline_in(cohort.run(slug).index, slug)
-    _, page = report_run(cohort, pipeline, f"cohortflow report {cohort.url} --pipeline {slug}")
-    return page
+    return report_run(cohort, pipeline, f"cohortflow report {cohort.url} --pipeline {slug}")
 
 
 def replay_unit(cohort: Cohort, key: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from cohortflow.cohort.cohort import Cohort, open_cohort
 from cohortflow.cohort.entries import KEY_DIGITS, EntryRef
 from cohortflow.cohort.failures import record_failure
 from cohortflow.cohort.indexes import IndexWriter
-from cohortflow.errors import Cancelled, CohortflowError, EntryMissing, SelectionEmpty
+from cohortflow.errors import Cancelled, CohortflowError, EntryMissing, SelectionEmpty, UsageError
 from cohortflow.pipeline.estimate import Estimator, Projection, project, refuse_what_cannot_fit
 from cohortflow.pipeline.execute import replay_command
 from cohortflow.pipeline.ledger import Ledger, read_parts, rows_of
@@ -219,6 +219,12 @@ class Session:
 
     def _make_engine(self) -> Engine:
         if self._engine is None:
+            if self.cohort.url.startswith("memory://") and self.request.cluster != "none":
+                raise UsageError(
+                    "a cohort in memory is this process's own: no worker can open it",
+                    where=self.cohort.url,
+                    hint="--cluster none",
+                )
             self._engine = open_engine(
                 self.request.cluster,
                 self.request.workers,

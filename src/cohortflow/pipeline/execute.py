@@ -11,7 +11,7 @@ import importlib
 import json
 import logging
 import os
-import tempfile
+import shutil
 import time
 import traceback
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from cohortflow.cohort.cohort import Cohort, open_cohort
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.entry import Entry, Item, Many, Output
 from cohortflow.cohort.failures import record_failure
+from cohortflow.cohort.source_map import home
 from cohortflow.errors import CohortflowError, EntryMissing, StageFailed, StoreUnavailable
 from cohortflow.pipeline.stage import Context, Stage
 from cohortflow.pipeline.unit_log import UnitLog
@@ -102,7 +103,7 @@ def _compute(cohort: Cohort, ref: EntryRef, spec: Spec, unit_log: UnitLog) -> di
         },
     )
     if work is not None:
-        cohort.storage.delete(f"work/{spec['key']}")
+        shutil.rmtree(work, ignore_errors=True)
     unit_log.note("committed")
     return {"facts": record.facts, "warnings": record.warnings}
 
@@ -165,12 +166,12 @@ def _stage(spec: Spec) -> Stage:
 
 
 def _work_folder(cohort: Cohort, spec: Spec, stage: Stage) -> Path | None:
-    """Where a long unit keeps its checkpoints; on this machine where the store is remote."""
+    """Where a long unit keeps its checkpoints; in this user's own folder where the store is remote."""
     if not stage.trains:
         return None
     local = cohort.storage.local_path(f"work/{spec['key']}")
     if local is None:
-        local = Path(tempfile.gettempdir()) / "cohortflow-work" / str(spec["key"])
+        local = home() / "work" / str(spec["key"])
     local.mkdir(parents=True, exist_ok=True)
     return local
 
