@@ -66,6 +66,7 @@ def full(cohort: Cohort) -> Cohort:
     cohort.storage.write("logs/r1/by_roi/cohort-0123456789abcdef.log", b"read ann-2")
     cohort.storage.write("logs/r1/diagrams/bob-0123456789abcdef.log", b"ann-10 is another")
     cohort.storage.write("reports/mci/report.html", b"<td>ann-1</td>")
+    cohort.storage.write("notes.txt", b"ann-1 moved in the scanner")
     cohort.storage.write(f"work/{POOLED.key}/part", b"1")
     file = SourceFile("/data/x", 1, 1.0, "x")
     cohort.source_map.update({s: [file] for s in ALL}, {"source": "/data"})
@@ -96,12 +97,9 @@ def test_a_patient_goes_with_all_occasions(full: Cohort) -> None:
     assert full.subjects == ["bob"]
     assert list(full.participants.index) == ["bob"]
     assert full.storage.list("subjects") == ["bob"]
-    assert _naming(full, "ann-1", "ann-2") == {
-        f"{MODEL.path}/entry.json",
-        "reports/mci/report.html",
-    }
+    assert _naming(full, "ann-1", "ann-2") == {f"{MODEL.path}/entry.json", "notes.txt"}
     assert result.weights == [MODEL.path]
-    assert result.mentions == ["reports/mci/report.html"]
+    assert result.mentions == ["notes.txt"]
     assert result.source_rows == ["ann-1", "ann-2"]
     assert set(full.source_map.subjects) == {"bob"}
     assert fsck(full, deep=True) == []
@@ -230,7 +228,7 @@ def test_an_interrupted_call_is_finished_by_calling_it_again(
     assert after > 40, "it was cut many times"
     again = Cohort(plain, {"id": full.id})
     assert again.subjects == ["bob"]
-    remaining = {f"{MODEL.path}/entry.json", "reports/mci/report.html"}
+    remaining = {f"{MODEL.path}/entry.json", "notes.txt"}
     assert _naming(again, "ann-1", "ann-2") == remaining
     assert fsck(again) == []
     newest = again.indexes("mci").newest()

@@ -47,6 +47,20 @@ class ForgetResult:
     source_rows: list[str] = field(default_factory=list)
     mentions: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        lines = [
+            f"forgotten: {', '.join(self.subjects)}",
+            f"{len(self.removed)} entries removed, {len(self.pending)} of them to be made again "
+            "without them",
+        ]
+        if self.weights:
+            lines.append(f"{len(self.weights)} weights that saw them remain:")
+            lines += [f"  {path}" for path in self.weights]
+        if self.mentions:
+            lines += ["still naming them:", *(f"  {path}" for path in self.mentions)]
+        lines.append("MLflow runs and exports are outside the cohort: look there too")
+        return "\n".join(lines)
+
 
 def forget(cohort: Cohort, who: str, *, silence_s: float = 60.0) -> ForgetResult:
     """Remove a subject, or all subjects of a patient. UnknownName, or LeaseHeld while a run works.
@@ -258,7 +272,7 @@ def _renew_gc_lists(storage: Storage, withdrawal: Withdrawal) -> None:
 
 
 def _rest(storage: Storage, found: Survey, withdrawal: Withdrawal, result: ForgetResult) -> None:
-    """Logs that name them go; any other text that does is listed."""
+    """Logs and reports that name them go (the next run renders anew); other texts are listed."""
     for path in _loose_texts(found):
         try:
             named = withdrawal.mentions(path)
@@ -267,7 +281,7 @@ def _rest(storage: Storage, found: Survey, withdrawal: Withdrawal, result: Forge
             continue
         if not named and not withdrawal.mentions(text):
             continue
-        if path.startswith("logs/") or path.endswith(".log"):
+        if path.startswith(("logs/", "reports/")) or path.endswith(".log"):
             storage.delete(path)
         else:
             result.mentions.append(path)

@@ -29,6 +29,9 @@ class Problem:
     code: str
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message} [{self.code}]"
+
 
 def fsck(cohort: Cohort, deep: bool = False) -> list[Problem]:
     """Check records, files by size (``deep``: by sha256), documents, and what nothing names."""

@@ -41,6 +41,15 @@ class GcResult:
     documents: list[str] = field(default_factory=list)
     bytes: int = 0
 
+    def __str__(self) -> str:
+        verb = "would be removed" if self.dry_run else "removed"
+        lines = [f"  {path}" for path in (*self.deleted, *self.documents)]
+        total = f"{self.bytes / 2**20:.1f} MiB"
+        lines.append(f"{len(self.deleted)} paths and {len(self.documents)} records {verb}, {total}")
+        if self.waiting:
+            lines.append(f"{len(self.waiting)} wait until they have been unused for a day")
+        return "\n".join(lines)
+
 
 def gc(
     cohort: Cohort,
