@@ -20,7 +20,7 @@ from cohortflow.errors import Cancelled as Stopped
 from cohortflow.errors import CohortflowError
 from cohortflow.pipeline.unit import Unit
 from flows.process import AfterRun, process_cohort
-from flows.telling import cancellable, told
+from flows.telling import Telling, cancellable
 from tasks.progress import Progress
 from tasks.session import RunRequest, RunResult, Session
 
@@ -51,6 +51,7 @@ def run_with_prefect(
     after_run: AfterRun | None = None,
 ) -> RunResult:
     """Process a cohort inside a Prefect flow run; without one where Prefect is away."""
+    told = Telling()
     on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def batch(session: Session, step: str, units: Sequence[Unit], number: int) -> dict[str, int]:

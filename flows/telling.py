@@ -22,29 +22,38 @@ LOOK_S = 5.0
 Result = TypeVar("Result")
 
 
-def told(
-    through_prefect: Callable[[Callable[[], Result]], object], work: Callable[[], Result]
-) -> Result:
-    """What ``work`` returns or raises. It runs once: inside ``through_prefect``, or else alone."""
-    results: list[Result] = []
-    errors: list[BaseException] = []
+class Telling:
+    """Work that Prefect is told of, until it is away for the first time."""
 
-    def once() -> Result:
+    def __init__(self) -> None:
+        self.away = False
+
+    def __call__(
+        self, through_prefect: Callable[[Callable[[], Result]], object], work: Callable[[], Result]
+    ) -> Result:
+        """What ``work`` returns or raises. It runs once: in ``through_prefect``, or else alone."""
+        results: list[Result] = []
+        errors: list[BaseException] = []
+
+        def once() -> Result:
+            try:
+                results.append(work())
+            except BaseException as error:
+                errors.append(error)
+                raise
+            return results[0]
+
+        if self.away:
+            return work()
         try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-            raise
-        return results[0]
-
-    try:
-        through_prefect(once)
-    except AWAY as error:
-        if not errors:
-            log.warning("Prefect could not be told, the run goes on: %s", _first_line(error))
-    if errors:
-        raise errors[0]
-    return results[0] if results else work()
+            through_prefect(once)
+        except AWAY as error:
+            if not errors:
+                self.away = True
+                log.warning("Prefect could not be told, the run goes on: %s", _first_line(error))
+        if errors:
+            raise errors[0]
+        return results[0] if results else work()
 
 
 def _first_line(error: BaseException) -> str:
