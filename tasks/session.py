@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
@@ -26,73 +25,21 @@ from cohortflow.pipeline.ledger import Ledger, read_parts, rows_of
 from cohortflow.pipeline.load import load_pipeline
 from cohortflow.pipeline.model import Pipeline
 from cohortflow.pipeline.parts import part_of, warnings_by_key
-from cohortflow.pipeline.plan import Plan, PlanOptions, make_plan
+from cohortflow.pipeline.plan import Plan, make_plan
 from cohortflow.pipeline.reasons import explain
 from cohortflow.pipeline.spec import unit_spec
 from cohortflow.pipeline.unit import StepTable, Unit, count_states
 from tasks.engine import Engine, open_engine
 from tasks.progress import Progress
+from tasks.request import RunRequest, RunResult, StepTiming
+
+__all__ = ["RunRequest", "RunResult", "Session", "known_parts", "plan_only"]
 
 log = logging.getLogger(__name__)
 
 BATCH_UNITS = 500
 MOST_BATCHES = 300
 """Prefect sees batches, never units: at most a few hundred task runs whatever the cohort's size."""
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What a person or a schedule asks for."""
-
-    pipeline: str
-    cohort: str
-    settings: tuple[str, ...] = ()
-    at: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    subjects: tuple[str, ...] | None = None
-    retry_failed: bool = False
-    refresh: tuple[str, ...] = ()
-    train: bool = True
-    wait: bool = False
-    cluster: str = "local"
-    workers: int | None = None
-    threads: int | None = None
-    memory: str | None = None
-
-    def options(self) -> PlanOptions:
-        subjects = None if self.subjects is None else frozenset(self.subjects)
-        return PlanOptions(dict(self.at), subjects, frozenset(self.refresh), self.train)
-
-
-@dataclass
-class StepTiming:
-    """What one step did in this run."""
-
-    step: str
-    units: int = 0
-    done: int = 0
-    failed: int = 0
-    wall_s: float = 0.0
-
-
-@dataclass
-class RunResult:
-    """How a run ended. ``changed``: some unit changed its state."""
-
-    run_id: str
-    index: int
-    counts: dict[str, int]
-    timings: list[StepTiming]
-    changed: bool
-    cancelled: bool
-    report: str | None = None
-
-    @property
-    def exit_code(self) -> int:
-        if self.cancelled:
-            return 130
-        if not self.counts:
-            return SelectionEmpty.exit_code
-        return 0 if set(self.counts) <= {"done"} else 3
 
 
 def plan_only(request: RunRequest) -> tuple[Plan, Projection]:

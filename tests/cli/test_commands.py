@@ -12,7 +12,7 @@ import pytest
 
 from cohortflow.cohort.cohort import open_cohort
 from cohortflow.cohort.source_map import home
-from cohortflow.errors import UsageError
+from cohortflow.errors import EntryMissing, UsageError
 from cohortflow.phantoms.ar1 import write_ar1_cohort
 from flows.ingest import IngestRequest, ingest_source
 from flows.process import process_cohort
@@ -308,6 +308,13 @@ def test_replay_wants_one_unit(finished: Study) -> None:
     several = finished.cli("replay", finished.cohort, shared)
     assert several.code == 2
     assert "units have a key that starts with" in several.err
+
+
+def test_a_result_that_failed_says_why_when_it_is_asked_for(failing: Study) -> None:
+    view = open_cohort(failing.cohort).run("small")
+    with pytest.raises(EntryMissing, match="standardise of sub-03 is failed") as told:
+        view["sub-03"]["standardise"].sel()
+    assert "samples" in told.value.found
 
 
 def test_no_source_path_is_in_logs_records_and_failures(failing: Study) -> None:

@@ -101,6 +101,13 @@ class RunView:
 
     def open(self, row: UnitRow) -> Entry:
         """The entry of a row; :class:`EntryMissing` where it is not done or gone."""
+        if row.state != "done":
+            raise EntryMissing(
+                f"{row.step} of {row.subject or 'the cohort'} is {row.state}",
+                where=self.cohort.url,
+                found=str((row.error or {}).get("message", row.reason)),
+                hint="cohortflow status says more.",
+            )
         return self.cohort.entries.open(row.ref)
 
     def __getitem__(self, owner: str | None) -> OwnerView:

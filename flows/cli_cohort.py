@@ -1,0 +1,137 @@
+"""Commands that look at a cohort or look after its store; none runs a pipeline."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.console import dump, err, say, table
+from flows.options import CohortArgument, JsonOption
+
+app = typer.Typer()
+
+
+@app.command()
+def status(
+    cohort: CohortArgument,
+    disk: Annotated[bool, typer.Option("--disk", help="Also the disk use of each stage.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Units by state and step, and failures by cause."""
+    from cohortflow.cohort.cohort import open_cohort
+    from cohortflow.cohort.maintenance import disk_usage
+    from flows.looking import tell_status
+    from tasks.status import cohort_status
+
+    opened = open_cohort(cohort)
+    found = cohort_status(opened)
+    if disk:
+        usage = disk_usage(opened).reset_index().to_dict("records")
+        found["disk"] = usage
+    if as_json:
+        dump(found)
+        return
+    tell_status(found, table, say)
+    if disk:
+        table(
+            ["stage", "entries", "files", "MiB"],
+            [[r["stage"], r["entries"], r["files"], f"{r['bytes'] / 2**20:.1f}"] for r in usage],
+        )
+
+
+@app.command()
+def runs(cohort: CohortArgument, as_json: JsonOption = False) -> None:
+    """Runs on this cohort, the newest last."""
+    from cohortflow.cohort.cohort import open_cohort
+    from flows.looking import list_runs
+
+    rows = list_runs(open_cohort(cohort))
+    if as_json:
+        dump(rows)
+    else:
+        table(
+            ["pipeline", "index", "run", "started", "ended", "units"],
+            [list(r.values()) for r in rows],
+        )
+
+
+@app.command()
+def report(
+    cohort: CohortArgument,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Whose report; needed where several ran.")
+    ] = None,
+) -> None:
+    """Render the report of the newest run again."""
+    from cohortflow.cohort.cohort import open_cohort
+    from flows.looking import render_again
+
+    say(render_again(open_cohort(cohort), pipeline))
+
+
+@app.command()
+def replay(
+    cohort: CohortArgument, key: Annotated[str, typer.Argument(help="Key, or its start.")]
+) -> None:
+    """Run one unit again, in this process."""
+    from cohortflow.cohort.cohort import open_cohort
+    from flows.looking import replay_unit
+
+    outcome = replay_unit(open_cohort(cohort), key)
+    say(f"{outcome['step']} {outcome['subject'] or 'cohort'}: {outcome['state']}")
+    if outcome["state"] != "done":
+        err.print(f"{outcome['error']['code']}: {outcome['error']['message']}", markup=False)
+        raise typer.Exit(3)
+
+
+# --- looking after the store ----------------------------------------------------------------------
+
+
+@app.command()
+def fsck(
+    cohort: CohortArgument,
+    deep: Annotated[bool, typer.Option(help="Check the digest of every file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for what is broken or belongs to nothing."""
+    from cohortflow.cohort.cohort import open_cohort
+    from cohortflow.cohort.maintenance import fsck as check
+
+    problems = check(open_cohort(cohort), deep=deep)
+    if as_json:
+        dump([vars(problem) for problem in problems])
+    else:
+        for problem in problems:
+            say(str(problem))
+        say(f"{len(problems)} problems")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def gc(
+    cohort: CohortArgument,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what no kept index or selection names, a day after it was first seen so."""
+    from cohortflow.cohort.cohort import open_cohort
+    from cohortflow.cohort.maintenance import gc as collect
+
+    result = collect(open_cohort(cohort), dry_run=dry_run)
+    if as_json:
+        dump(vars(result))
+    else:
+        say(str(result))
+
+
+@app.command()
+def forget(
+    cohort: CohortArgument, who: Annotated[str, typer.Argument(help="A patient or a subject.")]
+) -> None:
+    """Remove what names a patient or a subject."""
+    from cohortflow.cohort.cohort import open_cohort
+    from cohortflow.cohort.maintenance import forget as remove
+
+    say(str(remove(open_cohort(cohort), who)))

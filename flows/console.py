@@ -1,0 +1,81 @@
+"""What the command line says: lines and tables on standard output, errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cohortflow.errors import CohortflowError
+
+out = Console()
+err = Console(stderr=True)
+
+
+def complain(error: CohortflowError) -> None:
+    told = error.to_json()
+    err.print(
+        f"error [{told['code']}]: {told['message']}", style="red", markup=False, soft_wrap=True
+    )
+    if told["hint"]:
+        err.print(f"  {told['hint']}", markup=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def dump(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def table(columns: list[str], rows: list[list[Any]]) -> None:
+    found = Table(box=None, pad_edge=False)
+    for name in columns:
+        found.add_column(name, overflow="fold")  # nothing is cut off
+    for row in rows:
+        found.add_row(*[Text(str(cell)) for cell in row])
+    if not out.is_terminal:
+        out.width = 1000  # a file or a pipe has no width to keep to
+    out.print(found)
+
+
+def tell_ingest(report: Any) -> None:
+    for note in report.notes:
+        say(f"note: {note}")
+    for subject, warnings in report.warnings.items():
+        for warning in warnings:
+            say(f"warning: {subject}: {warning['message']}")
+    for subject, error in report.refused.items():
+        err.print(
+            f"refused {subject} [{error['code']}]: {error['message']}",
+            style="red", markup=False, soft_wrap=True,
+        )  # fmt: skip
+    say(
+        f"{len(report.new)} new, {len(report.changed)} changed, {len(report.unchanged)} unchanged, "
+        f"{len(report.refused)} refused"
+    )
+
+
+def tell_run(result: Any) -> None:
+    ran = [t for t in result.timings if t.units]
+    if ran:
+        table(
+            ["step", "units", "done", "failed", "wall s"],
+            [[t.step, t.units, t.done, t.failed, f"{t.wall_s:.1f}"] for t in ran],
+        )
+    elif result.exit_code == 0:
+        say("nothing to do: all that was asked for stands")
+    elif result.exit_code == 3:
+        say("nothing to try again: --retry-failed does, cohortflow status says what stands")
+    say(", ".join(f"{n} {state}" for state, n in sorted(result.counts.items())))
+    if result.report:
+        say(f"report: {result.report}")
+    if result.cancelled:
+        say("stopped: the same command goes on from here")
+    if result.exit_code == 4:
+        err.print("error [selection-empty]: no unit was selected", style="red", markup=False)
