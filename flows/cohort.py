@@ -20,7 +20,7 @@ from cohortflow.errors import Cancelled as Stopped
 from cohortflow.errors import CohortflowError
 from cohortflow.pipeline.unit import Unit
 from flows.process import AfterRun, process_cohort
-from flows.telling import Telling, cancellable
+from flows.telling import Telling, cancellable, reach
 from tasks.progress import Progress
 from tasks.session import RunRequest, RunResult, Session
 
@@ -79,6 +79,7 @@ def run_with_prefect(
                 return Cancelled(message=_text(result.counts))
             return _completed(result.counts, whole=result.exit_code == 0)
 
+        reach(stop)
         cohort(request.pipeline, request.cohort, list(request.settings), return_state=True)
 
     return told(

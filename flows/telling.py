@@ -11,7 +11,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
+from prefect import get_client
 from prefect.exceptions import PrefectException
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
+
+from cohortflow.errors import Cancelled
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +65,35 @@ def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
+def reach(stop: threading.Event) -> None:
+    """Open Prefect's API once, which starts a server of this process where none is set.
+
+    In a thread that blocks SIGINT, as does what it starts: Ctrl-C in a terminal goes to every
+    process of a run, and the server has to live until it heard how the run ended.
+    """
+    errors: list[Exception] = []
+
+    def open_once() -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with get_client(sync_client=True):
+                pass
+        except AWAY as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=open_once, name="prefect", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        if stop.wait(0.05):
+            raise Cancelled("stopped before anything ran")
+    if errors:
+        raise errors[0]
+
+
 @contextlib.contextmanager
 def cancellable(stop: threading.Event, on_sigterm: Any) -> Iterator[None]:
     """Inside a flow run: *Cancel* in the UI sets ``stop``, and SIGTERM does what it did before."""
-    from prefect.runtime import flow_run
-    from prefect.settings import PREFECT_API_URL
-
     ended = threading.Event()
     if PREFECT_API_URL.value() and flow_run.id:  # nobody can reach a server of this process
         watch = threading.Thread(
@@ -80,13 +108,11 @@ def cancellable(stop: threading.Event, on_sigterm: Any) -> Iterator[None]:
         ended.set()
 
 
-def _watch(stop: threading.Event, ended: threading.Event, flow_run: UUID) -> None:
-    from prefect import get_client
-
+def _watch(stop: threading.Event, ended: threading.Event, run: UUID) -> None:
     while not ended.wait(LOOK_S):
         try:
             with get_client(sync_client=True) as client:
-                state = client.read_flow_run(flow_run).state
+                state = client.read_flow_run(run).state
         except AWAY:
             continue  # away for now
         if state is not None and (state.is_cancelling() or state.is_cancelled()):

@@ -26,8 +26,16 @@ class Run:
         environment = {**os.environ, "COHORTFLOW_TRACKING": "off"}
         command = [killing.BIN, "run", folder / "small.yaml", self.cohort, *options]
         self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGTERM as from ``kill``; SIGINT as from a terminal, which sends it to every process."""
+        if number == signal.SIGINT:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
 
     def wait_until(self, ready: Callable[[], bool], timeout_s: float = 120) -> None:
         until = time.monotonic() + timeout_s
@@ -72,8 +80,8 @@ def _stop_and_go_on(folder: Path, number: signal.Signals, *options: str) -> None
     _train_for(folder, LONG)
     stopped = Run(folder, "--workers", "1", *options)
     stopped.wait_until(stopped.is_training)
-    stopped.process.send_signal(number)
-    said = stopped.end()
+    stopped.signal(number)
+    said = stopped.end(timeout_s=20)
     _ended_cleanly(stopped, said)
 
     _train_for(folder, "epochs: 1")
@@ -105,10 +113,10 @@ def test_the_second_signal_ends_a_run_at_once(folder: Path) -> None:
     _train_for(folder, LONG)
     run = Run(folder, "--cluster", "none", "--no-prefect")
     run.wait_until(run.is_training)
-    run.process.send_signal(signal.SIGINT)
+    run.signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         run.process.wait(timeout=2)  # the unit at work has the time it takes
-    run.process.send_signal(signal.SIGINT)
+    run.signal(signal.SIGINT)
     said = run.end(timeout_s=10)
     assert run.process.returncode == 130, said
     assert holder(open_cohort(run.cohort).storage, "small") is None
@@ -122,7 +130,7 @@ def test_waiting_for_another_run_can_be_stopped(folder: Path) -> None:
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             second.process.wait(timeout=8)
-        second.process.send_signal(signal.SIGINT)
+        second.signal(signal.SIGINT)
         said = second.end(timeout_s=10)
     finally:
         first.process.kill()
