@@ -245,6 +245,16 @@ def _trained_on(study: Study) -> list[str]:
     return [row["subject"] for row in newest.subjects]
 
 
+def test_what_cannot_fit_is_refused_with_the_numbers_before_anything_ran(ingested: Study) -> None:
+    result = ingested.run("--memory", "1MiB")
+    assert result.code == 5
+    assert "error [does-not-fit]" in result.err
+    assert "MiB" in result.err
+    assert not (ingested.cohort / "indexes").exists()
+    assert ingested.run("--memory", "lots").code == 2
+    assert ingested.run("--workers", "0").code == 2
+
+
 # --- failures -------------------------------------------------------------------------------------
 
 
