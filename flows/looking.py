@@ -46,6 +46,11 @@ def tell_status(
         asked = _asked(run)
         if asked:
             say(f"{run['pipeline']}: the newest run ({run['index']}) {asked}")
+        if "problem" in run:
+            say(
+                f"{run['pipeline']}: as its newest run left it, for it cannot be planned today: "
+                f"{run['problem']['message']}"
+            )
     for row in found["selections"]:
         since = ", ".join(f"{row[n]} {n}" for n in ("new", "corrected", "withdrawn") if row[n])
         if since:

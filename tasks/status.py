@@ -8,6 +8,7 @@ from typing import Any
 from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.indexes import Index, slugs
 from cohortflow.cohort.selections import Selection
+from cohortflow.errors import PipelineError, Refused
 from cohortflow.pipeline.document import apply_settings, load_document
 from cohortflow.pipeline.ledger import Ledger
 from cohortflow.pipeline.model import Pipeline
@@ -40,17 +41,28 @@ def plan_of(cohort: Cohort, slug: str) -> Plan | None:
 def cohort_status(cohort: Cohort) -> dict[str, Any]:
     """``{"units": [{subject, step, point, state, error, …}], "counts": {…}}``, ingest as a step.
 
-    ``runs``: what the newest run of each pipeline was asked for, as ``units`` follow its settings.
+    ``runs``: what the newest run of each pipeline was asked for, as ``units`` follow its settings;
+    with the ``problem`` where it cannot be planned today.
     ``selections``: what came after those that the training steps read.
     """
     units = [_ingest_row(subject) for subject in cohort.ingested.subjects.values()]
     runs: list[dict[str, Any]] = []
     selections: list[dict[str, Any]] = []
     for slug in slugs(cohort.storage):
-        index, plan = cohort.indexes(slug).newest(), plan_of(cohort, slug)
-        if index is not None and plan is not None:
+        index = cohort.indexes(slug).newest()
+        if index is None:
+            continue
+        row = _run_row(slug, index)
+        runs.append(row)
+        try:
+            plan = plan_of(cohort, slug)
+        except (PipelineError, Refused) as error:
+            # What stands is told all the same: as the newest index has it.
+            row["problem"] = error.to_json()
+            units += _recorded_rows(cohort, slug)
+            continue
+        if plan is not None:
             units += _unit_rows(slug, plan)
-            runs.append(_run_row(slug, index))
             selections += _selection_rows(slug, plan)
     counts = dict(Counter(unit["state"] for unit in units))
     return {"units": units, "counts": counts, "runs": runs, "selections": selections}
@@ -65,6 +77,21 @@ def _run_row(slug: str, index: Index) -> dict[str, Any]:
         "at": dict(index.claim.get("at") or {}),
         "subjects": index.claim.get("subjects"),
     }
+
+
+def _recorded_rows(cohort: Cohort, slug: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "pipeline": slug,
+            "subject": row.subject,
+            "step": row.step,
+            "point": row.point,
+            "state": row.state,
+            "key": row.key,
+            "error": row.error,
+        }
+        for row in cohort.run(slug).rows
+    ]
 
 
 def _selection_rows(slug: str, plan: Plan) -> list[dict[str, Any]]:

@@ -451,3 +451,24 @@ def test_a_cohort_in_memory_is_refused_to_workers(ingested: Study) -> None:
     ingested.cli("ingest", ingested.source, url, "--atlas", ingested.source / "atlas.tsv")
     with pytest.raises(UsageError, match="process's own"):
         process_cohort(RunRequest(str(ingested.pipeline), url))
+
+
+def test_status_tells_what_stands_where_a_pipeline_cannot_be_planned_any_more(
+    cli: CommandLine, source: Path, pipeline: Path
+) -> None:
+    """A newcomer of another repetition time is refused by the run, not by the look at the cohort."""
+    cohort = source.parent / "cohort"
+    told = ("--atlas", source / "atlas.tsv", "--repetition-times")
+    assert cli("ingest", source, cohort, *told, "2.0").code == 0
+    assert cli("run", pipeline, cohort).code == 0
+    table = source.parent / "times.tsv"
+    sites = {row.split("\t")[-1] for row in (source / "participants.tsv").read_text().split("\n")}
+    rows = "".join(f"{site}\t{1.5 + i}\n" for i, site in enumerate(sorted(sites - {"", "site"})))
+    table.write_text("site\ttr_s\n" + rows)
+    assert cli("ingest", source, cohort, *told, table).code == 0
+    assert cli("run", pipeline, cohort).code == 5
+
+    status = cli("status", cohort, "--json").json()
+    assert status["runs"][0]["problem"]["code"] == "mixed-repetition-times"
+    assert {u["state"] for u in status["units"] if u["step"] == "rank_sum_map"} == {"done"}
+    assert "cannot be planned today" in cli("status", cohort).out
