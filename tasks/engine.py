@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -28,7 +29,7 @@ CONNECT_S = 20
 Specs = Sequence[dict[str, Any]]
 
 
-class Engine:
+class Engine(ABC):
     """Runs units with a number of workers, each with its threads and memory; a context manager.
 
     ``workers``: how many units run at a time; ``threads_per_worker`` and ``memory_limit_bytes`` are
@@ -52,7 +53,7 @@ class Engine:
             self._open = stack.pop_all()
         return self
 
-    def _start(self, stack: contextlib.ExitStack) -> None:
+    def _start(self, stack: contextlib.ExitStack) -> None:  # noqa: B027 - inline starts nothing
         """Start what units run on; the stack ends it, also when starting fails half-way."""
 
     def __exit__(
@@ -78,10 +79,10 @@ class Engine:
         """
         return self._run(specs, on_outcome, should_stop, function)
 
+    @abstractmethod
     def _run(
         self, specs: Specs, on_outcome: OnOutcome, should_stop: ShouldStop, function: str
-    ) -> list[Outcome]:
-        raise NotImplementedError
+    ) -> list[Outcome]: ...
 
 
 class InlineEngine(Engine):

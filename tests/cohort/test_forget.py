@@ -209,11 +209,10 @@ def test_a_bare_number_strikes_no_other_number(cohort: Cohort, number_id: str) -
     assert cohort.storage.exists("logs/r/s/121-0123456789abcdef.log")
 
 
+@pytest.mark.parametrize("url", ["local"], indirect=True)  # crashes are injected on a disk
 def test_an_interrupted_call_is_finished_by_calling_it_again(
     full: Cohort, request: pytest.FixtureRequest
 ) -> None:
-    if full.storage.local_path("") is None:
-        pytest.skip("crashes are injected on a disk")
     plain = full.storage
     for after in range(0, 400, 7):
         storage = CrashingStorage(full.url, after)

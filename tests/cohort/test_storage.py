@@ -18,11 +18,7 @@ from tests.cohort import own_processes
 
 
 class StorageContract:
-    """What every storage promises."""
-
-    @pytest.fixture
-    def storage(self) -> Storage:
-        raise NotImplementedError
+    """What every storage promises; each class below brings its own fixture ``storage``."""
 
     def test_what_is_created_is_read_back(self, storage: Storage) -> None:
         storage.create("a/b/c.json", b"\x00content")

@@ -191,14 +191,14 @@ def test_axes_act_through_the_parameters_of_their_names(topology: Plan) -> None:
     }
 
 
-@pytest.mark.parametrize("slug", ["mci-persistent-homology", "autism-persistent-homology"])
+@pytest.mark.parametrize(
+    "slug", ["mci-persistent-homology", "autism-persistent-homology", "demo-persistent-homology"]
+)
 def test_packaged_pipelines_plan_on_an_empty_cohort(slug: str) -> None:
     from cohortflow.cohort.ingests import Ingested
-    from cohortflow.pipeline.load import load_pipeline, packaged_pipelines
+    from cohortflow.pipeline.load import load_pipeline
     from cohortflow.pipeline.plan import make_plan
 
-    if slug not in packaged_pipelines():
-        pytest.skip(f"{slug} is not packaged")
     world = World(SEGMENTATION)
     plan = make_plan(
         load_pipeline(slug), Ingested(0, {}, {}), world.ledger(), world.cohort.selections

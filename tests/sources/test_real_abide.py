@@ -14,10 +14,7 @@ from cohortflow.sources.roi_series import read_roi_series
 
 @pytest.fixture
 def fmri(test_data: Path) -> Path:
-    folder = test_data / "fmri"
-    if not folder.is_dir():
-        pytest.skip("no fMRI recordings among the test data")
-    return folder
+    return test_data / "fmri"
 
 
 def test_abide(fmri: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ there whole or not at all, it survives power loss, and of several creators exact
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,50 +15,50 @@ TEMPORARY = ".tmp-"
 """Prefix of files that a crash may leave behind; never listed, found by ``walk``."""
 
 
-class Storage:
+class Storage(ABC):
     """Where a cohort lives. Errors: EntryMissing, AlreadyExists, StoreUnavailable."""
 
     url: str
 
+    @abstractmethod
     def read(self, path: str) -> bytes:
         """The whole file; EntryMissing when absent, StoreUnavailable when the store is away."""
-        raise NotImplementedError
 
+    @abstractmethod
     def exists(self, path: str) -> bool:
         """Whether a file or a folder of this name is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def list(self, path: str) -> list[str]:
         """Names in a folder, sorted; empty when there is no such folder."""
-        raise NotImplementedError
 
+    @abstractmethod
     def walk(self, path: str) -> Iterator[tuple[str, int]]:
         """Every file below a folder, in order: (path relative to the store, bytes)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def create(self, path: str, data: bytes) -> None:
         """Create a file whole, durable and exclusively; AlreadyExists when it is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, path: str, data: bytes) -> None:
         """Write or replace a file; atomic on a disk. For heartbeats, logs and reports only."""
-        raise NotImplementedError
 
     def write_tree(self, path: str, files: Mapping[str, bytes]) -> None:
         """Write the files of a folder that is the caller's own, durably when it returns."""
         for name, data in files.items():
             self.write(f"{path}/{name}", data)
 
+    @abstractmethod
     def delete(self, path: str) -> None:
         """Delete a file or a whole folder; absent is fine."""
-        raise NotImplementedError
 
-    def prune(self, path: str) -> None:
+    def prune(self, path: str) -> None:  # noqa: B027 - an object store has no folders to remove
         """Remove a folder, and the folders above it, as long as they are empty."""
 
+    @abstractmethod
     def zarr_store(self, path: str) -> Any:
         """What ``xarray.to_zarr`` and ``xarray.open_zarr`` take as a store."""
-        raise NotImplementedError
 
     def local_path(self, path: str) -> Path | None:
         """The file on this machine's disk; None where the store is remote."""
