@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from cohortflow.errors import Cancelled, SelectionEmpty
 from cohortflow.pipeline.plan import PlanOptions
@@ -33,13 +35,34 @@ class RunRequest:
 
 @dataclass
 class StepTiming:
-    """What one step did in this run."""
+    """What one step did in this run.
+
+    ``wall_s``: from handing its batches to the workers until they had settled. ``unit_s``: what its
+    units took, added up, failed ones included. ``work``: what its stage counted, added up.
+    ``peak_memory_bytes``: of the largest process that ran a unit, since that process started; 0 where
+    none told. ``workers`` units ran at a time, with ``threads`` threads each.
+    """
 
     step: str
     units: int = 0
     done: int = 0
     failed: int = 0
     wall_s: float = 0.0
+    unit_s: float = 0.0
+    work: dict[str, int] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
+    workers: int = 0
+    threads: int = 0
+
+    def take(self, outcome: Mapping[str, Any]) -> None:
+        """Count one settled unit."""
+        self.done += outcome["state"] == "done"
+        self.failed += outcome["state"] != "done"
+        self.unit_s += outcome["seconds"]
+        for name, count in outcome.get("work", {}).items():
+            self.work[name] = self.work.get(name, 0) + count
+        peak = outcome.get("peak_memory_bytes", 0)
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
 
 
 @dataclass

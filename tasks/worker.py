@@ -20,6 +20,7 @@ from functools import cache
 from typing import Any
 
 from cohortflow.errors import CohortflowError, StageFailed
+from tasks.peak_memory import peak_memory_bytes
 
 Outcome = dict[str, Any]
 UnitFunction = Callable[[dict[str, Any]], Outcome]
@@ -53,13 +54,12 @@ def failed_outcome(
         "error": named,
         "seconds": seconds,
         "warnings": [],
-        "facts": {},
         "by": "engine",
     }
 
 
 def run_one(function: str, spec: dict[str, Any]) -> Outcome:
-    """Run one unit; whatever it raises becomes a failed outcome."""
+    """Run one unit; whatever it raises becomes a failed outcome. Adds this process's peak memory."""
     started = time.perf_counter()
     try:
         outcome = load_function(function)(spec)
@@ -67,8 +67,9 @@ def run_one(function: str, spec: dict[str, Any]) -> Outcome:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary of a unit
         named = error if isinstance(error, CohortflowError) else _unexpected(function, error)
         details = traceback.format_exc()
-        return failed_outcome(spec, named, seconds=time.perf_counter() - started, details=details)
-    return outcome
+        seconds = time.perf_counter() - started
+        outcome = failed_outcome(spec, named, seconds=seconds, details=details)
+    return {**outcome, "peak_memory_bytes": peak_memory_bytes()}
 
 
 def _unexpected(function: str, error: BaseException) -> CohortflowError:
@@ -99,6 +100,13 @@ def dask_setup(worker: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _leave_no_locks()
     _die_with_parent()
+    _import_early()
+
+
+def _import_early() -> None:
+    """Import what every unit needs before a worker is given any: a unit's clock runs for itself."""
+    for name in ("cohortflow.pipeline.execute", "cohortflow.cohort.arrays", "zarr.storage"):
+        importlib.import_module(name)
 
 
 def _leave_no_locks() -> None:

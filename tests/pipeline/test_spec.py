@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cohortflow.pipeline.parts import part_of, warnings_by_key
+from cohortflow.pipeline.parts import made_in_by_key, part_of, warnings_by_key
 from cohortflow.pipeline.plan import Plan
 from cohortflow.pipeline.spec import unit_spec
 from cohortflow.pipeline.stage import Cost
@@ -82,15 +82,21 @@ def test_the_seed_of_the_pipeline_moves_only_what_has_it_in_the_key() -> None:
 def test_rows_of_an_index_part() -> None:
     world = World(IMAGE + "steps: [resample, test]\n", scans(3, group=["HC", "MCI"]))
     plan = world.run(failing("resample", "sub-02"))
-    outcome = {"error": None, "warnings": [{"code": "w", "message": "said"}]}
+    outcome = {"state": "done", "error": None, "warnings": [{"code": "w", "message": "said"}]}
     done = unit_of(plan, "resample", "sub-01")
     table = plan.tables["resample"]
-    part = part_of(table, list(table.units()), {done.key: outcome}, {})
+    other = unit_of(plan, "resample", "sub-03")
+    before = {done.key: 2, other.key: 3}
+    part = part_of(table, list(table.units()), {done.key: outcome}, {}, made_in=before, index=5)
     assert part["subject"] == ["sub-01", "sub-02", "sub-03"]
     assert part["state"] == ["done", "failed", "done"]
     assert set(part["error"]) == {"1"}
     assert part["warnings"] == {"0": outcome["warnings"]}
     assert warnings_by_key([part]) == {done.key: outcome["warnings"]}
+    assert part["made_in"] == [5, None, 3]
+    assert made_in_by_key([part]) == {done.key: 5, other.key: 3}
+    older = {name: value for name, value in part.items() if name != "made_in"}
+    assert made_in_by_key([older]) == {}
     assert len(part["recipes"]) == 1
     table = plan.tables["test"]
     part = part_of(table, list(table.units()), {}, {})

@@ -37,7 +37,9 @@ def test_holds_the_diagrams_of_every_region(max_degree: int):
 def test_invalid_regions_have_empty_diagrams_even_with_nan():
     values = series()
     values[1] = np.nan
-    dataset = run(STAGE, series=series_entry(values, valid=[True, False, True])).dataset
+    output = run(STAGE, series=series_entry(values, valid=[True, False, True]))
+    assert output.work == {"clouds": 2}
+    dataset = output.dataset
     lengths = [[len(d) for d in unpack(dataset, degree, 0, 3)] for degree in range(3)]
     assert [row[1] for row in lengths] == [0, 0, 0]
     assert lengths[0][0] == lengths[0][2] == 38

@@ -26,7 +26,12 @@ def test_golden(bars):
 
 @pytest.mark.parametrize("parameters", [{}, {"order": 2.0, "ground_norm": "l2"}])
 def test_every_cell_is_the_distance_or_nan(bars, parameters):
-    dataset = run(STAGE, parameters, diagrams=bars).dataset
+    output = run(STAGE, parameters, diagrams=bars)
+    dataset = output.dataset
+    computed = np.isfinite(np.triu(dataset["distance"].values, 1)) & np.triu(
+        np.ones((6, 6), bool), 1
+    )
+    assert output.work == {"distances": computed.sum()} == {"distances": 3 * (1 + 1)}
     valid = dataset["valid"].values
     for degree in (0, 1, 2):
         cells = unpack(bars.dataset, degree, 0, 6)

@@ -58,6 +58,7 @@ def test_an_invalid_region_leaves_its_subject_out_and_says_so(cohort: Cohort):
     gathered = as_entry(by_roi.STAGE, run(by_roi.STAGE, diagrams=many(entries)))
     output = run(pairwise_subjects.STAGE, {"roi": 1}, diagrams=gathered)
     matrix = output.dataset["distance"].values
+    assert output.work == {"distances": 3 * 3}, "of three subjects, in three degrees"
     assert np.isnan(matrix[:, 1]).all()
     assert np.isnan(matrix[:, :, 1]).all()
     assert np.isfinite(np.delete(np.delete(matrix, 1, 1), 1, 2)).all()

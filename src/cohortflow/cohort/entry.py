@@ -16,12 +16,16 @@ Point = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Output:
-    """What a stage hands back: arrays and/or files, facts for planning, warnings for the report."""
+    """What a stage hands back: arrays and/or files, facts for planning, warnings for the report.
+
+    ``work``: how much it did, by what is counted (``{"clouds": 160}``); for timings, never stored.
+    """
 
     dataset: xr.Dataset | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[Mapping[str, str]] = ()
+    work: Mapping[str, int] = field(default_factory=dict)
 
 
 class Entry:

@@ -37,6 +37,12 @@ class Index:
         names = [n for n in self.storage.list(self.path) if n.startswith("part-")]
         return [read_document(self.storage, f"{self.path}/{name}") for name in sorted(names)]
 
+    def timings(self) -> list[dict[str, Any]]:
+        """What each step did in this run; of an unfinished one, the steps that it wrote."""
+        if self.summary is not None:
+            return list(self.summary.get("steps", ()))
+        return [part["timing"] for part in self.parts() if part.get("timing")]
+
     def keys(self) -> set[str]:
         """Every key that the claim or a part names."""
         found = keys_named(self.claim)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UnitRow:
-    """One row of an index."""
+    """One row of an index. ``made_in``: number of the index whose run computed it, where known."""
 
     step: str
     stage: str
@@ -39,6 +39,7 @@ class UnitRow:
     n: int
     missing: int
     parameters: dict[str, Any]
+    made_in: int | None = None
 
     @property
     def ref(self) -> EntryRef:
@@ -49,6 +50,7 @@ def rows_in(index: Index) -> list[UnitRow]:
     """All rows, in the order of the steps; a later part of a step replaces an earlier row."""
     found: dict[tuple[str, str | None, tuple[Any, ...]], UnitRow] = {}
     for part in index.parts():
+        made_in = part.get("made_in") or [None] * len(part["key"])
         for i, key in enumerate(part["key"]):
             row = UnitRow(
                 step=part["step"],
@@ -64,6 +66,7 @@ def rows_in(index: Index) -> list[UnitRow]:
                 n=part["n"][i],
                 missing=part["missing"][i],
                 parameters=part["recipes"][part["recipe"][i]]["parameters"],
+                made_in=made_in[i],
             )
             found[(row.step, row.subject, tuple(part["point"][i]))] = row
     return list(found.values())

@@ -6,6 +6,7 @@ traceback and a command that replays just that unit.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -14,7 +15,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def _compute(cohort: Cohort, ref: EntryRef, spec: Spec, unit_log: UnitLog) -> di
     if work is not None:
         shutil.rmtree(work, ignore_errors=True)
     unit_log.note("committed")
-    return {"facts": record.facts, "warnings": record.warnings}
+    return {"warnings": record.warnings, "work": output.work}
 
 
 def _with_recorded(output: Output, unit_log: UnitLog, stage: Stage, spec: Spec) -> Output:
@@ -115,12 +116,8 @@ def _with_recorded(output: Output, unit_log: UnitLog, stage: Stage, spec: Spec) 
         facts["subjects_seen"] = len(spec["members"])
     if unit_log.curves:
         facts["curves"] = unit_log.curves
-    return Output(
-        dataset=output.dataset,
-        files=output.files,
-        facts=facts,
-        warnings=[*output.warnings, *unit_log.warnings],
-    )
+    warnings = [*output.warnings, *unit_log.warnings]
+    return dataclasses.replace(output, facts=facts, warnings=warnings)
 
 
 def _standing(cohort: Cohort, ref: EntryRef) -> dict[str, Any] | None:
@@ -128,7 +125,7 @@ def _standing(cohort: Cohort, ref: EntryRef) -> dict[str, Any] | None:
     if not cohort.entries.exists(ref):
         return None
     record = cohort.entries.record(ref)
-    return None if record is None else {"facts": record.facts, "warnings": record.warnings}
+    return None if record is None else {"warnings": record.warnings}
 
 
 def _open_input(cohort: Cohort, source: Mapping[str, Any]) -> Entry | Many:
@@ -222,8 +219,8 @@ def _outcome(
     started: float,
     *,
     error: dict[str, Any] | None = None,
-    facts: Any = None,
-    warnings: Any = (),
+    warnings: Sequence[Mapping[str, str]] = (),
+    work: Mapping[str, int] | None = None,
 ) -> Outcome:
     return {
         "key": spec["key"],
@@ -232,8 +229,8 @@ def _outcome(
         "state": state,
         "error": error,
         "seconds": time.perf_counter() - started,
+        "work": dict(work or {}),
         "warnings": [dict(warning) for warning in warnings],
-        "facts": {},
     }
 
 

@@ -55,6 +55,7 @@ def diagrams(parameters: Diagrams, context: Context, series: Entry) -> Output:
                 for degree in range(parameters.max_degree + 1)
             }
         },
+        work={"clouds": int(valid.sum())},
     )
 
 

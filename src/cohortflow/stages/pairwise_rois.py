@@ -35,6 +35,7 @@ def pairwise_rois(parameters: PairwiseRois, context: Context, diagrams: Entry) -
     held = degrees(dataset)
     distance = np.full((len(held), len(valid), len(valid)), np.nan)
     names = list(dict.fromkeys(network.tolist()))
+    distances = 0
     for layer, degree in enumerate(held):
         all_diagrams = unpack(dataset, degree, 0, len(valid))
         for done, name in enumerate(names):
@@ -45,6 +46,7 @@ def pairwise_rois(parameters: PairwiseRois, context: Context, diagrams: Entry) -
                 parameters.ground_norm,
                 essential="drop",
             )
+            distances += pairs(len(members))
             context.recorder.progress(layer * len(names) + done + 1, len(held) * len(names))
     result = xr.Dataset(
         {"distance": (("degree", "roi_i", "roi_j"), distance), **regions},
@@ -52,7 +54,7 @@ def pairwise_rois(parameters: PairwiseRois, context: Context, diagrams: Entry) -
         attrs={**parameters.model_dump(), "essential": "drop"},
     )
     result["distance"].encoding["chunks"] = (1, *distance.shape[1:])
-    return Output(dataset=result)
+    return Output(dataset=result, work={"distances": distances})
 
 
 def cost(parameters: PairwiseRois, facts: Sequence[Facts]) -> Cost:

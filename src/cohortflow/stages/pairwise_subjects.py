@@ -62,7 +62,8 @@ def pairwise_subjects(parameters: PairwiseSubjects, context: Context, diagrams: 
     )
     result["distance"].encoding["chunks"] = (1, subjects, subjects)
     left_out = text(dataset, "subject")[~valid].tolist()
-    return Output(dataset=result, facts={"left_out": left_out})
+    work = {"distances": len(held) * pairs(len(members))}
+    return Output(dataset=result, facts={"left_out": left_out}, work=work)
 
 
 def cost(parameters: PairwiseSubjects, facts: Sequence[Facts]) -> Cost:
