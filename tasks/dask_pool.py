@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 POLL_S = 2.0
 POLL_LIMIT_S = 5.0
+SILENCE_S = 60.0
+"""A scheduler that is slow to answer, on a machine with too much to do, has lost nobody yet."""
 
 
 class DaskPool:
@@ -48,6 +50,7 @@ class DaskPool:
         self._last: dict[str, int] = {}
         self._known: set[str] = set()
         self._polled = -math.inf
+        self._heard = time.monotonic()
         if self._abandoned:
             self.restart(list(self._abandoned))
             self._abandoned.clear()
@@ -156,6 +159,8 @@ class DaskPool:
             return []
         self._polled = time.monotonic()
         present = self._present()
+        if present is None:
+            return []
         found: list[Message] = [Left(name) for name in self._known - set(present)]
         for name, slots in present.items():
             if name not in self._known and name not in self._restarting:
@@ -163,13 +168,18 @@ class DaskPool:
                 found.append(Joined(name, slots))
         return found
 
-    def _present(self) -> dict[str, int]:
+    def _present(self) -> dict[str, int] | None:
+        """Workers and their threads; None while the scheduler may only be slow to answer."""
         try:
             scheduler: Any = self.client.scheduler
             identity = self.client.sync(
                 scheduler.identity, n_workers=-1, callback_timeout=POLL_LIMIT_S
             )
-        except (OSError, TimeoutError) as error:
+        except TimeoutError as error:
             log.warning("The scheduler does not answer: %s", error)
+            return {} if time.monotonic() - self._heard > SILENCE_S else None
+        except OSError as error:
+            log.warning("The scheduler cannot be reached: %s", error)
             return {}
+        self._heard = time.monotonic()
         return {name: int(info["nthreads"]) for name, info in identity["workers"].items()}
