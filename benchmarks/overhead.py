@@ -22,7 +22,8 @@ from benchmarks._results import Row, save, show  # noqa: E402
 from benchmarks._stages import CATALOGUE  # noqa: E402
 from cohortflow.pipeline.document import load_document  # noqa: E402
 from cohortflow.pipeline.parse import parse_pipeline  # noqa: E402
-from tasks.session import RunRequest, Session  # noqa: E402
+from tasks.request import RunRequest  # noqa: E402
+from tasks.session import Session  # noqa: E402
 
 PIPELINE = "title: nothing\ninputs: {{series: roi_series}}\nsteps:\n  - {stage}\n"
 

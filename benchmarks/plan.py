@@ -17,7 +17,9 @@ from benchmarks._results import Row, measure, save, say, show
 from cohortflow.cohort.cohort import open_cohort
 from cohortflow.pipeline.unit import Unit
 from flows.process import process_cohort
-from tasks.session import RunRequest, Session, plan_only
+from tasks.planning import plan_only
+from tasks.request import RunRequest
+from tasks.session import Session
 from tasks.status import cohort_status
 
 PIPELINE = str(Path(__file__).with_name("four_steps.yaml"))

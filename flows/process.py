@@ -13,7 +13,8 @@ from cohortflow.cohort.leases import Lease, holder
 from cohortflow.errors import Cancelled
 from cohortflow.pipeline.unit import Unit
 from tasks.progress import Progress
-from tasks.session import RunRequest, RunResult, Session
+from tasks.request import RunRequest, RunResult
+from tasks.session import Session
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ def run_request(request: Any, *, prefect: bool) -> Any:
     without waiting for Prefect to start.
     """
     from flows.finish import after_run
+    from tasks.planning import plan_only
     from tasks.progress import Progress
-    from tasks.session import plan_only
 
     command = shlex.join(["cohortflow", *sys.argv[1:]])
     with stopped_by_signals() as stop, Progress() as progress:

@@ -15,7 +15,7 @@ from cohortflow.pipeline.model import Pipeline
 from cohortflow.pipeline.parse import parse_pipeline
 from cohortflow.pipeline.plan import Plan, make_plan
 from cohortflow.pipeline.unit import ManyInput, Unit
-from tasks.session import known_parts
+from tasks.planning import known_parts
 
 
 def pipeline_in(index: Index, slug: str) -> Pipeline:

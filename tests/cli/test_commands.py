@@ -16,7 +16,7 @@ from cohortflow.errors import EntryMissing, UsageError
 from cohortflow.phantoms.ar1 import write_ar1_cohort
 from flows.ingest import IngestRequest, ingest_source
 from flows.process import process_cohort
-from tasks.session import RunRequest
+from tasks.request import RunRequest
 from tests.cli.conftest import CommandLine, Result
 from tests.faults.killing import PIPELINE
 

@@ -13,7 +13,7 @@ import pytest
 from cohortflow.cohort.cohort import Cohort, open_cohort
 from cohortflow.cohort.leases import Lease, holder
 from flows.process import process_cohort
-from tasks.session import RunRequest
+from tasks.request import RunRequest
 from tests.cli.conftest import CommandLine
 
 

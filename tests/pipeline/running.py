@@ -33,6 +33,11 @@ def merge(parameters: Said, context: Context, tables: Many) -> Output:
     return Output(files={FILE: b" ".join(texts) + missing.encode() + parameters.word.encode()})
 
 
+def learn(parameters: Said, context: Context, tables: Many) -> Output:
+    seen = " ".join(sorted(str(item.point["subject"]) for item in tables))
+    return Output(files={"weights.safetensors": seen.encode(), "card.json": b"{}"})
+
+
 CATALOGUE: Mapping[str, Stage] = {
     "shout": Stage(
         name="shout", version=1, about="upper case", parameters=Said, writes="table",
@@ -41,6 +46,11 @@ CATALOGUE: Mapping[str, Stage] = {
     "merge": Stage(
         name="merge", version=1, about="all in one", parameters=Said, writes="table",
         reads={"tables": Reads(("table",), many=True)}, scope="cohort", function=merge,
+    ),
+    "learn": Stage(
+        name="learn", version=1, about="who was there", parameters=Said, writes="weights",
+        reads={"tables": Reads(("table",), many=True)}, scope="cohort", function=learn,
+        trains=True, threads=1,
     ),
 }  # fmt: skip
 

@@ -9,7 +9,8 @@ import pytest
 
 from cohortflow.cohort.cohort import Cohort, create_cohort
 from cohortflow.cohort.run_view import RunView
-from tasks.session import RunRequest, RunResult, Session
+from tasks.request import RunRequest, RunResult
+from tasks.session import Session
 from tests.pipeline.running import CATALOGUE, FILE, ingest_texts
 from tests.pipeline.world import parse
 
@@ -26,9 +27,9 @@ def cohort(tmp_path: Path) -> Cohort:
     return made
 
 
-def run(cohort: Cohort, *settings: str, **options: Any) -> RunResult:
+def run(cohort: Cohort, *settings: str, text: str = TEXT, **options: Any) -> RunResult:
     request = RunRequest("world", cohort.url, settings=settings, cluster="none", **options)
-    pipeline = parse(TEXT, CATALOGUE, settings)
+    pipeline = parse(text, CATALOGUE, settings)
     with Session(request, pipeline=pipeline, catalogue="tests.pipeline.running:CATALOGUE") as one:
         one.begin()
         for step in one.pipeline.steps:
@@ -96,3 +97,35 @@ def test_a_run_of_some_subjects_leaves_the_rest_in_the_index(cohort: Cohort) -> 
     assert again.counts == {"done": 2}, "the subject, and the reduction that has all it reads"
     assert merged(cohort) == b"ONE  ZWEI  THREE "
     assert set(states(cohort).values()) == {"done"}
+
+
+FOLDS = """
+inputs: {text: table}
+splits: {cv: {folds: 2, by: subject}}
+axes: {fold: {split: cv}, comparison: {all: {}, some: {where: {column: {group: [HC]}}}}}
+steps: [shout, learn: {over: [comparison, fold], where: {split: cv/train}}]
+"""
+
+
+def seen(cohort: Cohort, comparison: str) -> list[set[str]]:
+    """Whom the weights of each fold saw."""
+    weights = RunView(cohort, "world")["cohort"]["learn"]
+    return [
+        set(weights.entry(comparison=comparison, fold=fold).read_file("weights.safetensors").decode().split())
+        for fold in (0, 1)
+    ]  # fmt: skip
+
+
+def test_the_folds_of_a_split_are_frozen_together_whichever_is_asked_for(cohort: Cohort) -> None:
+    """A newcomer between two folds must not make one subject train, or test, in both of them."""
+    run(cohort, text=FOLDS, at={"fold": ("0",), "comparison": ("all",)})
+    assert len(cohort.selections.all()) == 2, "both folds of this comparison, none of the other"
+    texts = {name: f"{name} " for name in "abcdefgh"}
+    ingest_texts(cohort, texts)
+    assert run(cohort, text=FOLDS).exit_code == 0
+    first, second = seen(cohort, "all")
+    assert first | second == {"a", "b", "c"}
+    assert not first & second
+    first, second = seen(cohort, "some")
+    assert first | second == set(texts), "another question, frozen when it was first asked"
+    assert not first & second
