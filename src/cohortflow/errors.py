@@ -221,6 +221,12 @@ class MixedRepetitionTimes(Refused):
     code = "mixed-repetition-times"
 
 
+class FileMissing(Refused):
+    """A file that the pipeline declares was never taken in."""
+
+    code = "file-missing"
+
+
 class NotACohort(Refused, FileNotFoundError):
     code = "not-a-cohort"
 
@@ -229,10 +235,24 @@ class StoreTooNew(Refused):
     code = "store-too-new"
 
 
+class AddressTaken(Refused):
+    """Something else listens where a server of ours would."""
+
+    code = "address-taken"
+
+
 class LeaseHeld(Refused):
     """Another run of the same pipeline works on this cohort."""
 
     code = "lease-held"
+
+
+class AccessDenied(Refused, PermissionError):
+    """The store does not accept the credentials, or not for this."""
+
+    code = "access-denied"
+
+    __str__ = CohortflowError.__str__
 
 
 # --- the store ----------------------------------------------------------------------------------
@@ -283,6 +303,18 @@ class UndefinedResult(UnitError, ArithmeticError):
     code = "undefined-result"
 
 
+class ReportFailed(CohortflowError):
+    """A report could not be rendered; the run and its results are as they are."""
+
+    code = "report-failed"
+
+
+class ReportSectionFailed(ReportFailed):
+    """An unexpected exception inside a section of a report; the other sections are rendered."""
+
+    code = "report-section-failed"
+
+
 class TransientError(CohortflowError):
     """Worth another try without changing anything."""
 
@@ -308,6 +340,12 @@ class TrackingUnavailable(TransientError):
     """MLflow is away; what was to be written waits in the outbox."""
 
     code = "tracking-unavailable"
+
+
+class ServerAway(TransientError):
+    """A server that is needed for serving does not start or does not answer."""
+
+    code = "server-away"
 
 
 class Cancelled(TransientError):

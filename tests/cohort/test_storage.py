@@ -206,8 +206,10 @@ def test_an_unknown_protocol_is_a_usage_error() -> None:
 
 def test_s3_leaves_the_region_out_and_addresses_by_path() -> None:
     pytest.importorskip("s3fs")
+    from cohortflow.cohort.s3_storage import S3Storage
+
     storage = open_storage("s3://bucket/cohort")
-    options = storage._options  # type: ignore[attr-defined]
-    assert options["config_kwargs"] == {"s3": {"addressing_style": "path"}}
-    assert "region_name" not in str(options)
-    assert options["use_listings_cache"] is False
+    assert isinstance(storage, S3Storage)
+    assert storage._fs.s3.meta.config.s3 == {"addressing_style": "path"}
+    assert "region" not in str(storage._fs.storage_options)
+    assert storage._fs.dircache.use_listings_cache is False

@@ -1,38 +1,31 @@
-"""Storage behind an fsspec URL: exclusive creation by ``If-None-Match`` where the service has it."""
+"""Storage behind an fsspec URL that is neither a disk nor S3, such as memory in tests."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import AlreadyExists, EntryMissing, StoreUnavailable, UsageError
 
 _MEMORY_LOCK = threading.Lock()
-_LOST_RACE = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 class ObjectStorage(Storage):
-    """A bucket and prefix (``s3://bucket/cohort``), or ``memory://name`` within one process."""
+    """A place of another protocol that fsspec knows; ``memory://name`` within one process."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.protocol = url.split("://", 1)[0]
-        self._options = _options(self.protocol)
-        self._errors = _service_errors(self.protocol)
         try:
             import fsspec
 
-            self._fs, self._root = fsspec.core.url_to_fs(self.url, **self._options)
+            self._fs, self._root = fsspec.core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:
             raise UsageError(
                 f"{self.protocol}:// cannot be opened: {error}",
                 where=url,
-                hint="Install the extra: pip install 'cohortflow[s3]'."
-                if self.protocol in ("s3", "s3a")
-                else "",
             ) from error
 
     def _full(self, path: str) -> str:
@@ -46,9 +39,7 @@ class ObjectStorage(Storage):
             raise EntryMissing("no such object", where=f"{self.url}/{path}") from None
         except FileExistsError:
             raise AlreadyExists("already there", where=f"{self.url}/{path}") from None
-        except self._errors as error:
-            if any(code in str(error) for code in _LOST_RACE):
-                raise AlreadyExists("already there", where=f"{self.url}/{path}") from None
+        except OSError as error:
             raise StoreUnavailable(
                 "the store cannot be reached", where=f"{self.url}/{path}", found=str(error)
             ) from error
@@ -97,26 +88,3 @@ class ObjectStorage(Storage):
                 self._fs.rm(self._full(path), recursive=True)
         except EntryMissing:
             return
-
-    def zarr_store(self, path: str) -> Any:
-        from zarr.storage import FsspecStore
-
-        return FsspecStore.from_url(f"{self.url}/{path}", storage_options=dict(self._options))
-
-
-def _options(protocol: str) -> dict[str, Any]:
-    if protocol not in ("s3", "s3a"):
-        return {}
-    # No region: a service that is not Amazon's refuses a wrong one. No listing cache: other
-    # processes write too.
-    return {"config_kwargs": {"s3": {"addressing_style": "path"}}, "use_listings_cache": False}
-
-
-def _service_errors(protocol: str) -> tuple[type[Exception], ...]:
-    if protocol not in ("s3", "s3a"):
-        return (OSError,)
-    try:
-        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
-    except ImportError:
-        return (OSError,)
-    return (OSError, BotoCoreError, ClientError)

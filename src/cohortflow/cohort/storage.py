@@ -56,9 +56,11 @@ class Storage(ABC):
     def prune(self, path: str) -> None:  # noqa: B027 - an object store has no folders to remove
         """Remove a folder, and the folders above it, as long as they are empty."""
 
-    @abstractmethod
     def zarr_store(self, path: str) -> Any:
-        """What ``xarray.to_zarr`` and ``xarray.open_zarr`` take as a store."""
+        """What ``xarray.open_zarr`` takes as a store."""
+        from cohortflow.cohort.stored_arrays import StoredArrays
+
+        return StoredArrays(self, path)
 
     def local_path(self, path: str) -> Path | None:
         """The file on this machine's disk; None where the store is remote."""
@@ -73,6 +75,10 @@ def open_storage(url: str | Path) -> Storage:
     text = str(url)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
+    if text.startswith(("s3://", "s3a://")):
+        from cohortflow.cohort.s3_storage import S3Storage
+
+        return S3Storage(text)
     if "://" in text:
         from cohortflow.cohort.object_storage import ObjectStorage
 

@@ -1,0 +1,105 @@
+"""A Zarr store that reads through a Storage: its patience, its named errors, no fill values.
+
+A plain Zarr store takes a chunk that is gone, or a bucket, for one that was never written, and
+hands out its fill value. Here every chunk was written, so a missing one is an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING
+
+from zarr.abc.store import (
+    ByteRequest,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
+from zarr.core.buffer import Buffer, BufferPrototype
+
+from cohortflow.errors import EntryMissing
+
+if TYPE_CHECKING:
+    from cohortflow.cohort.storage import Storage
+
+_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
+
+
+class StoredArrays(Store):
+    """The arrays of one attempt, read only."""
+
+    supports_writes = False
+    supports_deletes = False
+    supports_listing = True
+
+    def __init__(self, storage: Storage, path: str) -> None:
+        super().__init__(read_only=True)
+        self._storage = storage
+        self._path = path
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, StoredArrays)
+            and self._storage.url == other._storage.url
+            and self._path == other._path
+        )
+
+    def __repr__(self) -> str:
+        return f"<StoredArrays {self._storage.url}/{self._path}>"
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        try:
+            data = await asyncio.to_thread(self._storage.read, f"{self._path}/{key}")
+        except EntryMissing:
+            if key.rsplit("/", 1)[-1] in _METADATA:
+                return None
+            raise
+        return prototype.buffer.from_bytes(_part(data, byte_range))
+
+    async def get_partial_values(
+        self,
+        prototype: BufferPrototype,
+        key_ranges: Iterable[tuple[str, ByteRequest | None]],
+    ) -> list[Buffer | None]:
+        wanted = [self.get(key, prototype, part) for key, part in key_ranges]
+        return list(await asyncio.gather(*wanted))
+
+    async def exists(self, key: str) -> bool:
+        return await asyncio.to_thread(self._storage.exists, f"{self._path}/{key}")
+
+    async def list(self) -> AsyncIterator[str]:
+        async for key in self.list_prefix(""):
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        for path, _ in await asyncio.to_thread(lambda: list(self._storage.walk(self._path))):
+            key = path.removeprefix(f"{self._path}/")
+            if key.startswith(prefix):
+                yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        folder = f"{self._path}/{prefix}".rstrip("/")
+        for name in await asyncio.to_thread(self._storage.list, folder):
+            yield name
+
+    async def set(self, key: str, value: Buffer) -> None:
+        raise NotImplementedError(key)
+
+    async def delete(self, key: str) -> None:
+        raise NotImplementedError(key)
+
+
+def _part(data: bytes, wanted: ByteRequest | None) -> bytes:
+    match wanted:
+        case RangeByteRequest(start, end):
+            return data[start:end]
+        case OffsetByteRequest(offset):
+            return data[offset:]
+        case SuffixByteRequest(suffix):
+            return data[-suffix:]
+        case _:
+            return data
