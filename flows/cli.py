@@ -144,6 +144,12 @@ def ingest(
     patient_column: Annotated[
         str | None, typer.Option(help="Column that says whose recording.")
     ] = None,
+    file: Annotated[
+        list[str],
+        typer.Option(
+            help="NAME=PATH: a file of no subject that pipelines declare (weights, a table)"
+        ),
+    ] = [],  # noqa: B006
     readmit: Annotated[
         list[str], typer.Option(help="A subject that was forgotten and may come back.")
     ] = [],  # noqa: B006
@@ -165,6 +171,7 @@ def ingest(
                 "repetition_times": _number(repetition_times),
                 "transpose": transpose,
                 "patient_column": patient_column,
+                "files": _named_files(file),
             },
             readmit=tuple(readmit),
         )
@@ -173,7 +180,7 @@ def ingest(
         dump(report.to_json())
     else:
         tell_ingest(report)
-    if report.refused:
+    if report.refused or report.refused_files:
         raise typer.Exit(3)
 
 
@@ -185,6 +192,18 @@ def _pairs(text: str | None) -> dict[str, str]:
     if wrong:
         raise UsageError(f"--columns {text}: {wrong[0]!r} has no column", expected="name=COLUMN,…")
     return {name.strip(): column.strip() for name, _, column in pairs}
+
+
+def _named_files(items: list[str]) -> dict[str, str]:
+    files: dict[str, str] = {}
+    for item in items:
+        name, _, path = item.partition("=")
+        if not name or not path:
+            raise UsageError(f"--file {item} names no file", expected="NAME=PATH")
+        if name in files:
+            raise UsageError(f"--file {name} stands twice", found=item)
+        files[name] = path
+    return files
 
 
 def _number(text: str | None) -> float | str | None:
@@ -223,7 +242,8 @@ def plan(
     """What a run would do, and why; writes nothing."""
     from cohortflow.pipeline.reasons import summary
     from flows.looking import unit_lines
-    from tasks.session import RunRequest, plan_only
+    from tasks.planning import plan_only
+    from tasks.request import RunRequest
 
     request = RunRequest(
         pipeline, cohort, tuple(set_), _points(at), _listed(subjects), retry_failed, tuple(refresh), not no_train
@@ -273,7 +293,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a pipeline over a cohort; what stands is not computed again."""
-    from tasks.session import RunRequest
+    from tasks.request import RunRequest
 
     request = RunRequest(
         pipeline, cohort, tuple(set_), _points(at), _listed(subjects), retry_failed, tuple(refresh),

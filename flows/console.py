@@ -55,6 +55,13 @@ def tell_ingest(report: Any) -> None:
             f"refused {subject} [{error['code']}]: {error['message']}",
             style="red", markup=False, soft_wrap=True,
         )  # fmt: skip
+    for name, error in report.refused_files.items():
+        err.print(
+            f"file {name} stays as it was taken in [{error['code']}]: {error['message']}",
+            style="red", markup=False, soft_wrap=True,
+        )  # fmt: skip
+    for name, change in report.files.items():
+        say(f"file {name}: {change}")
     say(
         f"{len(report.new)} new, {len(report.changed)} changed, {len(report.unchanged)} unchanged, "
         f"{len(report.refused)} refused"

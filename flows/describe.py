@@ -10,6 +10,7 @@ from typing import Any
 from cohortflow.cohort.source_map import home
 from cohortflow.errors import UnknownName, nearest
 from cohortflow.pipeline.load import load_pipeline, packaged_pipelines
+from cohortflow.pipeline.model import FileDeclaration
 from cohortflow.pipeline.stage import Stage
 from cohortflow.report.from_run import PACKAGES, package_version
 
@@ -62,6 +63,7 @@ def _describe_pipeline(name: str) -> dict[str, Any]:
     pipeline = load_pipeline(name)
     lines = [f"pipeline {pipeline.slug}: {pipeline.title}"]
     lines += [f"input {i.name}: {i.kind}" for i in pipeline.inputs.values()]
+    lines += [_file_line(file) for file in pipeline.files.values()]
     for axis in pipeline.axes.values():
         values = (
             ", ".join(str(v.label) for v in axis.values)
@@ -73,3 +75,12 @@ def _describe_pipeline(name: str) -> dict[str, Any]:
         over = f" over {', '.join(step.over)}" if step.over else ""
         lines.append(f"step {step.id} ({step.stage.name}){over} → {step.stage.writes}")
     return {"pipeline": pipeline.slug, "steps": [s.id for s in pipeline.steps], "lines": lines}
+
+
+def _file_line(file: FileDeclaration) -> str:
+    parts = [f"file {file.name}: {file.kind}, of no subject"]
+    if file.optional:
+        parts.append("optional")
+    if file.kind == "weights":
+        parts.append("what it was trained on is not known")
+    return f"{', '.join(parts)}; cohortflow ingest - COHORT --file {file.name}=PATH"

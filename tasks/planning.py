@@ -10,7 +10,7 @@ from typing import Any
 from cohortflow.cohort.cohort import Cohort, open_cohort
 from cohortflow.errors import EntryMissing, SelectionEmpty
 from cohortflow.pipeline.estimate import Projection, project
-from cohortflow.pipeline.ledger import Ledger, read_parts, rows_of
+from cohortflow.pipeline.ledger import EarlierRows, Ledger, read_parts, rows_of
 from cohortflow.pipeline.load import load_pipeline
 from cohortflow.pipeline.model import Pipeline
 from cohortflow.pipeline.parts import made_in_by_key, warnings_by_key
@@ -37,6 +37,7 @@ class Known:
         self.pipeline = pipeline
         parts = known_parts(cohort, pipeline.slug)
         self.rows = rows_of(parts)
+        self._earlier = EarlierRows(cohort.indexes(pipeline.slug))
         self.warnings = warnings_by_key(parts)
         self.made_in = made_in_by_key(parts)
         self.ledger = Ledger(cohort, parts, retry_failed=request.retry_failed)
@@ -46,7 +47,7 @@ class Known:
         options = dataclasses.replace(self.request.options(), held=dict(held or {}))
         ingested, selections = self.cohort.ingested, self.cohort.selections
         plan = make_plan(self.pipeline, ingested, self.ledger, selections, options)
-        explain(plan, self.rows)
+        explain(plan, self.rows, self._earlier.finished)
         return plan
 
 

@@ -156,6 +156,15 @@ CATALOGUE: dict[str, Stage] = {
             reads={"image": VOLUME, "template": Reads(("features",))},
         ),
         stage(
+            "rename", Nothing, "label_map", "subject",
+            reads={"label": LABELS, "names": Reads(("table",))},
+        ),
+        stage(
+            "annotate", Nothing, "volume", "subject",
+            reads={"image": VOLUME, "names": Reads(("table",), optional=True)},
+        ),
+        stage("list_names", Nothing, "table", "cohort", reads={"names": Reads(("table",))}),
+        stage(
             "vote", Nothing, "label_map", "subject",
             reads={"votes": Reads(("label_map",), many=True)},
         ),

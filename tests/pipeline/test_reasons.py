@@ -159,6 +159,34 @@ def test_not_finished_before() -> None:
     }
 
 
+def test_a_run_for_some_subjects_hides_no_changed_parameter() -> None:
+    world = standing()
+    changed = TEXT.replace("resample", "resample: {order: 3}")
+    world.rewrite(changed)
+    world.run(subjects=frozenset({"sub-01"}))
+    expected = {
+        ("resample", "sub-02"): "parameter order changed 1→3",
+        ("resample", "sub-03"): "parameter order changed 1→3",
+        ("smooth", "sub-02"): "input image changed",
+        ("smooth", "sub-03"): "input image changed",
+        ("test", None): "input image changed",
+    }
+    assert reasons(world) == expected
+    world.run(subjects=frozenset({"sub-02"}))
+    gone = {("resample", "sub-02"), ("smooth", "sub-02")}
+    assert reasons(world) == {who: why for who, why in expected.items() if who not in gone}, (
+        "also two runs later"
+    )
+
+
+def test_back_at_the_old_parameter_after_a_narrowed_run_nothing_is_to_run() -> None:
+    world = standing()
+    world.rewrite(TEXT.replace("resample", "resample: {order: 3}"))
+    world.run(subjects=frozenset({"sub-01"}))
+    world.rewrite(TEXT)
+    assert reasons(world) == {}
+
+
 def test_another_version_of_a_stage() -> None:
     world = standing()
     newer = {**CATALOGUE, "smooth": replace(CATALOGUE["smooth"], version=2)}

@@ -11,10 +11,10 @@ from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.documents import encode
 from cohortflow.cohort.entries import RECORD, EntryRecord, EntryRef
 from cohortflow.cohort.failures import record_failure
-from cohortflow.cohort.ingests import IngestedEntry, IngestedSubject
+from cohortflow.cohort.ingests import IngestedEntry, IngestedFile, IngestedSubject
 from cohortflow.errors import AlreadyExists
 from cohortflow.pipeline.document import apply_settings, load_document
-from cohortflow.pipeline.ledger import Ledger, rows_of
+from cohortflow.pipeline.ledger import Ledger, Place, PreviousRow, rows_of
 from cohortflow.pipeline.model import Pipeline
 from cohortflow.pipeline.parse import parse_pipeline
 from cohortflow.pipeline.parts import part_of
@@ -97,6 +97,7 @@ class World:
         self.cohort = cohort or memory_cohort()
         self.subjects = {subject.id: subject for subject in subjects}
         self.parts: list[dict[str, Any]] = []
+        self.earlier: list[list[dict[str, Any]]] = []
         self.pipeline = parse(text, catalogue, settings)
         self.runs = 0
         self.ingest()
@@ -116,6 +117,12 @@ class World:
         self.subjects.update({subject.id: subject for subject in subjects})
         self.cohort.ingests.append(self.subjects, {})
 
+    def take_in(self, name: str, kind: str, content: Any = 1) -> None:
+        """A file of no subject, or another under its name."""
+        files = dict(self.cohort.ingested.files)
+        files[name] = IngestedFile(name, kind, digest("file", content), digest(content), 1)
+        self.cohort.ingests.append(self.subjects, {}, files)
+
     def withdraw(self, subject: str) -> None:
         """Leave the subject out of the next ingest and strike it from the selections, as forget."""
         del self.subjects[subject]
@@ -132,8 +139,13 @@ class World:
         plan = make_plan(
             self.pipeline, self.cohort.ingested, ledger, self.cohort.selections, options
         )
-        explain(plan, rows_of(self.parts))
+        explain(plan, rows_of(self.parts), self._finished)
         return plan
+
+    def _finished(self, place: Place) -> PreviousRow | None:
+        """The newest row of a place that was done, of runs before the last."""
+        rows = [rows_of(parts).get(place) for parts in reversed(self.earlier)]
+        return next((row for row in rows if row is not None and row.state == "done"), None)
 
     def run(
         self,
@@ -161,6 +173,7 @@ class World:
                     self._settle(unit, fails(unit), ledger)
                     settled += 1
             plan = self._plan(ledger, chosen)
+        self.earlier.append(self.parts)
         self.parts = [part_of(t, list(t.units()), {}, {}) for t in plan.steps() if t.cells]
         return plan
 

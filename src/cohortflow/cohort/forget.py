@@ -7,6 +7,7 @@ an interrupted call is finished by calling it again.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _TEXT = (".log", ".txt", ".json", ".jsonl", ".html", ".csv", ".tsv", ".md")
 _TEXT_BYTES = 20 * 2**20
+_ID_DIGITS = 4
 
 
 @dataclass
@@ -120,6 +122,7 @@ def _forget(cohort: Cohort, subjects: list[str]) -> ForgetResult:
         storage.delete(path)
     _renew_gc_lists(storage, withdrawal)
     _rest(storage, found, withdrawal, result)
+    result.mentions += _tables_naming(cohort, withdrawal)
     for number in cohort.ingests.numbers():
         ingested = cohort.ingests.get(number)
         if withdrawal.subjects & (set(ingested.subjects) | set(ingested.assigned)):
@@ -285,6 +288,23 @@ def _rest(storage: Storage, found: Survey, withdrawal: Withdrawal, result: Forge
             storage.delete(path)
         else:
             result.mentions.append(path)
+
+
+def _tables_naming(cohort: Cohort, withdrawal: Withdrawal) -> Iterator[str]:
+    """Tables of no subject that name one all the same: to be mended at their source."""
+    import pyarrow.parquet as pq
+    from pyarrow.types import is_dictionary, is_integer, is_large_string, is_string
+
+    telling = (is_string, is_large_string, is_dictionary, is_integer)
+    for file in cohort.ingested.files.values():
+        if file.kind != "table" or not cohort.entries.exists(file.ref):
+            continue
+        table = pq.read_table(io.BytesIO(cohort.entries.open(file.ref).read_file("table.parquet")))
+        columns = [c for c in table.columns if any(tells(c.type) for tells in telling)]
+        values = {str(value) for column in columns for value in column.unique().to_pylist()}
+        # A short number is a label or a rank; it names nobody.
+        if withdrawal.mentions([v for v in values if not v.isdigit() or len(v) >= _ID_DIGITS]):
+            yield file.ref.path
 
 
 def _loose_texts(found: Survey) -> Iterator[str]:

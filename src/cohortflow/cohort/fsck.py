@@ -128,6 +128,7 @@ def _missing_entries(cohort: Cohort, found: Survey) -> Iterator[Problem]:
         for entry in subject.entries.values():
             path = f"subjects/{subject.id}/{entry.stage}@{entry.key[:16]}"
             promised[path] = f"ingest {ingested.number}"
+    promised |= {file.ref.path: f"ingest {ingested.number}" for file in ingested.files.values()}
     for path in sorted(set(promised) - there):
         yield Problem(path, "missing-entry", f"{promised[path]} names it; it will be made again")
 

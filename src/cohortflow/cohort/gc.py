@@ -113,8 +113,10 @@ def kept_keys(cohort: Cohort, keep: int = KEEP) -> set[str]:
                 continue
     for selection in cohort.selections.all():
         found |= selection.keys()
-    for subject in cohort.ingested.subjects.values():
+    ingested = cohort.ingested
+    for subject in ingested.subjects.values():
         found |= {entry.key for entry in subject.entries.values()}
+    found |= {file.key for file in ingested.files.values()}
     return {key[:KEY_DIGITS] for key in found}
 
 

@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cohortflow.cohort.documents import encode_gzip, numbers, read_document
+from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.storage import TEMPORARY, Storage
 from cohortflow.errors import AlreadyExists, EntryMissing, ParticipantDuplicate, UnsafeIdentifier
 
 FOLDER = "ingests"
+FILE_KINDS = ("table", "weights")
+"""What a file that belongs to no subject can be."""
 
 
 @dataclass
@@ -40,11 +43,26 @@ class IngestedSubject:
 
 
 @dataclass
+class IngestedFile:
+    """A file that belongs to no subject. ``digest``, ``bytes``: of the file; never its path."""
+
+    name: str
+    kind: str
+    key: str
+    digest: str
+    bytes: int
+
+    @property
+    def ref(self) -> EntryRef:
+        return EntryRef(None, self.name, self.key)
+
+
+@dataclass
 class Ingested:
     """One ingest: the subjects of the cohort as of then, by id, in order of id.
 
     ``assigned`` maps every id that ever entered to its number, also when it is gone from the
-    source; ``next_number`` survives forgetting.
+    source; ``next_number`` survives forgetting. ``files``: those of no subject, by name.
     """
 
     number: int
@@ -52,6 +70,7 @@ class Ingested:
     options: dict[str, Any]
     assigned: dict[str, int] = field(default_factory=dict)
     next_number: int = 1
+    files: dict[str, IngestedFile] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +78,7 @@ class Ingested:
             "options": self.options,
             "assigned": self.assigned,
             "next_number": self.next_number,
+            "files": [asdict(file) for file in self.files.values()],
         }
 
 
@@ -77,7 +97,13 @@ class IngestBook:
     def get(self, number: int) -> Ingested:
         document = read_document(self.storage, self.path(number))
         subjects = [_subject(row) for row in document.pop("subjects")]
-        return Ingested(number=number, subjects={s.id: s for s in subjects}, **document)
+        files = [IngestedFile(**row) for row in document.pop("files", ())]
+        return Ingested(
+            number=number,
+            subjects={s.id: s for s in subjects},
+            files={file.name: file for file in files},
+            **document,
+        )
 
     def newest(self) -> Ingested | None:
         """The newest ingest; None before the first."""
@@ -92,8 +118,11 @@ class IngestBook:
         self,
         subjects: Iterable[IngestedSubject] | Mapping[str, IngestedSubject],
         options: Mapping[str, Any],
+        files: Mapping[str, IngestedFile] | None = None,
     ) -> Ingested:
         """Write the next ingest: the whole list of subjects. Known ids keep their numbers.
+
+        ``files``: all that belong to no subject; None leaves those of the ingest before.
 
         Raises UnsafeIdentifier for ids that cannot be paths or differ in case only,
         ParticipantDuplicate for an id that comes twice.
@@ -103,6 +132,7 @@ class IngestBook:
             before = self.newest()
             assigned = dict(before.assigned) if before else {}
             next_number = before.next_number if before else 1
+            kept = before.files if before and files is None else files or {}
             check_identifiers(row.id for row in rows)
             # Folders of those who left may still be there.
             check_identifiers(dict.fromkeys([*assigned, *(row.id for row in rows)]))
@@ -118,6 +148,7 @@ class IngestBook:
                 options=dict(options),
                 assigned=assigned,
                 next_number=next_number,
+                files={name: kept[name] for name in sorted(kept)},
             )
             try:
                 self.create(ingested)

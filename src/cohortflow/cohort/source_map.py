@@ -17,7 +17,7 @@ from cohortflow.errors import EntryCorrupt
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file a subject was read from: path, bytes, modification time, and its original name."""
+    """A file that was read: path, bytes, modification time, and its original name."""
 
     path: str
     size: int
@@ -32,7 +32,7 @@ def home() -> Path:
 
 
 class SourceMap:
-    """Subject → source files, and the options of the last ingest, of one cohort."""
+    """Subject → source files, files of no subject, and the last ingest's options, of one cohort."""
 
     def __init__(self, cohort_id: str, folder: Path | None = None) -> None:
         self.path = (folder or home()) / "source-maps" / f"{cohort_id}.json"
@@ -48,6 +48,11 @@ class SourceMap:
         return [SourceFile(**file) for file in self._read()["subjects"].get(subject, [])]
 
     @property
+    def cohort_files(self) -> dict[str, SourceFile]:
+        """Files that belong to no subject, by the name they were taken in under."""
+        return {name: SourceFile(**file) for name, file in self._read().get("files", {}).items()}
+
+    @property
     def options(self) -> dict[str, Any]:
         """What the last ingest was called with (source, participants table, columns, …)."""
         return dict(self._read()["options"])
@@ -56,11 +61,14 @@ class SourceMap:
         self,
         subjects: Mapping[str, Sequence[SourceFile]],
         options: Mapping[str, Any] | None = None,
+        cohort_files: Mapping[str, SourceFile] | None = None,
     ) -> None:
-        """Replace the rows of these subjects, and the options where given."""
+        """Replace the rows of these subjects, the options where given, and these files."""
         document = self._read()
         for name, files in subjects.items():
             document["subjects"][name] = [asdict(file) for file in files]
+        for name, file in (cohort_files or {}).items():
+            document.setdefault("files", {})[name] = asdict(file)
         if options is not None:
             document["options"] = dict(options)
         self._write(document)

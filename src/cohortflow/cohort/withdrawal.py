@@ -104,6 +104,7 @@ class Withdrawal:
             options=self.strike(ingested.options),
             assigned={i: n for i, n in ingested.assigned.items() if i not in self.subjects},
             next_number=ingested.next_number,
+            files=ingested.files,
         )
 
     def _gone(self, key: str, state: str) -> bool:

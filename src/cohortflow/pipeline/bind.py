@@ -20,7 +20,7 @@ from cohortflow.pipeline.where import split_names, step_names
 
 @dataclass(frozen=True)
 class Producer:
-    """Something that can be read: a step, or an ingested input."""
+    """Something that can be read: a step, an ingested input, or a file of no subject."""
 
     name: str
     writes: str
@@ -43,8 +43,9 @@ class Binding:
 
 
 def producers_above(pipeline: Pipeline, step: Step) -> list[Producer]:
-    """Inputs first, then the steps above in their order."""
+    """Inputs and files first, then the steps above in their order."""
     found = [Producer(i.name, i.kind, (), True) for i in pipeline.inputs.values()]
+    found += [Producer(f.name, f.kind, (), False) for f in pipeline.files.values()]
     for other in pipeline.steps:
         if other.id == step.id:
             return found
@@ -122,7 +123,7 @@ def _named(
             hint="A step reads what stands above it: move one of them.",
         )
     raise UnknownName(
-        f"input {name!r} reads {source!r}, which is no step and no input",
+        f"input {name!r} reads {source!r}, which is no step, no input and no file",
         where=where,
         hint=nearest(source, [producer.name for producer in above]),
     )
@@ -132,7 +133,8 @@ def _nearest_above(
     pipeline: Pipeline, step: Step, name: str, need: Reads, above: list[Producer]
 ) -> Producer | None:
     fitting = [producer for producer in above if producer.writes in need.kinds]
-    steps = [producer for producer in fitting if producer.name not in pipeline.inputs]
+    taken_in = {*pipeline.inputs, *pipeline.files}
+    steps = [producer for producer in fitting if producer.name not in taken_in]
     if steps:
         return steps[-1]
     if len(fitting) > 1:

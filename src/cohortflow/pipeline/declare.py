@@ -1,4 +1,4 @@
-"""Inputs and splits of a pipeline file."""
+"""Inputs, files and splits of a pipeline file."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from cohortflow.cohort.ingests import FILE_KINDS
 from cohortflow.cohort.kinds import kind_named
-from cohortflow.errors import PipelineError
+from cohortflow.errors import KindMismatch, PipelineError
 from cohortflow.pipeline.checks import Settings, known_keys, settings
 from cohortflow.pipeline.document import Document, Path
-from cohortflow.pipeline.model import InputDeclaration, Split
+from cohortflow.pipeline.model import FileDeclaration, InputDeclaration, Split
 from cohortflow.pipeline.where import parse_where
 
 NAME = re.compile(r"[a-z][a-z0-9_]*$")
 """Of steps and axes."""
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*$")
-"""Of inputs and splits: BIDS suffixes such as T1w are names."""
+"""Of inputs, files and splits: BIDS suffixes such as T1w are names."""
 Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
 
 
 class _Input(Settings):
     kind: str
     match: str | None = None
+    optional: bool = False
+
+
+class _File(Settings):
+    kind: str
     optional: bool = False
 
 
@@ -56,6 +62,30 @@ def parse_inputs(data: Mapping[str, Any], document: Document) -> dict[str, Input
         kind_named(said.kind, document.where(path))
         inputs[name] = InputDeclaration(name, said.kind, said.match, said.optional)
     return inputs
+
+
+def parse_files(
+    data: Mapping[str, Any], inputs: Mapping[str, InputDeclaration], document: Document
+) -> dict[str, FileDeclaration]:
+    files = {}
+    for name, value in data.items():
+        path: Path = ("files", name)
+        where = document.where(path)
+        check_name(name, "a file", where)
+        if name in inputs:
+            raise PipelineError(f"the name {name!r} stands twice: an input has it", where=where)
+        given = {"kind": value} if isinstance(value, str) else value
+        said = settings(_File, given, path, document, f"file {name!r}, which names a kind,")
+        kind_named(said.kind, where)
+        if said.kind not in FILE_KINDS:
+            raise KindMismatch(
+                f"no file is taken in as {said.kind}",
+                where=where,
+                expected=" or ".join(FILE_KINDS),
+                hint="What every subject brings is declared under inputs.",
+            )
+        files[name] = FileDeclaration(name, said.kind, said.optional)
+    return files
 
 
 def parse_splits(data: Mapping[str, Any], document: Document) -> dict[str, Split]:

@@ -1,4 +1,4 @@
-"""Ingested entries as the first tables of a plan."""
+"""Ingested entries and files as the first tables of a plan."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import fnmatch
 from collections.abc import Mapping
 from typing import Any
 
-from cohortflow.cohort.ingests import IngestedEntry, IngestedSubject
-from cohortflow.errors import MissingInput
+from cohortflow.cohort.ingests import IngestedEntry, IngestedFile, IngestedSubject
+from cohortflow.errors import FileMissing, KindMismatch, MissingInput
 from cohortflow.pipeline.keys import digest
-from cohortflow.pipeline.model import InputDeclaration, Pipeline
+from cohortflow.pipeline.model import FileDeclaration, InputDeclaration, Pipeline
 from cohortflow.pipeline.unit import StepTable, Unit
 
 
@@ -26,6 +26,61 @@ def ingest_table(
         if unit is not None:
             cell[subject_id] = unit
     return table
+
+
+def file_table(
+    declaration: FileDeclaration, files: Mapping[str, IngestedFile], where: str
+) -> StepTable:
+    """The one unit of a file, without subject and axes; none where it is optional and absent.
+
+    Weights from elsewhere have seen nobody of this cohort as far as one can know.
+    """
+    name = declaration.name
+    table = StepTable(name, (), False, None, learned=declaration.kind == "weights")
+    file = files.get(name)
+    # Another file above is another recipe: what was trained below it is another question.
+    table.chains[()] = digest({"file": declaration.kind, "key": file.key if file else None})
+    table.cells[()] = {}
+    if file is not None:
+        _check_kind(declaration, file, where)
+        table.cells[()][None] = _file_unit(file)
+    elif not declaration.optional:
+        raise FileMissing(
+            f"the pipeline declares the file {name!r}, which this cohort has not taken in",
+            where=where,
+            expected=f"a file of kind {declaration.kind}",
+            found=", ".join(files) or "no file",
+            hint=f"cohortflow ingest - COHORT --file {name}=PATH",
+        )
+    return table
+
+
+def _check_kind(declaration: FileDeclaration, file: IngestedFile, where: str) -> None:
+    if file.kind != declaration.kind:
+        raise KindMismatch(
+            f"the file {file.name!r} is of another kind than the pipeline declares",
+            where=where,
+            expected=declaration.kind,
+            found=file.kind,
+            hint=f"Take in another file (cohortflow ingest - COHORT --file {file.name}=PATH), "
+            f"or declare {file.name}: {file.kind}.",
+        )
+
+
+def _file_unit(file: IngestedFile) -> Unit:
+    return Unit(
+        step=file.name,
+        stage=file.name,
+        kind=file.kind,
+        subject=None,
+        labels=(),
+        key=file.key,
+        recipe=None,
+        inputs={},
+        input_digests={},
+        columns="",
+        state="done",
+    )
 
 
 def fitting_entries(declaration: InputDeclaration, subject: IngestedSubject) -> list[IngestedEntry]:

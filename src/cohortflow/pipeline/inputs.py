@@ -40,6 +40,17 @@ class Inputs:
                 result &= present
         return [s for s in self.admission.subjects if s in result]
 
+    def lacks(self, at: AtPoint) -> bool:
+        """A single entry of no subject that the step needs is not there: an optional file, or below."""
+        for name, bindings in at.bound.items():
+            need = at.step.stage.reads[name]
+            table = self.tables[bindings[0].producer.name]
+            if need.many or need.optional or table.by_subject:
+                continue
+            if not any(table.cells[cell] for cell in self._cells(bindings[0], at)):
+                return True
+        return False
+
     def of(self, at: AtPoint, subject: str | None) -> dict[str, Unit | ManyInput]:
         """Input name → what is read; an optional input that is absent is left out."""
         found: dict[str, Unit | ManyInput] = {}

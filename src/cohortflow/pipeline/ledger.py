@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.failures import failures
-from cohortflow.cohort.indexes import Index
+from cohortflow.cohort.indexes import Index, IndexBook
+from cohortflow.errors import EntryMissing
 from cohortflow.pipeline.unit import Labels, State
 
+LOOK_BACK = 10
+"""Indexes that are looked through for the last result of a unit that the newest left undone."""
 QUARANTINE_AFTER = 3
 """Failures in as many runs, one after the other, quarantine a unit until ``--retry-failed``."""
 
@@ -38,15 +41,19 @@ class PreviousRow:
     n: int
 
 
+Place = tuple[str, str | None, Labels]
+"""Step, subject and labels of a unit: where a row stands, whatever its key."""
+
+
 def read_parts(index: Index | None) -> list[Mapping[str, Any]]:
     return list(index.parts()) if index is not None else []
 
 
 def rows_of(
     parts: Iterable[Mapping[str, Any]],
-) -> dict[tuple[str, str | None, Labels], PreviousRow]:
+) -> dict[Place, PreviousRow]:
     """(step, subject, labels) → row, later parts over earlier ones."""
-    rows: dict[tuple[str, str | None, Labels], PreviousRow] = {}
+    rows: dict[Place, PreviousRow] = {}
     for part in parts:
         for i, key in enumerate(part["key"]):
             recipe = part["recipes"][part["recipe"][i]]
@@ -60,6 +67,35 @@ def rows_of(
                 n=part["n"][i],
             )
     return rows
+
+
+class EarlierRows:
+    """Rows of older indexes, newest first; each is read when first needed, and once.
+
+    Reasons are told from them, never states: only the newest index is trusted.
+    """
+
+    def __init__(self, book: IndexBook) -> None:
+        newest = book.newest(complete_only=True)
+        last = newest.number if newest is not None else 0
+        self._book = book
+        self._unread = [number for number in book.numbers() if number < last][-LOOK_BACK:]
+        self._read: list[dict[Place, PreviousRow]] = []
+
+    def finished(self, place: Place) -> PreviousRow | None:
+        """The newest of them that was done."""
+        found = (rows[place] for rows in self._newest_first() if place in rows)
+        return next((row for row in found if row.state == "done"), None)
+
+    def _newest_first(self) -> Iterator[dict[Place, PreviousRow]]:
+        yield from self._read
+        while self._unread:
+            try:
+                parts = read_parts(self._book.get(self._unread.pop()))
+            except EntryMissing:
+                continue  # being removed
+            self._read.append(rows_of(parts))
+            yield self._read[-1]
 
 
 class Ledger:

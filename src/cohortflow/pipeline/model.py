@@ -25,6 +25,15 @@ class InputDeclaration:
 
 
 @dataclass(frozen=True)
+class FileDeclaration:
+    """What belongs to no subject and was taken in as a file; ``optional``: absent where it was not."""
+
+    name: str
+    kind: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
 class Split:
     """How subjects are parted, from participants columns alone."""
 
@@ -61,7 +70,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Read:
-    """One source of an input: a step or a declared input, pinned along some of its axes."""
+    """One source of an input: a step, a declared input or file, pinned along some of its axes."""
 
     source: str
     at: Mapping[str, Label] = field(default_factory=dict)
@@ -86,6 +95,7 @@ class Pipeline:
     slug: str
     title: str
     inputs: Mapping[str, InputDeclaration]
+    files: Mapping[str, FileDeclaration]
     splits: Mapping[str, Split]
     axes: Mapping[str, Axis]
     steps: tuple[Step, ...]

@@ -10,9 +10,15 @@ import pydantic
 from cohortflow.errors import PipelineError, UnknownName, nearest
 from cohortflow.pipeline.axes import check_sets, parse_axes
 from cohortflow.pipeline.checks import Settings, mapping, one_of, settings
-from cohortflow.pipeline.declare import NAME, check_name, parse_inputs, parse_splits
+from cohortflow.pipeline.declare import (
+    NAME,
+    check_name,
+    parse_files,
+    parse_inputs,
+    parse_splits,
+)
 from cohortflow.pipeline.document import Document, Path, step_settings
-from cohortflow.pipeline.model import Axis, InputDeclaration, Pipeline, Read, Step
+from cohortflow.pipeline.model import Axis, Pipeline, Read, Step
 from cohortflow.pipeline.stage import Stage
 from cohortflow.pipeline.where import parse_where
 
@@ -22,6 +28,7 @@ _STEP_KEYS = ("id", "reads", "over", "where")
 class _Top(Settings):
     title: str | None = None
     inputs: Any = None
+    files: Any = None
     splits: Any = None
     axes: Any = None
     steps: Any = None
@@ -41,14 +48,16 @@ def parse_pipeline(document: Document, slug: str, catalogue: Mapping[str, Stage]
     data = document.data
     top = settings(_Top, data, (), document, "a pipeline")
     inputs = parse_inputs(mapping(data, "inputs", document), document)
+    files = parse_files(mapping(data, "files", document), inputs, document)
     splits = parse_splits(mapping(data, "splits", document), document)
     axes = parse_axes(mapping(data, "axes", document), splits, inputs, document)
-    steps = _parse_steps(top.steps, catalogue, axes, inputs, document)
+    steps = _parse_steps(top.steps, catalogue, axes, {*inputs, *files}, document)
     check_sets(axes, steps, document)
     return Pipeline(
         slug=slug,
         title=top.title or slug,
         inputs=inputs,
+        files=files,
         splits=splits,
         axes=axes,
         steps=steps,
@@ -63,7 +72,7 @@ def _parse_steps(
     items: Any,
     catalogue: Mapping[str, Stage],
     axes: Mapping[str, Axis],
-    inputs: Mapping[str, InputDeclaration],
+    taken: set[str],
     document: Document,
 ) -> tuple[Step, ...]:
     if not isinstance(items, list) or not items:
@@ -80,7 +89,7 @@ def _parse_steps(
         one_of(stage_name, catalogue, "stage", where)
         step_id = str(said.get("id", stage_name))
         check_name(step_id, "a step", document.where((*path, "id")), NAME)
-        if step_id in {step.id for step in steps} or step_id in inputs:
+        if step_id in {step.id for step in steps} | taken:
             raise PipelineError(
                 f"the name {step_id!r} stands twice",
                 where=where,

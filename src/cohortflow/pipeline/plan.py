@@ -17,7 +17,7 @@ from cohortflow.pipeline.admission import Admission, patient_mark
 from cohortflow.pipeline.at_point import AtPoint
 from cohortflow.pipeline.bind import bind
 from cohortflow.pipeline.effective import effective
-from cohortflow.pipeline.ingested import ingest_table, merged_facts
+from cohortflow.pipeline.ingested import file_table, ingest_table, merged_facts
 from cohortflow.pipeline.inputs import Inputs
 from cohortflow.pipeline.keys import canonical, digest_lines, unit_key
 from cohortflow.pipeline.ledger import Ledger
@@ -102,6 +102,9 @@ class _Planner:
             name: ingest_table(declaration, self.subjects)
             for name, declaration in pipeline.inputs.items()
         }
+        for name, file in pipeline.files.items():
+            line = pipeline.document.where(("files", name))
+            self.tables[name] = file_table(file, ingested.files, line)
         facts = merged_facts(pipeline, self.subjects)
         self.admission = Admission(self.subjects, pipeline.splits, pipeline.axes, self.tables)
         self.points = Points(pipeline, facts, self.admission, options.at)
@@ -137,6 +140,8 @@ class _Planner:
         recipe = self.recipes.of(at, candidates)
         table.chains[at.labels] = recipe.chain
         owners = candidates if table.by_subject else [None]
+        if self.inputs.lacks(at):
+            owners = []
         table.cells[at.labels] = {owner: self._unit(at, recipe, owner) for owner in owners}
 
     def _at(self, step: Step, values: Values) -> AtPoint:

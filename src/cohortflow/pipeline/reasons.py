@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from cohortflow.pipeline.ledger import PreviousRow
+from cohortflow.pipeline.ledger import Place, PreviousRow
 from cohortflow.pipeline.plan import Plan
-from cohortflow.pipeline.unit import Labels, ManyInput, Unit
+from cohortflow.pipeline.unit import ManyInput, Unit
 
-Rows = Mapping[tuple[str, str | None, Labels], PreviousRow]
+Rows = Mapping[Place, PreviousRow]
+Finished = Callable[[Place], PreviousRow | None]
 
 
-def explain(plan: Plan, rows: Rows) -> None:
-    """Give every pending unit its reason (in place)."""
+def explain(plan: Plan, rows: Rows, finished: Finished = lambda place: None) -> None:
+    """Give every pending unit its reason (in place).
+
+    ``finished``: the last row of a place that was done, asked for where the newest row is this
+    plan's own unit and was left undone, as after a run for some subjects only.
+    """
     differences = _Differences()
     for step in plan.pipeline.steps:
         for unit in plan.tables[step.id].units():
             if unit.state == "pending" and not unit.reason:
-                previous = rows.get((unit.step, unit.subject, unit.labels))
+                place = (unit.step, unit.subject, unit.labels)
+                previous = rows.get(place)
+                if previous and previous.key == unit.key and previous.state != "done":
+                    previous = finished(place) or previous
                 unit.reason = _reason(unit, previous, step.stage.version, differences)
 
 
@@ -51,6 +59,8 @@ def _changed_inputs(unit: Unit, previous: PreviousRow) -> list[str]:
             parts.append("selection renewed")
         elif name not in previous.inputs:
             parts.append(f"input {name} added")
+        elif isinstance(source := unit.inputs.get(name), Unit) and source.is_file:
+            parts.append(f"file {source.step} changed")
         else:
             parts.append(f"input {name} changed{_count(unit, name, previous)}")
     gone = [name for name in previous.inputs if name not in unit.input_digests]

@@ -81,6 +81,11 @@ class Unit:
     transient: bool = False
 
     @property
+    def is_file(self) -> bool:
+        """Taken in, and of no subject."""
+        return self.recipe is None and self.subject is None
+
+    @property
     def ref(self) -> EntryRef:
         return EntryRef(self.subject, self.stage, self.key)
 

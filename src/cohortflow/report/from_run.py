@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cohortflow.cohort.entry import Entry
 from cohortflow.cohort.run_view import RunView, UnitRow
+from cohortflow.errors import EntryMissing
 from cohortflow.pipeline.model import Pipeline
 from cohortflow.report.source import ReportUnit
 
@@ -44,7 +45,20 @@ class RunSource:
             "report": list(pipeline.report),
             "steps": [self._step(step) for step in pipeline.steps],
             "axes": self._axes(),
+            "files": self._files(),
         }
+
+    def _files(self) -> list[dict[str, Any]]:
+        """Files that the run was planned with; without a digest where its ingest is gone."""
+        declared = self._pipeline.files.values()
+        try:
+            known = self.run.cohort.ingests.get(self.run.index.claim["ingest"]).files
+        except EntryMissing:
+            return [{"name": f.name, "kind": f.kind, "digest": "", "bytes": 0} for f in declared]
+        taken_in = [known[f.name] for f in declared if f.name in known]
+        return [
+            {"name": f.name, "kind": f.kind, "digest": f.digest, "bytes": f.bytes} for f in taken_in
+        ]
 
     def _step(self, step: Any) -> dict[str, Any]:
         rows = self.run.select(step=step.id)

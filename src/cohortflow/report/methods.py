@@ -31,8 +31,8 @@ DECISIONS: Mapping[str, Mapping[str, str]] = {
 
 
 def methods(source: ReportSource) -> Section:
-    """One paragraph per step that ran, then its parameters, then the sources."""
-    blocks: list[Block] = []
+    """What was taken in from elsewhere, a paragraph per step that ran, then its parameters."""
+    blocks: list[Block] = [Text(_file_sentence(file)) for file in source.pipeline.get("files", ())]
     rows: list[dict[str, Any]] = []
     for step in source.pipeline["steps"]:
         counts = states(source.units(step=step["id"]))
@@ -67,6 +67,19 @@ def _sentence(step: Mapping[str, Any], done: int) -> str:
     count = "1 result" if done == 1 else f"{done:,} results"
     parts.append(count + (f", over {over}." if over else "."))
     return " ".join(parts)
+
+
+def _file_sentence(file: Mapping[str, Any]) -> str:
+    sentence = f"{file['name']} ({file['kind']}) belongs to no subject and was taken in as a file"
+    if not file["digest"]:
+        return f"{sentence}; which one, is not known any more."
+    sentence += f" of {file['bytes']:,} bytes, SHA-256 {file['digest']}."
+    if file["kind"] == "weights":
+        sentence += (
+            " What these weights were trained on is not known: recordings of this cohort may have "
+            "been among it."
+        )
+    return sentence
 
 
 def _parameter_rows(step: Mapping[str, Any]) -> list[dict[str, Any]]:

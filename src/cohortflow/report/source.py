@@ -38,9 +38,9 @@ class ReportSource(Protocol):
     """One run, seen by the report.
 
     ``pipeline``: slug, title, system, text of the YAML, ``report`` (section names), ``axes`` (name →
-    labels) and ``steps``: each id, stage, version, about, source, parameters, over, and where known
-    ``declared`` (parameters as the file has them) and ``reads``. ``participants``: one row per
-    subject, the id as index. ``refused``: subjects turned away at ingest, ``{"subject", "error"}``.
+    labels), ``files`` (of no subject: name, kind, digest, bytes) and ``steps``: each id, stage,
+    version, about, source, parameters, over, and where known ``declared`` (parameters as the file
+    has them) and ``reads``. ``participants``: one row per subject, the id as index. ``refused``: subjects turned away at ingest, ``{"subject", "error"}``.
     ``ingested``: what ingest found out about every entry, ``{"subject", "entry", "facts",
     "warnings"}``. ``timings``: of each step in this run, ``{"step", "units", "failed", "wall_s"}``.
     ``environment``: versions, python, platform, seed, cohort, index, created (ISO), command.

@@ -23,6 +23,7 @@ from cohortflow.errors import (
 )
 from cohortflow.recorder import MemoryRecorder, Recorder
 from cohortflow.sources.atlases import Atlas, atlas_named
+from cohortflow.sources.cohort_files import known_paths, read_cohort_files
 from cohortflow.sources.discover import Recording, Tables, clashing, discover, read_tables
 from cohortflow.sources.files import file_digest
 from cohortflow.sources.ingest_report import IngestReport, Outcome, make_report, notes
@@ -54,12 +55,15 @@ def ingest(
 
     A recording whose size and time, or else digest, are known is not read again. A subject that
     cannot be used is refused with its named error and every other goes through; one refused
-    earlier is tried again. Columns of known subjects follow the participants table.
+    earlier is tried again. Columns of known subjects follow the participants table. Files that
+    belong to no subject are looked at again wherever they were named.
 
     Raises :class:`NoSuchSource`, :class:`SelectionEmpty` (no recording in it, or none of ``only``)
-    and errors of the options and tables, all before anything is written.
+    and errors of the options, their tables and files, all before anything is written.
     """
     source, options = Path(source), (options or IngestOptions()).absolute()
+    given, earlier = options.files, known_paths(cohort)
+    options = options.model_copy(update={"files": {**earlier, **given}})
     recorder = recorder or MemoryRecorder()
     atlas = atlas_named(options.atlas, options.networks)
     tables = read_tables(source, options) if source.exists() else None
@@ -68,6 +72,7 @@ def ingest(
     recordings = _wanted([r for r in found if r.subject not in withdrawn], only, source)
     if any(recording.format != "roi_series" for recording in recordings):
         require_coordinates(atlas)
+    files = read_cohort_files(cohort, given, earlier)
     newest = cohort.ingested
     before = newest.subjects
     work = _Work(cohort, options, atlas, dict(before), cohort.source_map.subjects)
@@ -77,17 +82,21 @@ def ingest(
     if atlas is None:
         refuse_minorities(work.subjects)
     _follow_table(work.subjects, work.files, tables)
+    files.commit()
     number = newest.number
-    if number == 0 or work.subjects != before:
-        number = cohort.ingests.append(work.subjects, _without_paths(options, atlas)).number
+    if number == 0 or work.subjects != before or files.after != newest.files:
+        told_options = _without_paths(options, atlas)
+        number = cohort.ingests.append(work.subjects, told_options, files.after).number
+    remembered_options = options.model_dump(mode="json", exclude={"files"})
     cohort.source_map.update(
-        work.files, {"source": str(source.resolve()), **options.model_dump(mode="json")}
+        work.files, {"source": str(source.resolve()), **remembered_options}, files.sources
     )
     outcome = Outcome(before, work.subjects, frozenset(work.files))
     told = notes(recordings, tables)
     if withdrawn:
         told = (*told, f"{len(withdrawn)} withdrawn subjects stay out; --readmit lets one in again")
     report = make_report(number, outcome, told)
+    report = replace(report, files=files.changes, refused_files=files.refused)
     for subject, warnings in report.warnings.items():
         for warning in warnings:
             recorder.warning(warning["code"], f"{subject}: {warning['message']}")

@@ -17,6 +17,8 @@ class IngestReport:
 
     ``changed``: its arrays are others than before. ``columns_changed``: its participants columns.
     ``absent``: of the cohort, not in this source. ``refused``: subject → code, message, hint.
+    ``files``: those of no subject → new, changed or unchanged. ``refused_files``: name → error of
+    one that cannot be read now, and stays as it was taken in.
     """
 
     number: int
@@ -28,6 +30,8 @@ class IngestReport:
     refused: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     warnings: Mapping[str, list[dict[str, str]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    refused_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
+
+FileName = Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
 
 class IngestOptions(pydantic.BaseModel):
@@ -16,7 +18,8 @@ class IngestOptions(pydantic.BaseModel):
     ``name``, ``folder``, ``bids`` or ``regex:PATTERN``. ``atlas``: ``none``, ``dosenbach160``,
     ``cc200=PATH`` or a table. ``networks``: a table of networks for an atlas without.
     ``repetition_times``: seconds, or a table by a participants column. ``transpose``: files are
-    (region, time). ``patient_column``: whose recording it is.
+    (region, time). ``patient_column``: whose recording it is. ``files``: files that belong to no
+    subject, by the name that pipelines declare; those named earlier need not be named again.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -29,11 +32,13 @@ class IngestOptions(pydantic.BaseModel):
     repetition_times: float | str | None = None
     transpose: bool = False
     patient_column: str | None = None
+    files: Mapping[FileName, Path] = pydantic.Field(default_factory=dict)
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that the options name: tables, never recordings."""
+        """The files that the options name: never recordings."""
         named = [self.participants, self.networks, self._atlas_path, self._times_path]
+        named += self.files.values()
         return tuple(path.resolve() for path in named if path is not None)
 
     @property
@@ -56,6 +61,8 @@ class IngestOptions(pydantic.BaseModel):
         if self._atlas_path is not None:
             name, equals, _ = self.atlas.rpartition("=")
             changes["atlas"] = f"{name}{equals}{self._atlas_path.resolve()}"
+        if self.files:
+            changes["files"] = {name: path.resolve() for name, path in self.files.items()}
         if self._times_path is not None:
             changes["repetition_times"] = str(self._times_path.resolve())
         return self.model_copy(update=changes)

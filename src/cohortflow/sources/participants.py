@@ -19,7 +19,7 @@ from cohortflow.errors import (
     UnknownName,
     nearest,
 )
-from cohortflow.sources.tables import Table, read_table
+from cohortflow.sources.tables import Table, read_table, typed_column
 
 Scalar = str | int | float | bool | None
 
@@ -119,19 +119,7 @@ class Participants:
         codes = _ABIDE_CODES.get(source, {}) if self.abide and self.chosen == _ABIDE else {}
         if codes:
             return [None if field is None else codes.get(field, field) for field in kept]
-        return _typed(kept)
-
-
-def _typed(fields: list[str | None]) -> list[Scalar]:
-    present = [field for field in fields if field is not None]
-    if present and all(re.fullmatch(r"[+-]?(0|[1-9]\d{0,15})", field) for field in present):
-        return [None if field is None else int(field) for field in fields]
-    if present and all(
-        re.fullmatch(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", field)
-        for field in present
-    ):
-        return [None if field is None else float(field) for field in fields]
-    return list(fields)
+        return list(typed_column(kept))
 
 
 def read_participants(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from cohortflow.errors import EmptyInput, UnknownName, UnreadableFile, nearest
 from cohortflow.sources.files import read_text
 
 MAX_TABLE_BYTES = 256 * 2**20
+_WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,15})")
+_NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,32 @@ class Table:
 def read_table(path: Path | str) -> Table:
     """Read a table with a header line; lines that begin with ``#`` above it are skipped."""
     path = Path(path)
-    text = read_text(path, path.name, MAX_TABLE_BYTES)
+    return parse_table(read_text(path, path.name, MAX_TABLE_BYTES), path.name)
+
+
+def parse_table(text: str, name: str, *, tabs: bool | None = None) -> Table:
+    """The table in a text; ``name`` is what errors call it. ``tabs``: by default as it ends."""
     lines = text.splitlines()
     start = next((i for i, x in enumerate(lines) if x.strip() and not x.startswith("#")), None)
     if start is None:
-        raise EmptyInput("the table has no header", where=path.name)
-    delimiter = _delimiter(path.name, lines[start])
-    columns, rows, numbers = _parse("\n".join(lines[start:]) + "\n", delimiter, start, path.name)
-    return Table(path.name, columns, tuple(rows), tuple(numbers))
+        raise EmptyInput("the table has no header", where=name)
+    if tabs is None:
+        tabs = name.lower().removesuffix(".gz").endswith(".tsv")
+    delimiter = "\t" if tabs else max(",;\t", key=lines[start].count)
+    columns, rows, numbers = _parse("\n".join(lines[start:]) + "\n", delimiter, start, name)
+    return Table(name, columns, tuple(rows), tuple(numbers))
+
+
+def typed_column(
+    fields: Sequence[str | None],
+) -> list[int | None] | list[float | None] | list[str | None]:
+    """Whole numbers where all fields are such, else numbers, else the text; None stays."""
+    present = [field for field in fields if field is not None]
+    if present and all(_WHOLE.fullmatch(field) for field in present):
+        return [None if field is None else int(field) for field in fields]
+    if present and all(_NUMBER.fullmatch(field) for field in present):
+        return [None if field is None else float(field) for field in fields]
+    return list(fields)
 
 
 def _parse(
@@ -67,12 +88,6 @@ def _parse(
         where = f"{name} line {start + reader.line_num}"
         raise UnreadableFile("the table cannot be read", where=where, found=str(error)) from error
     return columns, rows, numbers
-
-
-def _delimiter(name: str, header: str) -> str:
-    if name.lower().removesuffix(".gz").endswith(".tsv"):
-        return "\t"
-    return max(",;\t", key=header.count)
 
 
 def _header(fields: Sequence[str], name: str) -> tuple[str, ...]:
