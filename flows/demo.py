@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cohortflow.phantoms.ar1 import write_ar1_cohort
 from flows.ingest import IngestRequest, ingest_source
-from tasks.session import RunRequest, RunResult
+from tasks.request import RunRequest, RunResult
 
 NETWORKS = {"DMN": 34, "FP": 21, "OP": 22, "SM": 33, "CO": 32, "CB": 18}
 """Regions by network, as in the Dosenbach atlas."""
@@ -20,6 +20,7 @@ FULL_SETTINGS = (
     "axes.seed=[0, 1, 2, 3, 4]",
     "classify.epochs=100",
     "classify_correlation.epochs=100",
+    "peak.epochs=100",
 )
 
 

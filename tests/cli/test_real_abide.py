@@ -14,7 +14,7 @@ LEFT_OUT = ["SDSU_0050184", "SDSU_0050195"]
 QUICK = (
     "--set", "axes.network=[FP]", "--set", "axes.degree=[0]", "--set", "diagrams.max_degree=0",
     "--set", "axes.seed=[0]", "--set", "classify.model=random_forest",
-    "--set", "classify_correlation.model=random_forest",
+    "--set", "classify_correlation.model=random_forest", "--set", "peak.epochs=2",
 )  # fmt: skip
 ALLOW = ("--set", "standardise.mixed_tr=allow")
 

@@ -92,3 +92,10 @@ def test_rewriting_changed_numbers_under_the_old_version_is_refused(tmp_path: Pa
 def test_nothing_kept_fails(tmp_path: Path):
     with pytest.raises(AssertionError, match="missing"):
         assert_golden(stage(), output(np.ones(2)), folder=tmp_path)
+
+
+def test_the_switch_that_rewrites_reaches_the_tests():
+    """The suite clears our variables before it starts; this one must stay."""
+    from tests.conftest import KEPT
+
+    assert REWRITE in KEPT

@@ -9,20 +9,23 @@ import pydantic
 import pytest
 from safetensors.numpy import load
 
-from cohortflow.cohort.entry import Many, Output
+from cohortflow.cohort.entry import Item, Many, Output
 from cohortflow.errors import (
     BadParameter,
+    EmptyInput,
     GroupTooSmall,
+    InputError,
     MissingValues,
     ParticipantMissing,
     RegionCountMismatch,
     UnknownName,
 )
 from cohortflow.pipeline.stage import Context
+from cohortflow.stages import score
 from cohortflow.stages.classify import STAGE
 from cohortflow.training.weights import load_weights
 from tests.golden.check import assert_golden
-from tests.stages.examples import run
+from tests.stages.examples import as_entry, run
 from tests.stages.matrix_examples import Matrices
 from tests.training.test_fit import Interrupting, Interruption
 
@@ -206,3 +209,130 @@ def test_need_grows_with_epochs_subjects_and_regions():
     assert need(20, regions=60).memory_bytes > base.memory_bytes
     assert need(20, model="densenet121").seconds > base.seconds
     assert need(0).memory_bytes > 2**28
+
+
+# --- monitoring -----------------------------------------------------------------------------------
+
+MONITORED = PARAMETERS | {"monitor": True, "epochs": 4}
+
+
+@pytest.fixture(scope="module")
+def held_out() -> Matrices:
+    return Matrices(6, first=20)
+
+
+def both(first: Matrices, second: Matrices, **options: Any) -> Context:
+    return Context(columns={**first.columns, **second.columns}, seed=7, **options)
+
+
+def monitor(
+    matrices: Matrices, others: Matrices, change: dict[str, Any] | None = None, **context: Any
+) -> Output:
+    return run(
+        STAGE,
+        MONITORED | (change or {}),
+        both(matrices, others, **context),
+        matrices=matrices.many,
+        monitor=others.many,
+    )
+
+
+def test_golden_monitored(matrices: Matrices, held_out: Matrices):
+    """The curve from the third epoch on: before, a probability near one half may fall either way."""
+    output = monitor(matrices, held_out)
+    card, facts = card_of(output), dict(output.facts)
+    card["training"]["monitor"]["correct"] = card["training"]["monitor"]["correct"][2:]
+    facts["monitor"] = facts["monitor"] | {"correct": facts["monitor"]["correct"][2:]}
+    kept = Output(files={"card.json": json.dumps(card).encode()}, facts=facts)
+    assert_golden(STAGE, kept, case="monitor")
+
+
+def test_monitoring_changes_no_byte_of_the_weights(matrices: Matrices, held_out: Matrices):
+    plain = run(STAGE, PARAMETERS | {"epochs": 4}, both(matrices, held_out), matrices=matrices.many)
+    watched = monitor(matrices, held_out)
+    assert watched.files["weights.safetensors"] == plain.files["weights.safetensors"]
+    card, without = card_of(watched), card_of(plain)
+    curve = card["training"].pop("monitor")
+    assert card == without
+    assert curve == {"n": 6, "correct": watched.facts["monitor"]["correct"]}
+    assert len(curve["correct"]) == 4
+    assert "sub-2" not in watched.files["card.json"].decode()
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4])
+def test_each_point_of_the_curve_is_the_score_of_that_epoch(
+    matrices: Matrices, held_out: Matrices, epochs: int
+):
+    curve = monitor(matrices, held_out).facts["monitor"]["correct"]
+    stopped = run(
+        STAGE, PARAMETERS | {"epochs": epochs}, both(matrices, held_out), matrices=matrices.many
+    )
+    scored = run(
+        score.STAGE,
+        {"network": "A", "degree": 2},
+        both(matrices, held_out),
+        matrices=held_out.many,
+        weights=as_entry(STAGE, stopped),
+    )
+    assert curve[epochs - 1] == scored.facts["correct"]
+
+
+def test_a_restart_keeps_the_curve_whole(matrices: Matrices, held_out: Matrices, tmp_path: Path):
+    longer = {"epochs": 13}
+    undisturbed = monitor(matrices, held_out, longer)
+    with pytest.raises(Interruption):
+        monitor(matrices, held_out, longer, work=tmp_path, recorder=Interrupting(12))
+    again = monitor(matrices, held_out, longer, work=tmp_path)
+    assert again.files == undisturbed.files
+    assert again.facts == undisturbed.facts
+
+
+def test_a_missing_subject_is_wrong_at_every_epoch_and_a_left_out_one_not_counted(
+    matrices: Matrices,
+):
+    others = Matrices(6, first=20, sub_23=[0])
+    whole = monitor(matrices, Matrices(6, first=20)).facts["monitor"]
+    found = run(
+        STAGE,
+        MONITORED,
+        both(matrices, others),
+        matrices=matrices.many,
+        monitor=Many(others.many.items, missing=[{"subject": "sub-99"}]),
+    )
+    facts = found.facts["monitor"]
+    assert (facts["left_out"], facts["missing"]) == (["sub-23"], ["sub-99"])
+    assert facts["subjects"] == ["sub-20", "sub-21", "sub-22", "sub-24", "sub-25"]
+    assert (facts["n"], whole["n"]) == (6, 6)
+    lost = np.array(whole["correct"]) - np.array(facts["correct"])
+    assert set(lost) <= {0, 1}
+    assert "sub-23" in found.warnings[0]["message"]
+
+
+def test_a_subject_is_not_trained_on_and_monitored(matrices: Matrices, held_out: Matrices):
+    again = Many([*held_out.many.items, Item({"subject": "sub-03"}, matrices.entries["sub-03"])])
+    with pytest.raises(BadParameter, match=r"trained on and monitored.*sub-03"):
+        run(STAGE, MONITORED, both(matrices, held_out), matrices=matrices.many, monitor=again)
+
+
+@pytest.mark.parametrize("nobody", [None, Many([])])
+def test_nobody_to_monitor_is_an_error(matrices: Matrices, nobody: Many | None):
+    with pytest.raises(EmptyInput, match="nobody to monitor"):
+        run(STAGE, MONITORED, matrices.context(), matrices=matrices.many, monitor=nobody)
+
+
+def test_monitored_subjects_have_the_same_classes_and_regions(matrices: Matrices):
+    others = Matrices(6, first=20)
+    others.columns["sub-22"]["group"] = "LMCI"
+    with pytest.raises(InputError, match=r"sub-22.*HC, MCI.*LMCI"):
+        monitor(matrices, others)
+    others = Matrices(6, first=20)
+    for entry in others.entries.values():
+        entry.dataset["region"][2] = "zz"
+    with pytest.raises(RegionCountMismatch, match="zz"):
+        monitor(matrices, others)
+
+
+def test_a_forest_has_no_epochs_to_monitor():
+    with pytest.raises(pydantic.ValidationError, match="random_forest has no epochs to monitor"):
+        STAGE.parameters(**MONITORED | {"model": "random_forest"})
+    assert STAGE.parameters(**PARAMETERS | {"model": "random_forest"}).monitor is False

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from cohortflow.errors import GroupTooSmall, UndefinedResult
+from cohortflow.errors import GroupTooSmall, PipelineError, UndefinedResult
 from cohortflow.pipeline.stage import Context
 from cohortflow.stages.rank_sum_map import STAGE
 from tests.golden.check import assert_golden
@@ -91,12 +91,12 @@ def test_other_than_two_groups_is_undefined(cohort: Cohort, groups: list[str | N
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"network": "C", "degree": 0}, "'C' has no pair"),
-        ({"network": "A", "degree": 2}, "degree 2 was not computed"),
+        ({"network": "C", "degree": 0}, "'C' has 0 regions"),
+        ({"network": "A", "degree": 2}, "no such homology degree"),
     ],
 )
 def test_what_was_not_computed(cohort: Cohort, parameters: dict[str, object], message: str):
-    with pytest.raises(UndefinedResult, match=message):
+    with pytest.raises(PipelineError, match=message):
         run(STAGE, parameters, cohort.context, matrices=many(cohort.distances))
 
 

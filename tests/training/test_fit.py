@@ -16,7 +16,7 @@ from cohortflow.recorder import MemoryRecorder
 from cohortflow.systems import build_network
 from cohortflow.training import checkpoint
 from cohortflow.training.determinism import deterministic
-from cohortflow.training.fit import Training, TrainingSettings, fit
+from cohortflow.training.fit import Training, TrainingSettings, Watch, fit
 from cohortflow.training.weights import network_arrays
 from tests.training.examples import matrices
 
@@ -50,10 +50,11 @@ def train(
     work: Path | None = None,
     recorder: MemoryRecorder | None = None,
     settings: TrainingSettings = SETTINGS,
+    watch: Watch | None = None,
 ) -> tuple[Training, dict[str, np.ndarray]]:
     with deterministic(settings.seed):
         network = build_network("mci-persistent-homology", regions=6, dropout=0.3)
-    training = fit(network, data(), LOSS, settings, recorder or MemoryRecorder(), work)
+    training = fit(network, data(), LOSS, settings, recorder or MemoryRecorder(), work, watch)
     return training, network_arrays(network)
 
 
@@ -171,3 +172,62 @@ def test_nothing_to_train_on_is_an_error():
     nothing = (torch.empty(0, 2), torch.empty(0, dtype=torch.int64))
     with pytest.raises(EmptyInput):
         fit(network, nothing, LOSS, SETTINGS, MemoryRecorder())
+
+
+# --- watching -------------------------------------------------------------------------------------
+
+
+def meddle(network: torch.nn.Module) -> float:
+    """Draws random numbers, asks the network, and leaves it in another mode."""
+    torch.rand(3)
+    assert not torch.is_grad_enabled()
+    assert not network.training
+    value = network(data()[0][:4]).sum().item()
+    network.train()
+    return value
+
+
+WATCH = Watch("answer", meddle)
+
+
+def test_what_is_watched_changes_no_weight(undisturbed):
+    recorder = MemoryRecorder()
+    training, arrays = train(recorder=recorder, watch=WATCH)
+    assert_same(arrays, undisturbed[1])
+    assert training.losses == undisturbed[0].losses
+    assert len(set(training.watched)) == SETTINGS.epochs
+    assert recorder.curves["answer"] == list(enumerate(training.watched, start=1))
+    assert undisturbed[0].watched == ()
+
+
+def test_a_network_that_counts_its_inputs_counts_no_watched_one():
+    """Batch normalisation keeps running statistics, which inference must not move."""
+
+    def trained(watch: Watch | None) -> dict[str, np.ndarray]:
+        with deterministic(3):
+            network = torch.nn.Sequential(
+                torch.nn.Flatten(), torch.nn.BatchNorm1d(36), torch.nn.Linear(36, 2)
+            )
+        fit(network, data(), LOSS, SETTINGS, MemoryRecorder(), watch=watch)
+        return network_arrays(network)
+
+    assert_same(trained(WATCH), trained(None))
+
+
+@pytest.mark.parametrize("at", [1, 3, 4, 7])
+def test_a_restart_keeps_the_watched_curve_whole(at: int, tmp_path: Path):
+    whole, weights = train(watch=WATCH)
+    with pytest.raises(Interruption):
+        train(tmp_path, Interrupting(at), watch=WATCH)
+    recorder = MemoryRecorder()
+    training, arrays = train(tmp_path, recorder, watch=WATCH)
+    assert training.resumed_after == (at - 1) // 2 * 2
+    assert training.watched == whole.watched
+    assert recorder.curves["answer"] == list(enumerate(whole.watched, start=1))
+    assert_same(arrays, weights)
+
+
+def test_a_checkpoint_that_watched_nothing_cannot_continue_a_curve(tmp_path: Path):
+    train(tmp_path)
+    with pytest.raises(EntryCorrupt, match="another training"):
+        train(tmp_path, watch=WATCH)

@@ -9,7 +9,7 @@ from typing import Any
 
 from cohortflow.evaluation.cases import Cases, read_cases
 from cohortflow.evaluation.intervals import clopper_pearson
-from cohortflow.evaluation.pooling import FoldPool, pool_folds, pool_seeds
+from cohortflow.evaluation.pooling import FoldPool, SeedPool, pool_folds, pool_seeds
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
 POOLED = ("fold", "seed")
@@ -63,10 +63,13 @@ class Cell:
     def mean_sd(self, metric: str) -> dict[str, float | None] | None:
         """Mean and sample sd over seeds; no sd from one seed, None where no seed has a value."""
         values = [v for s in self.seeds if (v := s.metrics.get(metric)) is not None]
-        pooled = pool_seeds(values, self.seeds_asked)
-        if not pooled.n:
-            return None
-        return {"mean": pooled.mean, "sd": _number(pooled.sd), "n": pooled.n}
+        return mean_sd(pool_seeds(values, self.seeds_asked))
+
+
+def mean_sd(pooled: SeedPool) -> dict[str, float | None] | None:
+    if not pooled.n:
+        return None
+    return {"mean": pooled.mean, "sd": _number(pooled.sd), "n": pooled.n}
 
 
 def cells(source: ReportSource) -> list[Cell]:
@@ -74,7 +77,7 @@ def cells(source: ReportSource) -> list[Cell]:
     found: list[Cell] = []
     for step in steps_of_stage(source, "score"):
         control = is_control(source, step)
-        for key, units in _groups(source, step["id"]).items():
+        for key, units in cell_units(source, step["id"]).items():
             cell = _cell(source, step["id"], control, dict(key), units)
             if cell is not None:
                 found.append(cell)
@@ -87,12 +90,15 @@ def without_number(source: ReportSource, found: Sequence[Cell]) -> list[str]:
     return [
         f"{step['id']} ({place(dict(key)) or 'no axes'})"
         for step in steps_of_stage(source, "score")
-        for key in _groups(source, step["id"])
+        for key in cell_units(source, step["id"])
         if (step["id"], key) not in have
     ]
 
 
-def _groups(source: ReportSource, step: str) -> dict[tuple[tuple[str, Any], ...], list[ReportUnit]]:
+def cell_units(
+    source: ReportSource, step: str
+) -> dict[tuple[tuple[str, Any], ...], list[ReportUnit]]:
+    """Units of a step by their point without folds and seeds."""
     groups: dict[tuple[tuple[str, Any], ...], list[ReportUnit]] = {}
     for unit in source.units(step=step):
         point = {axis: v for axis, v in unit.point.items() if axis not in (*POOLED, "subject")}
@@ -104,22 +110,22 @@ def is_control(source: ReportSource, step: Mapping[str, Any]) -> bool:
     """True where the score stands on correlation matrices instead of distances of diagrams."""
     stages = {item["id"]: item["stage"] for item in source.pipeline["steps"]}
     reads = step.get("reads")
-    read = _step_names(list(reads.values()) if isinstance(reads, Mapping) else [])
+    read = step_names(list(reads.values()) if isinstance(reads, Mapping) else [])
     if any(name in stages for name in read):
         return any(stages.get(name) == "correlation" for name in read)
     return "correlation" in str(step["id"])
 
 
-def _step_names(bindings: Sequence[Any]) -> list[str]:
+def step_names(bindings: Sequence[Any]) -> list[str]:
     """Ids of the steps that inputs are bound to: a name, a list, or ``{from: name}``."""
     names: list[str] = []
     for binding in bindings:
         if isinstance(binding, str):
             names.append(binding)
         elif isinstance(binding, Mapping):
-            names += _step_names([binding.get("from")])
+            names += step_names([binding.get("from")])
         elif isinstance(binding, Sequence):
-            names += _step_names(list(binding))
+            names += step_names(list(binding))
     return names
 
 
@@ -170,18 +176,18 @@ def _folds(
     parts = []
     for unit in units:
         if unit.state == "done":
-            parts.append(_read(source, unit))
+            parts.append(read_cases_of(source, unit))
             continue
         twin = next(
             (u for u in done(siblings) if u.point.get("fold") == unit.point.get("fold")), None
         )
         if twin is None:
             return []
-        parts.append(_lost(_read(source, twin)))
+        parts.append(_lost(read_cases_of(source, twin)))
     return parts
 
 
-def _read(source: ReportSource, unit: ReportUnit) -> Cases:
+def read_cases_of(source: ReportSource, unit: ReportUnit) -> Cases:
     data = source.entry(unit).read_file("cases.parquet")
     return read_cases(data, f"{unit.step} {unit.key[:16]}")
 
@@ -218,6 +224,6 @@ def case_rows(source: ReportSource) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for unit in done(source.units(stage="score")):
         point = {axis: str(label) for axis, label in unit.point.items() if axis != "subject"}
-        for case in _read(source, unit).cases:
+        for case in read_cases_of(source, unit).cases:
             rows.append({"step": unit.step, **point, **asdict(case)})
     return rows

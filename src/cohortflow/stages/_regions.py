@@ -41,6 +41,11 @@ def number(facts: Facts, name: str, default: int) -> int:
     return default if value is None else int(value)
 
 
+def network_rows(dataset: xr.Dataset, network: str) -> npt.NDArray[np.int64]:
+    """Where the regions of ``network`` stand along ``roi``."""
+    return np.flatnonzero(text(dataset, "network") == network)
+
+
 def network_sizes(facts: Facts) -> list[int]:
     """Regions per network, as far as ingest knows them; else all regions in one."""
     sizes = facts.get("networks")

@@ -6,16 +6,19 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pydantic
 
 from cohortflow.cohort.entry import Many, Output
-from cohortflow.errors import GroupTooSmall, ParticipantMissing
+from cohortflow.errors import GroupTooSmall
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
+from cohortflow.stages._classes import label_of
+from cohortflow.stages._matrices import NetworkMatrices, left_out_warnings, network_matrices
+from cohortflow.stages._monitoring import Monitored, monitored
 from cohortflow.training.classifiers import CLASSIFIERS, SYSTEM, ModelName, Task, Trained
 from cohortflow.training.fit import TrainingSettings
-from cohortflow.training.matrices import NetworkMatrices, network_matrices
 from cohortflow.training.weights import Card, save_weights
 
 _SMALLEST_GROUP = 2
@@ -34,15 +37,37 @@ class Classify(Parameters):
     dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0, description="of the dense layers")
     trees: int = pydantic.Field(500, ge=1, description="of the random forest")
     column: str = pydantic.Field("group", description="participants column that holds the class")
+    monitor: bool = pydantic.Field(
+        False, description="count after every epoch how many of input monitor are named correctly"
+    )
+
+    @pydantic.field_validator("monitor")
+    @classmethod
+    def _has_epochs(cls, monitor: bool, info: pydantic.ValidationInfo) -> bool:
+        model = info.data.get("model")
+        if monitor and model in CLASSIFIERS and not CLASSIFIERS[model].epochs:
+            raise ValueError(f"{model} has no epochs to monitor")
+        return monitor
 
 
-def classify(parameters: Classify, context: Context, matrices: Many) -> Output:
-    """Weights and card from all subjects handed over; those lacking a region are left out, named."""
+def classify(
+    parameters: Classify, context: Context, matrices: Many, monitor: Many | None = None
+) -> Output:
+    """Weights and card from all subjects handed over; those lacking a region are left out, named.
+
+    ``monitor``: subjects that are asked for after every epoch. The weights are the same without
+    them, and count as having seen them.
+    """
     found = network_matrices(matrices, parameters.network, parameters.degree)
     labels = [label_of(context, subject, parameters.column) for subject in found.subjects]
     counts = dict(sorted(Counter(labels).items()))
     _refuse_small_groups(counts, found, parameters)
     classes = list(counts)
+    watched = (
+        monitored(monitor, found, classes, context, parameters.column)
+        if parameters.monitor
+        else None
+    )
     task = Task(
         matrices=found.values,
         labels=np.array([classes.index(label) for label in labels], dtype=np.int64),
@@ -56,11 +81,13 @@ def classify(parameters: Classify, context: Context, matrices: Many) -> Output:
         ),
         dropout=parameters.dropout,
         trees=parameters.trees,
+        monitored=(watched.found.values, watched.labels) if watched else None,
     )
     trained = CLASSIFIERS[parameters.model].train(task, context.recorder, context.work)
-    card = _card(parameters, context, found, counts, _selection_digest(found, labels), trained)
+    selection = _selection_digest(found, labels)
+    card = _card(parameters, context, found, counts, selection, trained, watched)
     missing = sorted(str(point.get("subject", "?")) for point in matrices.missing)
-    facts = {
+    facts: dict[str, Any] = {
         "classes": classes,
         "n": counts,
         "left_out": sorted(found.left_out),
@@ -70,28 +97,11 @@ def classify(parameters: Classify, context: Context, matrices: Many) -> Output:
         "loss_first": trained.losses[0] if trained.losses else None,
         "loss_last": trained.losses[-1] if trained.losses else None,
     }
-    warnings = left_out_warnings(found, parameters.network) + _missing_warnings(missing)
+    warnings = left_out_warnings(found) + _missing_warnings(missing)
+    if watched is not None:
+        facts["monitor"] = watched.facts(trained.correct)
+        warnings += left_out_warnings(watched.found)
     return Output(files=save_weights(trained.arrays, card), facts=facts, warnings=warnings)
-
-
-def label_of(context: Context, subject: str, column: str) -> str:
-    """The class of a subject; :class:`ParticipantMissing` where the table has none."""
-    value = context.columns.get(subject, {}).get(column)
-    if value is None:
-        raise ParticipantMissing(
-            f"no value in the participants column {column!r}",
-            where=subject,
-            hint="Ingest the participants table again with this column filled.",
-        )
-    return str(value)
-
-
-def left_out_warnings(found: NetworkMatrices, network: str) -> list[dict[str, str]]:
-    """One warning that names every subject left out and its reason."""
-    if not found.left_out:
-        return []
-    who = "; ".join(f"{subject}: {reason}" for subject, reason in sorted(found.left_out.items()))
-    return [{"code": "left-out", "message": f"left out of network {network}: {who}"}]
 
 
 def _missing_warnings(missing: Sequence[str]) -> list[dict[str, str]]:
@@ -127,7 +137,11 @@ def _card(
     counts: Mapping[str, int],
     selection: str,
     trained: Trained,
+    watched: Monitored | None,
 ) -> Card:
+    training = {**(trained.settings or {}), "losses": list(trained.losses)}
+    if watched is not None:
+        training["monitor"] = watched.curve(trained.correct)
     return Card(
         system=SYSTEM,
         architecture=parameters.model,
@@ -144,7 +158,7 @@ def _card(
         subjects_seen=dict(counts),
         selection=selection,
         seed=context.seed,
-        training={**(trained.settings or {}), "losses": list(trained.losses)},
+        training=training,
     )
 
 
@@ -168,7 +182,14 @@ STAGE = Stage(
     version=1,
     about="Train a classifier of subjects on the matrices of one network",
     parameters=Classify,
-    reads={"matrices": Reads(("distance_matrix", "connectivity"), many=True)},
+    reads={
+        "matrices": Reads(("distance_matrix", "connectivity"), many=True),
+        "monitor": Reads(
+            ("distance_matrix", "connectivity"),
+            many=True,
+            when=lambda parameters: parameters.monitor,
+        ),
+    },
     writes="weights",
     scope="cohort",
     function=classify,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,11 @@ import pydantic
 import xarray as xr
 
 from cohortflow.cohort.entry import Item, Many, Output
-from cohortflow.errors import GroupTooSmall, RegionCountMismatch, UndefinedResult
+from cohortflow.errors import GroupTooSmall, UndefinedResult
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
-from cohortflow.stages._regions import LIBRARIES_BYTES, number, text
+from cohortflow.recorder import Recorder
+from cohortflow.stages._matrices import network_matrices
+from cohortflow.stages._regions import LIBRARIES_BYTES, number
 from cohortflow.topology.rank_sum import rank_sum_pairs
 
 SMALLEST_GROUP = 2
@@ -28,28 +30,23 @@ class RankSumMap(Parameters):
 def rank_sum_map(parameters: RankSumMap, context: Context, matrices: Many) -> Output:
     """Tests of all pairs between the two groups; subjects lacking a region are left out, named."""
     groups = _two_groups(parameters, context, matrices)
-    regions = _regions(matrices.items[0], parameters)
-    left_out: list[str] = []
-    stacks: dict[str, list[np.ndarray]] = {group: [] for group in groups}
-    for done, item in enumerate(matrices, start=1):
-        matrix = _matrix(item, parameters, regions)
-        if matrix is None:
-            left_out.append(item.subject)
-        else:
-            stacks[str(context.columns[item.subject][parameters.column])].append(matrix)
-        context.recorder.progress(done, len(matrices))
-    counts = {group: len(stacks[group]) for group in groups}
+    items = _telling(matrices, context.recorder)
+    found = network_matrices(items, parameters.network, parameters.degree)
+    left_out = list(found.left_out)
+    columns = context.columns
+    own = np.array([str(columns[subject][parameters.column]) for subject in found.subjects])
+    counts = {group: int((own == group).sum()) for group in groups}
     _refuse_small(counts, left_out, parameters)
-    tests = rank_sum_pairs(*(np.stack(stacks[group]) for group in groups))
+    tests = rank_sum_pairs(*(found.values[own == group] for group in groups))
     significant = tests.p_value < parameters.alpha
-    upper = np.triu_indices(len(regions), 1)
+    upper = np.triu_indices(len(found.regions), 1)
     result = xr.Dataset(
         {
             "p_value": (("roi_i", "roi_j"), tests.p_value),
             "q_value": (("roi_i", "roi_j"), tests.q_value),
             "effect": (("roi_i", "roi_j"), tests.effect),
             "significant": (("roi_i", "roi_j"), significant),
-            "region": ("roi", regions),
+            "region": ("roi", np.array(found.regions, dtype=np.str_)),
         },
         attrs={
             **parameters.model_dump(),
@@ -90,42 +87,10 @@ def _two_groups(parameters: RankSumMap, context: Context, matrices: Many) -> lis
     return groups
 
 
-def _regions(item: Item, parameters: RankSumMap) -> np.ndarray:
-    dataset = item.entry.dataset
-    network = text(dataset, "network")
-    regions: np.ndarray = text(dataset, "region")[network == parameters.network]
-    if len(regions) < 2:
-        raise UndefinedResult(
-            f"network {parameters.network!r} has no pair of regions",
-            expected=", ".join(dict.fromkeys(network.tolist())),
-        )
-    held = dataset["degree"].values.tolist()
-    if parameters.degree not in held:
-        raise UndefinedResult(
-            f"homology degree {parameters.degree} was not computed", expected=f"one of {held}"
-        )
-    return regions
-
-
-def _matrix(item: Item, parameters: RankSumMap, regions: np.ndarray) -> np.ndarray | None:
-    """(roi, roi) of the network and degree; None where a region of it is invalid."""
-    dataset = item.entry.dataset
-    members = np.flatnonzero(text(dataset, "network") == parameters.network)
-    if not np.array_equal(text(dataset, "region")[members], regions):
-        raise RegionCountMismatch(
-            f"the regions of network {parameters.network!r} differ between subjects",
-            where=item.subject,
-            expected=f"{len(regions)} regions",
-            found=f"{len(members)} regions",
-            hint="Ingest all subjects with one atlas.",
-        )
-    if not dataset["valid"].values[members].all():
-        return None
-    layer = dataset["distance"].sel(degree=parameters.degree).values
-    matrix: np.ndarray = np.asarray(layer)[np.ix_(members, members)]
-    if not np.isfinite(matrix).all():
-        raise UndefinedResult("a distance inside a network is missing", where=item.subject)
-    return matrix
+def _telling(matrices: Many, recorder: Recorder) -> Iterator[Item]:
+    for done, item in enumerate(matrices, start=1):
+        yield item
+        recorder.progress(done, len(matrices))
 
 
 def _refuse_small(counts: Mapping[str, int], left_out: list[str], parameters: RankSumMap) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import pydantic
 
 from cohortflow.cohort.entry import Entry, Many, Output
-from cohortflow.errors import BadParameter, InputError, RegionCountMismatch
+from cohortflow.errors import BadParameter
 from cohortflow.evaluation.cases import Case, Cases, positive_class, write_cases
 from cohortflow.evaluation.classification import (
     METRICS,
@@ -18,9 +18,14 @@ from cohortflow.evaluation.classification import (
     write_measurements,
 )
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
-from cohortflow.stages.classify import label_of, left_out_warnings
+from cohortflow.stages._classes import known_label
+from cohortflow.stages._matrices import (
+    NetworkMatrices,
+    left_out_warnings,
+    network_matrices,
+    refuse_other_matrices,
+)
 from cohortflow.training.classifiers import CLASSIFIERS, ModelName
-from cohortflow.training.matrices import NetworkMatrices, network_matrices
 from cohortflow.training.weights import CARD_FILE, WEIGHTS_FILE, Arrays, Card, load_weights
 
 
@@ -46,7 +51,7 @@ def score(parameters: Score, context: Context, matrices: Many, weights: Entry) -
     arrays, card = load_weights(weights.read_file(WEIGHTS_FILE), weights.read_file(CARD_FILE))
     _refuse_other_weights(parameters, card)
     found = network_matrices(matrices, parameters.network, parameters.degree)
-    _refuse_other_regions(found, card)
+    refuse_other_matrices(found, card.input_kind, card.regions)
     cases = _cases(parameters, context, matrices, found, arrays, card)
     rows = classification_metrics(cases, parameters.metrics)
     judged = len(cases.judged)
@@ -60,7 +65,7 @@ def score(parameters: Score, context: Context, matrices: Many, weights: Entry) -
         "missing": cases.named("missing"),
     }
     files = {"cases.parquet": write_cases(cases), "metrics.parquet": write_measurements(rows)}
-    warnings = left_out_warnings(found, parameters.network) + _missing_warnings(cases)
+    warnings = left_out_warnings(found) + _missing_warnings(cases)
     return Output(files=files, facts=facts, warnings=warnings)
 
 
@@ -79,7 +84,7 @@ def _cases(
     cases = [
         Case(
             subject,
-            _truth(context, subject, parameters.column, card),
+            known_label(context, subject, parameters.column, card.classes),
             card.classes[int(row.argmax())],
             float(row[at]),
             "scored",
@@ -87,28 +92,15 @@ def _cases(
         for subject, row in zip(found.subjects, probabilities, strict=True)
     ]
     for subject in found.left_out:
-        truth = _truth(context, subject, parameters.column, card)
+        truth = known_label(context, subject, parameters.column, card.classes)
         cases.append(Case(subject, truth, None, None, "left_out"))
     for point in matrices.missing:
         subject = str(point["subject"])
-        truth = _truth(context, subject, parameters.column, card)
+        truth = known_label(context, subject, parameters.column, card.classes)
         cases.append(Case(subject, truth, None, None, "missing"))
     cases.sort(key=lambda case: case.subject)
     context.recorder.progress(len(cases), len(cases))
     return Cases(tuple(cases), tuple(card.classes), positive)
-
-
-def _truth(context: Context, subject: str, column: str, card: Card) -> str:
-    truth = label_of(context, subject, column)
-    if truth not in card.classes:
-        raise InputError(
-            "the subject's class is none that the weights were trained on",
-            where=subject,
-            expected=", ".join(card.classes),
-            found=truth,
-            hint="Admit the same classes to classify and score.",
-        )
-    return truth
 
 
 def _positive(parameters: Score, card: Card) -> str:
@@ -138,19 +130,6 @@ def _refuse_other_weights(parameters: Score, card: Card) -> None:
             found=str(given),
             hint="Let score and classify run over the same axes and read the same column.",
         )
-
-
-def _refuse_other_regions(found: NetworkMatrices, card: Card) -> None:
-    if not found.kind:
-        return
-    for name, wanted, given in (
-        ("kind of matrix", card.input_kind, found.kind),
-        ("regions", ", ".join(card.regions), ", ".join(found.regions)),
-    ):
-        if wanted != given:
-            raise RegionCountMismatch(
-                f"the weights were trained on other matrices: {name}", expected=wanted, found=given
-            )
 
 
 def _missing_warnings(cases: Cases) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: weights, optimiser, random state and losses in one file.
+"""Checkpoints of a training: weights, optimiser, random state and curves in one file.
 
 The file is safetensors with one JSON text in its header, written whole beside the old one and then
 put in its place: a crash leaves the old one or the new one, never half of either.
@@ -23,9 +23,10 @@ FILE_NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training came: epochs done and the mean loss of each."""
+    """How far a training came: epochs done, the mean loss of each, and what was watched after it."""
 
     losses: tuple[float, ...] = ()
+    watched: tuple[float, ...] = ()
 
     @property
     def epochs_done(self) -> int:
@@ -40,12 +41,13 @@ def save_checkpoint(
     from safetensors.torch import save
 
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        for name, value in state.items():
+    for number, moments in optimiser.state_dict()["state"].items():
+        for name, value in moments.items():
             tensors[f"optimiser.{number}.{name}"] = value
     tensors["random_state"] = torch.get_rng_state()
-    header = json.dumps({"recipe": recipe, "losses": list(progress.losses)}, sort_keys=True)
-    data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, {"state": header})
+    state = {"recipe": recipe, "losses": progress.losses, "watched": progress.watched}
+    header = {"state": json.dumps(state, sort_keys=True)}
+    data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, header)
     _write_whole(work / FILE_NAME, data)
 
 
@@ -78,7 +80,8 @@ def load_checkpoint(
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
     torch.set_rng_state(tensors["random_state"])
-    return Progress(tuple(header["losses"]))
+    # Checkpoints of earlier versions have no such list: they watched nothing.
+    return Progress(tuple(header["losses"]), tuple(header.get("watched", ())))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

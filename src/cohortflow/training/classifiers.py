@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cohortflow.errors import BadParameter
 from cohortflow.recorder import Recorder
-from cohortflow.training.fit import TrainingSettings
+from cohortflow.training.fit import TrainingSettings, Watch
 from cohortflow.training.weights import Arrays, Card
 
 ModelName = Literal["fusion_cnn", "random_forest", "densenet121"]
@@ -22,7 +23,10 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Task:
-    """Matrices (subject, roi_i, roi_j), labels 0…classes-1 (subject,), and how to learn them."""
+    """Matrices (subject, roi_i, roi_j), labels 0…classes-1 (subject,), and how to learn them.
+
+    ``monitored``: matrices and labels that are named after every epoch and not learned from.
+    """
 
     matrices: Matrices
     labels: Labels
@@ -30,11 +34,15 @@ class Task:
     settings: TrainingSettings
     dropout: float = 0.2
     trees: int = 500
+    monitored: tuple[Matrices, Labels] | None = None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Arrays to store, and what the card says of them."""
+    """Arrays to store, and what the card says of them.
+
+    ``correct``: after each epoch, how many of the monitored were named correctly.
+    """
 
     arrays: Arrays
     options: dict[str, Any]
@@ -43,14 +51,19 @@ class Trained:
     input_sd: float = 1.0
     losses: tuple[float, ...] = ()
     settings: Mapping[str, Any] | None = None
+    correct: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """``predict(arrays, card, matrices)`` gives probabilities (subject, class)."""
+    """``predict(arrays, card, matrices)`` gives probabilities (subject, class).
+
+    ``epochs``: it learns in epochs, after each of which it can be asked.
+    """
 
     train: Callable[[Task, Recorder, Path | None], Trained]
     predict: Callable[[Arrays, Card, Matrices], NDArray[np.float64]]
+    epochs: bool
 
 
 def standardisation(matrices: Matrices) -> tuple[float, float]:
@@ -84,7 +97,8 @@ def _train_network(
         network = build_network(SYSTEM, **options)
     data = (_as_images(task.matrices, mean, sd), torch.from_numpy(task.labels))
     cross_entropy = torch.nn.CrossEntropyLoss()
-    training = fit(network, data, cross_entropy, task.settings, recorder, work)
+    watch = _watch(task, mean, sd)
+    training = fit(network, data, cross_entropy, task.settings, recorder, work, watch)
     return Trained(
         arrays=network_arrays(network),
         options=options,
@@ -99,7 +113,22 @@ def _train_network(
             "optimiser": "Adam",
             "loss": "cross-entropy",
         },
+        correct=tuple(int(count) for count in training.watched),
     )
+
+
+def _watch(task: Task, mean: float, sd: float) -> Watch | None:
+    """Counts the monitored that a network names correctly, as scoring it would."""
+    if task.monitored is None:
+        return None
+    matrices, labels = task.monitored
+    images = _as_images(matrices, mean, sd)
+
+    def correct(network: Any) -> float:
+        named = _probabilities(network, images, task.classes).argmax(axis=1)
+        return float((named == labels).sum())
+
+    return Watch("monitored_correct", correct)
 
 
 def _train_fusion_cnn(task: Task, recorder: Recorder, work: Path | None) -> Trained:
@@ -126,18 +155,26 @@ def _ask_network(arrays: Arrays, card: Card, matrices: Matrices) -> NDArray[np.f
     with deterministic(0), torch.no_grad():
         network = build_network(card.system, **card.options)
         fill_network(network, arrays)
-        # One by one: a kernel may round differently in a batch of another size, and a subject's
-        # probability must not depend on whom it is scored with.
         images = _as_images(matrices, card.input_mean, card.input_sd)
-        logits = [network(image[None])[0].double() for image in images]
-        if not logits:
-            return np.empty((0, len(card.classes)))
-        return np.asarray(torch.softmax(torch.stack(logits), dim=1).numpy())
+        return _probabilities(network, images, len(card.classes))
+
+
+def _probabilities(network: Any, images: Any, classes: int) -> NDArray[np.float64]:
+    import torch
+
+    # One by one: a kernel may round differently in a batch of another size, and a subject's
+    # probability must not depend on whom it is scored with.
+    logits = [network(image[None])[0].double() for image in images]
+    if not logits:
+        return np.empty((0, classes))
+    return np.asarray(torch.softmax(torch.stack(logits), dim=1).numpy())
 
 
 def _train_forest(task: Task, recorder: Recorder, work: Path | None) -> Trained:
     from cohortflow.training.forest import fit_forest, upper_triangle
 
+    if task.monitored is not None:
+        raise BadParameter("a random forest has no epochs to monitor", where="monitored")
     features = upper_triangle(task.matrices)
     arrays = fit_forest(features, task.labels, trees=task.trees, seed=task.settings.seed)
     recorder.progress(task.trees, task.trees)
@@ -156,7 +193,7 @@ def _ask_forest(arrays: Arrays, card: Card, matrices: Matrices) -> NDArray[np.fl
 
 
 CLASSIFIERS: dict[ModelName, Classifier] = {
-    "fusion_cnn": Classifier(_train_fusion_cnn, _ask_network),
-    "densenet121": Classifier(_train_densenet, _ask_network),
-    "random_forest": Classifier(_train_forest, _ask_forest),
+    "fusion_cnn": Classifier(_train_fusion_cnn, _ask_network, epochs=True),
+    "densenet121": Classifier(_train_densenet, _ask_network, epochs=True),
+    "random_forest": Classifier(_train_forest, _ask_forest, epochs=False),
 }

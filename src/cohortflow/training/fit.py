@@ -39,10 +39,23 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """A number that is measured after every epoch and changes nothing in the training.
+
+    ``measure(network)`` is called in inference mode, without gradients.
+    """
+
+    name: str
+    measure: Callable[[nn.Module], float]
+
+
+@dataclass(frozen=True)
 class Training:
-    """The mean loss of each epoch, and the epoch that a restart continued after (0: none)."""
+    """The mean loss of each epoch, what was watched after each (empty where nothing was), and the
+    epoch that a restart continued after (0: none)."""
 
     losses: tuple[float, ...]
+    watched: tuple[float, ...] = ()
     resumed_after: int = 0
 
 
@@ -53,12 +66,13 @@ def fit(
     settings: TrainingSettings,
     recorder: Recorder,
     work: Path | None = None,
+    watch: Watch | None = None,
 ) -> Training:
     """Train ``network`` in place on ``data`` = inputs and targets, both (sample, …).
 
     ``loss(outputs, targets)`` is the mean over a batch. With a folder ``work`` the training leaves
     checkpoints there, and continues from the one it finds: bit by bit as if never interrupted.
-    Raises :class:`UndefinedResult` when the loss stops being a number.
+    ``watch`` leaves the network as it would be without it. Raises :class:`UndefinedResult` when the loss stops being a number.
     """
     import torch
 
@@ -67,20 +81,22 @@ def fit(
     with deterministic(settings.seed, settings.threads):
         optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
         progress = Progress()
+        recipe = settings.recipe() + (f" watching {watch.name}" if watch else "")
         if work is not None:
-            found = load_checkpoint(work, network, optimiser, settings.recipe())
+            found = load_checkpoint(work, network, optimiser, recipe)
             progress = found or progress
         resumed_after = progress.epochs_done
-        _repeat(progress, settings, recorder)
+        _repeat(progress, settings, recorder, watch)
         network.train()
         while progress.epochs_done < settings.epochs:
             mean_loss = _one_epoch(network, data, loss, optimiser, settings.batch_size)
-            progress = Progress((*progress.losses, mean_loss))
-            _report(progress, settings, recorder)
+            measured = (_measured(network, watch),) if watch else ()
+            progress = Progress((*progress.losses, mean_loss), (*progress.watched, *measured))
+            _report(progress, settings, recorder, watch)
             if work is not None and _is_due(progress.epochs_done, settings):
-                save_checkpoint(work, network, optimiser, progress, settings.recipe())
+                save_checkpoint(work, network, optimiser, progress, recipe)
         network.eval()
-    return Training(progress.losses, resumed_after)
+    return Training(progress.losses, progress.watched, resumed_after)
 
 
 def _one_epoch(
@@ -104,11 +120,24 @@ def _one_epoch(
     return total / len(inputs)
 
 
+def _measured(network: nn.Module, watch: Watch) -> float:
+    """Ask without a trace: random state and mode are afterwards what they were before."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        network.eval()
+        value = watch.measure(network)
+        network.train()
+    return value
+
+
 def _is_due(epoch: int, settings: TrainingSettings) -> bool:
     return epoch % settings.checkpoint_every == 0 or epoch == settings.epochs
 
 
-def _report(progress: Progress, settings: TrainingSettings, recorder: Recorder) -> None:
+def _report(
+    progress: Progress, settings: TrainingSettings, recorder: Recorder, watch: Watch | None
+) -> None:
     epoch, value = progress.epochs_done, progress.losses[-1]
     if not math.isfinite(value):
         raise UndefinedResult(
@@ -117,12 +146,18 @@ def _report(progress: Progress, settings: TrainingSettings, recorder: Recorder) 
             hint="Lower the learning rate, or look at the inputs.",
         )
     recorder.metric("loss", value, epoch)
+    if watch is not None:
+        recorder.metric(watch.name, progress.watched[-1], epoch)
     recorder.progress(epoch, settings.epochs)
 
 
-def _repeat(progress: Progress, settings: TrainingSettings, recorder: Recorder) -> None:
-    """The curve of a resumed training is told from its first epoch."""
-    for epoch, value in enumerate(progress.losses, start=1):
-        recorder.metric("loss", value, epoch)
+def _repeat(
+    progress: Progress, settings: TrainingSettings, recorder: Recorder, watch: Watch | None
+) -> None:
+    """The curves of a resumed training are told from their first epoch."""
+    curves = {"loss": progress.losses} | ({watch.name: progress.watched} if watch else {})
+    for name, curve in curves.items():
+        for epoch, value in enumerate(curve, start=1):
+            recorder.metric(name, value, epoch)
     if progress.losses:
         recorder.progress(progress.epochs_done, settings.epochs)

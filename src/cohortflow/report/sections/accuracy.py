@@ -8,6 +8,7 @@ from typing import Any
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
 from cohortflow.report.cells import Cell, cells, without_number
 from cohortflow.report.sections.accuracy_figure import accuracy_figure
+from cohortflow.report.sections.accuracy_optimistic import N_NOTE, WHY, Twins, optimistic_of
 from cohortflow.report.source import ReportSource
 
 MOST_FIGURES = 6
@@ -50,11 +51,39 @@ def accuracy(source: ReportSource) -> Section:
     columns = [column for column in columns if compared or column.name != "control"]
     notes = [CONTROL_NOTE] if compared else ["No control on correlation matrices was run."]
     blocks.append(Table("accuracy", _caption(found), columns, rows, notes=notes))
+    blocks += _optimistic(found, optimistic_of(source, found))
     further = "Beyond the paper: other metrics of the same joined cases, in percent"
     columns = without_empty(FURTHER, rows)
     blocks.append(Table("metrics", further, columns, rows, notes=[_positives(found)]))
     blocks.append(_per_seed(found))
     return Section("accuracy", title, blocks)
+
+
+def _optimistic(found: Sequence[Cell], twins: Twins) -> list[Block]:
+    """Beside the headline and never in its place; nothing where no step monitors."""
+    rows = [
+        {
+            **{axis: label(axis, cell.point.get(axis)) for axis in AXES},
+            "accuracy": cell.mean_sd("accuracy"),
+            "optimistic": twin.value,
+            "epochs": [str(seed.epoch) for seed in twin.seeds],
+            "tried": len(twin.seeds[0].correct),
+            "hits": [twin.seeds[0].best, twin.seeds[0].n],
+            "seeds": [len(twin.seeds), twin.asked],
+        }
+        for position, cell in enumerate(found)
+        if (twin := twins.of.get(position)) is not None
+    ]
+    blocks: list[Block] = []
+    if rows:
+        caption = "Optimistic: accuracy in percent at the best epoch beside that of the last"
+        columns = without_empty(OPTIMISTIC, rows)
+        blocks += [Text(WHY), Table("optimistic", caption, columns, rows, notes=[N_NOTE])]
+    if twins.lonely:
+        hint = "Give both steps the same parameters, and renew their selections together."
+        text = f"No optimistic value: {'; '.join(twins.lonely)}."
+        blocks.append(Note(text, "absent", hint=hint))
+    return blocks
 
 
 POINT = (
@@ -73,6 +102,16 @@ COLUMNS = (
     Column("majority", "Majority", "share", "baseline"),
     Column("control", "Correlation", "mean_sd", "control"),
     Column("units", "Units", "fraction", "of folds × seeds"),
+)
+
+OPTIMISTIC = (
+    *POINT,
+    Column("accuracy", "Last epoch", "mean_sd", "mean ± sd, seeds"),
+    Column("optimistic", "Optimistic", "mean_sd", "best epoch, mean ± sd, seeds"),
+    Column("epochs", "Best epoch", "names", "of each seed"),
+    Column("tried", "Chosen among", "integer", "epochs"),
+    Column("hits", "Correct", "fraction", "of n of the curve, first seed"),
+    Column("seeds", "Seeds", "fraction", "of asked"),
 )
 
 FURTHER = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from cohortflow.cohort.entry import Entry, Item
 from cohortflow.errors import BadParameter, MissingValues, RegionCountMismatch, UnknownName, nearest
+from cohortflow.stages._regions import network_rows, text
 
 
 @dataclass(frozen=True)
 class NetworkMatrices:
-    """``values`` float64 (subject, roi_i, roi_j), its subjects, and those left out with the reason.
+    """``values`` float64 (subject, roi_i, roi_j), its subjects, and those left out with the reason,
+    of one ``network`` and homology ``degree``.
 
     A subject is left out when a region of the network is not valid in it.
     """
 
+    network: str
+    degree: int | None
     values: NDArray[np.float64]
     subjects: list[str]
     keys: list[str]
@@ -47,31 +51,52 @@ def network_matrices(items: Iterable[Item], network: str, degree: int | None) ->
         dataset = item.entry.dataset
         kind = item.entry.kind
         rows = _rows_of(dataset, network, item.subject)
-        names = [str(name) for name in dataset["region"].values[rows]]
+        labels = text(dataset, "region")
+        names = labels[rows].tolist()
         regions = names if regions is None else regions
         _check_regions(names, regions, network, item.subject)
         invalid = rows[~dataset["valid"].values[rows].astype(bool)]
         if invalid.size:
-            names = [str(name) for name in dataset["region"].values[invalid]]
-            left_out[item.subject] = "no valid series in " + ", ".join(names)
+            left_out[item.subject] = "no valid series in " + ", ".join(labels[invalid])
             continue
         values.append(_block(item.entry, rows, degree, item.subject))
         subjects.append(item.subject)
         keys.append(item.entry.key)
     size = len(regions or [])
     stacked = np.stack(values) if values else np.empty((0, size, size))
-    return NetworkMatrices(stacked, subjects, keys, regions or [], kind, left_out)
+    return NetworkMatrices(network, degree, stacked, subjects, keys, regions or [], kind, left_out)
+
+
+def left_out_warnings(found: NetworkMatrices) -> list[dict[str, str]]:
+    """One warning that names every subject left out and its reason."""
+    if not found.left_out:
+        return []
+    who = "; ".join(f"{subject}: {reason}" for subject, reason in sorted(found.left_out.items()))
+    return [{"code": "left-out", "message": f"left out of network {found.network}: {who}"}]
+
+
+def refuse_other_matrices(found: NetworkMatrices, kind: str, regions: Sequence[str]) -> None:
+    """:class:`RegionCountMismatch` unless ``found`` is of the kind and regions trained on."""
+    if not found.kind:
+        return
+    for name, wanted, given in (
+        ("kind of matrix", kind, found.kind),
+        ("regions", ", ".join(regions), ", ".join(found.regions)),
+    ):
+        if wanted != given:
+            raise RegionCountMismatch(
+                f"the weights were trained on other matrices: {name}", expected=wanted, found=given
+            )
 
 
 def _rows_of(dataset: xr.Dataset, network: str, subject: str) -> NDArray[np.int64]:
-    names = dataset["network"].values.astype(str)
-    rows = np.flatnonzero(names == network)
+    rows = network_rows(dataset, network)
     if rows.size < 2:
         raise UnknownName(
             f"network {network!r} has {rows.size} regions",
             where=subject,
             expected="two regions at least",
-            hint=nearest(network, {name for name in names if name}),
+            hint=nearest(network, {name for name in text(dataset, "network").tolist() if name}),
         )
     return rows
 
