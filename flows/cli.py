@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cohortflow.errors import CohortflowError, UnknownName, UsageError, nearest
-from flows import cli_cohort
+from flows import cli_cohort, cli_serve
 from flows.console import complain, dump, say, table, tell_ingest, tell_run
 from flows.environment import set_defaults
 from flows.options import (
@@ -33,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(cli_cohort.app)
+app.add_typer(cli_serve.app)
 
 
 def main() -> None:

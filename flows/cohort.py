@@ -14,15 +14,18 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Cancelled, Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
 
 from cohortflow.errors import Cancelled as Stopped
 from cohortflow.errors import CohortflowError
 from cohortflow.pipeline.unit import Unit
+from flows.artifacts import shown_in_prefect
 from flows.process import AfterRun, process_cohort
 from flows.telling import Telling, cancellable, reach
 from tasks.progress import Progress
-from tasks.session import RunRequest, RunResult, Session
+from tasks.request import RunRequest, RunResult
+from tasks.session import Session
 
 
 @task(
@@ -53,41 +56,75 @@ def run_with_prefect(
     """Process a cohort inside a Prefect flow run; without one where Prefect is away."""
     told = Telling()
     on_sigterm = signal.getsignal(signal.SIGTERM)
-
-    def batch(session: Session, step: str, units: Sequence[Unit], number: int) -> dict[str, int]:
-        return told(
-            lambda work: batch_task(step, number, work, return_state=True),
-            lambda: session.run_batch(step, units),
-        )
+    slug = Path(request.pipeline).stem  # of a file its name alone: its folder may say whose study
 
     def through_prefect(work: Callable[[], RunResult]) -> None:
         @flow(
             name="cohort",
-            # Of a file its name alone: where it lies may say whose study it is.
-            flow_run_name=Path(request.pipeline).stem,
+            flow_run_name=slug,
             persist_result=False,
             validate_parameters=False,
             log_prints=False,
         )
-        def cohort(pipeline: str, cohort: str, settings: list[str]) -> State[Any]:
-            try:
-                with cancellable(stop, on_sigterm):
-                    result = work()
-            except CohortflowError as error:
-                return _ended_by(error)
-            if result.cancelled:
-                return Cancelled(message=_text(result.counts))
-            return _completed(result.counts, whole=result.exit_code == 0)
+        def cohort(pipeline: str, settings: list[str]) -> State[Any]:
+            return _state_of(work, stop, on_sigterm)
 
         reach(stop)
-        cohort(request.pipeline, request.cohort, list(request.settings), return_state=True)
+        cohort(slug, list(request.settings), return_state=True)
 
-    return told(
-        through_prefect,
-        lambda: process_cohort(
-            request, stop=stop, run_batch=batch, progress=progress, after_run=after_run
-        ),
-    )
+    return told(through_prefect, lambda: _process(request, told, stop, progress, after_run))
+
+
+def run_in_flow(
+    request: RunRequest,
+    *,
+    stop: threading.Event,
+    progress: Progress | None = None,
+    after_run: AfterRun | None = None,
+) -> State[Any]:
+    """Process a cohort inside the flow run that Prefect has started; how it ended."""
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    told = Telling()
+    return _state_of(lambda: _process(request, told, stop, progress, after_run), stop, on_sigterm)
+
+
+def _process(
+    request: RunRequest,
+    told: Telling,
+    stop: threading.Event,
+    progress: Progress | None,
+    after_run: AfterRun | None,
+) -> RunResult:
+    with shown_in_prefect(Path(request.pipeline).stem, progress) as artifacts:
+
+        def batch(
+            session: Session, step: str, units: Sequence[Unit], number: int
+        ) -> dict[str, int]:
+            artifacts.begin(session)
+            return told(
+                lambda work: batch_task(step, number, work, return_state=True),
+                lambda: session.run_batch(step, units),
+            )
+
+        def after(session: Session, result: RunResult) -> RunResult:
+            result = after_run(session, result) if after_run is not None else result
+            artifacts.end(session, result)
+            return result
+
+        return process_cohort(
+            request, stop=stop, run_batch=batch, progress=progress, after_run=after
+        )
+
+
+def _state_of(work: Callable[[], RunResult], stop: threading.Event, on_sigterm: Any) -> State[Any]:
+    try:
+        with cancellable(stop, on_sigterm):
+            result = work()
+    except CohortflowError as error:
+        return _ended_by(error)
+    if result.cancelled:
+        return Cancelled(message=_text(result.counts))
+    return _completed(result.counts, whole=result.exit_code == 0)
 
 
 def _completed(counts: dict[str, int], *, whole: bool) -> State[Any]:

@@ -1,0 +1,127 @@
+"""The reports of one cohort on an address of this machine: read only, nothing else of the store.
+
+A path is looked up only if it has the shape of a report's; there is no listing. Requests under
+another host name are refused, so that no page of the web reads reports through a name of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import mimetypes
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from cohortflow.cohort.cohort import Cohort
+from cohortflow.cohort.storage import Storage
+from cohortflow.errors import CohortflowError, EntryMissing
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+PAGE = re.compile(
+    r"/(?P<slug>[a-z0-9][a-z0-9_-]*)/(?P<run>\d{6}|latest)/(?P<file>[A-Za-z0-9_-][A-Za-z0-9_.-]*)"
+)
+"""``/<pipeline>/<number of the run>/<file>``; ``latest`` leads to the newest."""
+KINDS = {".html", ".json", ".png", ".svg", ".css"}
+ABOUT = "/about"
+
+
+class ReportServer(ThreadingHTTPServer):
+    """Answers in threads of this process; port 0 takes a free one."""
+
+    daemon_threads = True
+
+    def __init__(self, cohort: Cohort, port: int) -> None:
+        super().__init__((HOST, port), _Handler)
+        self.storage: Storage = cohort.storage
+        self.about = {"serves": "cohortflow reports", "cohort": cohort.id}
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.server_address[1]}"
+
+
+@contextmanager
+def report_server(cohort: Cohort, port: int) -> Iterator[ReportServer]:
+    """A report server that answers until the end of the block."""
+    with ReportServer(cohort, port) as server:
+        threading.Thread(target=server.serve_forever, name="reports", daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ReportServer
+    server_version = "cohortflow"
+    sys_version = ""
+    timeout = 30
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def _answer(self, *, body: bool) -> None:
+        port = self.server.server_address[1]
+        if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
+            self._send(HTTPStatus.MISDIRECTED_REQUEST, b"not this address\n", body=body)
+        elif self.path == ABOUT:
+            told = json.dumps(self.server.about).encode()
+            self._send(HTTPStatus.OK, told, "application/json", body=body)
+        else:
+            self._page(body=body)
+
+    def _page(self, *, body: bool) -> None:
+        asked = PAGE.fullmatch(self.path.partition("?")[0])
+        if asked is None or not asked["file"].endswith(tuple(KINDS)):
+            self._send(HTTPStatus.NOT_FOUND, b"no such report\n", body=body)
+            return
+        storage, folder = self.server.storage, f"reports/{asked['slug']}"
+        try:
+            if asked["run"] == "latest":
+                runs = [name for name in storage.list(folder) if name.isdigit()]
+                to = f"/{asked['slug']}/{max(runs)}/{asked['file']}" if runs else ""
+                self._redirect(to)
+                return
+            page = storage.read(f"{folder}/{asked['run']}/{asked['file']}")
+        except EntryMissing:
+            self._redirect("")
+        except CohortflowError as error:
+            log.warning("a report could not be read: %s", error)
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, b"the store is away\n", body=body)
+        else:
+            kind = mimetypes.guess_type(asked["file"])[0] or "application/octet-stream"
+            self._send(HTTPStatus.OK, page, kind, body=body)
+
+    def _redirect(self, to: str) -> None:
+        if not to:
+            self._send(HTTPStatus.NOT_FOUND, b"no such report\n", body=self.command == "GET")
+            return
+        self.send_response(HTTPStatus.FOUND)
+        self.send_header("Location", to)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send(
+        self, status: HTTPStatus, content: bytes, kind: str = "text/plain", *, body: bool
+    ) -> None:
+        text = kind.startswith("text/") or kind == "application/json"
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8" if text else kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        log.debug(format, *args)
