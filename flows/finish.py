@@ -2,35 +2,62 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cohortflow.errors import CohortflowError, ReportFailed
 from cohortflow.report.source import ReportSource
 from tasks.reporting import report_run
-from tasks.session import RunResult, Session
+from tasks.request import RunResult
+from tasks.session import Session
+
+log = logging.getLogger(__name__)
 
 TRACKING_URI = "COHORTFLOW_TRACKING"
 """``off``, or the address of an MLflow server; unset: SQLite beside the source maps."""
 
 
 def after_run(command: str) -> Callable[[Session, RunResult], RunResult]:
-    """Render the report of a run that changed a state, and hand it to MLflow."""
+    """Render the report of a run that changed a state, and hand it to MLflow.
+
+    The run has ended and its index is written: nothing that goes wrong here changes how it ended.
+    """
 
     def finish(session: Session, result: RunResult) -> RunResult:
-        standing = _standing_report(session)
-        if not result.counts or (not result.changed and standing is not None):
-            return dataclasses.replace(result, report=standing)
-
-        def track(source: ReportSource, page: Path) -> None:
-            if os.environ.get(TRACKING_URI) != "off":
-                _track(source, page, session)
-
-        page = report_run(session.cohort, session.pipeline, command, also=track)
-        return dataclasses.replace(result, report=page)
+        again = f"cohortflow report {session.cohort.url} --pipeline {session.pipeline.slug}"
+        with _run_stands(f"no report was rendered [{ReportFailed.code}]; {again} renders it"):
+            return dataclasses.replace(result, report=_report(session, result, command))
+        return result
 
     return finish
+
+
+@contextlib.contextmanager
+def _run_stands(told: str) -> Iterator[None]:
+    """The boundary of what follows a run: an error is told in the log, and is no error of the run."""
+    try:
+        yield
+    except CohortflowError as error:
+        log.error("%s: %s [%s]", told, error, error.code)
+    except Exception:
+        log.exception(told)
+
+
+def _report(session: Session, result: RunResult, command: str) -> str | None:
+    standing = _standing_report(session)
+    if not result.counts or (not result.changed and standing is not None):
+        return standing
+
+    def track(source: ReportSource, page: Path) -> None:
+        if os.environ.get(TRACKING_URI) != "off":
+            with _run_stands("not tracked"):
+                _track(source, page, session)
+
+    return report_run(session.cohort, session.pipeline, command, also=track)
 
 
 def _standing_report(session: Session) -> str | None:

@@ -136,12 +136,7 @@ class Session:
         pending = [
             u for u in self.plan.tables[step_id].unique() if u.state == "pending" and u.asked
         ]
-        self.timings[step_id] = StepTiming(
-            step_id,
-            len(pending),
-            workers=self.configured.workers,
-            threads=self.configured.threads_per_worker,
-        )
+        self.timings[step_id] = StepTiming(step_id, len(pending))
         if self.progress is not None and pending:
             self.progress.begin(step_id, len(pending))
         size = max(BATCH_UNITS, -(-len(pending) // MOST_BATCHES))
@@ -160,6 +155,8 @@ class Session:
         table = self.plan.tables[step_id]
         specs = {unit.key: self._spec(table, unit) for unit in units}
         timing = self.timings[step_id]
+        engine = self.engine()  # starting it is no time of the step, and tells how many workers
+        timing.workers, timing.threads = engine.workers, engine.threads_per_worker
         started = time.perf_counter()
 
         def settled(outcome: dict[str, Any]) -> None:
@@ -170,7 +167,7 @@ class Session:
             if self.progress is not None:
                 self.progress.advance(step_id, failed=outcome["state"] != "done")
 
-        outcomes = self.engine().run(list(specs.values()), settled, self.stop.is_set)
+        outcomes = engine.run(list(specs.values()), settled, self.stop.is_set)
         timing.wall_s += time.perf_counter() - started
         states = ["cancelled" if was_cancelled(one) else one["state"] for one in outcomes]
         return {state: states.count(state) for state in sorted(set(states))}
@@ -209,7 +206,7 @@ class Session:
             index=self.writer.number,
             timing=dataclasses.asdict(timing) if timing is not None else None,
         )
-        self.writer.append(part)
+        self.writer.append(part, news=timing is not None and timing.units > 0)
 
     # --- the end ------------------------------------------------------------------------------------
 

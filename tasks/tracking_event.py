@@ -9,7 +9,8 @@ from typing import Any
 from cohortflow.evaluation.metric_names import mlflow_metric_name
 from cohortflow.report.cells import Cell, case_rows, cells
 from cohortflow.report.overview import verdict
-from cohortflow.report.source import ReportSource, done
+from cohortflow.report.source import ReportSource, StepTimes, done
+from cohortflow.report.timings import MIB, counted, rates
 
 SCHEMA = 1
 RUN_TAG = "cohortflow.run_id"
@@ -66,6 +67,9 @@ def _metrics(source: ReportSource) -> Iterable[tuple[str, float]]:
         yield _name(f"units_{state}"), float(count)
     for name in ("subjects_complete", "subjects_total", "refused", "warnings"):
         yield name, float(head[name])
+    for times in source.timings:
+        if times.here and times.wall_s is not None:
+            yield from _time_metrics(times)
     found = cells(source)
     several = len({cell.step for cell in found}) > 1
     for cell in found:
@@ -76,6 +80,16 @@ def _metrics(source: ReportSource) -> Iterable[tuple[str, float]]:
         for fact in ("tests", "significant", "significant_corrected"):
             if fact in unit.facts:
                 yield mlflow_metric_name(f"{fact}_pairs", label), float(unit.facts[fact])
+
+
+def _time_metrics(times: StepTimes) -> Iterable[tuple[str, float]]:
+    """What this run took for a step; what stood before is the metric of the run that did it."""
+    yield mlflow_metric_name("wall_s", times.step), float(times.wall_s or 0.0)
+    if times.peak_memory_bytes:
+        yield mlflow_metric_name("peak_memory_mib", times.step), times.peak_memory_bytes / MIB
+    for name, count in counted(times):
+        for rate, value in rates(times, count).items():
+            yield mlflow_metric_name(f"{name}_{rate}", times.step), value
 
 
 def _cell_metrics(cell: Cell, label: str) -> Iterable[tuple[str, float]]:

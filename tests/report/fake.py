@@ -16,6 +16,7 @@ from cohortflow.cohort.entry import Entry, Output
 from cohortflow.evaluation.cases import Case, Cases, write_cases
 from cohortflow.evaluation.classification import classification_metrics, write_measurements
 from cohortflow.report import ReportUnit
+from cohortflow.report.source import StepTimes
 
 NETWORKS = ("DMN", "FP")
 DEGREES = (0, 1)
@@ -32,7 +33,7 @@ class FakeSource:
     all_units: list[ReportUnit] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
     ingested: list[dict[str, Any]] = field(default_factory=list)
-    timings: list[dict[str, Any]] = field(default_factory=list)
+    timings: list[StepTimes] = field(default_factory=list)
 
     def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]:
         return [
@@ -122,7 +123,25 @@ def make_source(subjects: int = 16, regions: int = 12, samples: int = 60) -> Fak
     _add_subject_pairs(source, names, np.array(spreads), groups)
     _add_maps(source, per_subject, groups, region, network)
     _add_scores(source, rng, names, groups)
+    source.timings = step_times(subjects, regions)
     return source
+
+
+def step_times(subjects: int, regions: int) -> list[StepTimes]:
+    """Diagrams of this run, distances of an earlier one, standardised by nobody knows which."""
+    clouds = {"clouds": subjects * regions}
+    distances = {"distances": 4 * subjects * regions}
+    return [
+        StepTimes("standardise", subjects),
+        StepTimes(
+            "diagrams", subjects, subjects, 3, here=True, units=subjects + 1, failed=1, wall_s=2.0,
+            unit_s=4.0, work=clouds, peak_memory_bytes=300 * 2**20, workers=2, threads=2,
+        ),
+        StepTimes(
+            "pairwise_rois", subjects, subjects - 1, 2, units=subjects, failed=0, wall_s=0.5,
+            unit_s=0.8, work=distances, peak_memory_bytes=400 * 2**20, workers=4, threads=1,
+        ),
+    ]  # fmt: skip
 
 
 def _pipeline(regions: int) -> dict[str, Any]:

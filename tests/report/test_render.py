@@ -12,6 +12,7 @@ import pytest
 
 from cohortflow.errors import UnknownName
 from cohortflow.report import SECTIONS, check_sections, render_report
+from cohortflow.report.blocks import Column, Section, Table
 from cohortflow.report.formats import cell
 from tests.report.fake import FakeSource, make_source
 
@@ -145,3 +146,21 @@ def test_a_section_that_fails_shows_its_error_and_the_rest_is_rendered(tmp_path:
     ]
     assert document["sections"]["methods"]["blocks"][0]["type"] == "text"
     assert "entry-missing" in html
+
+
+def test_a_value_that_cannot_be_printed_is_its_sections_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unprintable(source: FakeSource) -> Section:
+        table = Table("odd", "odd", [Column("n", "n", "integer")], [{"n": "many"}])
+        return Section("accuracy", "Accuracy", [table])
+
+    monkeypatch.setitem(SECTIONS, "accuracy", unprintable)
+    source = make_source(subjects=4)
+    source.pipeline["report"] = ["accuracy", "pair_maps"]
+    html, document = render(source, tmp_path)
+    (block,) = document["sections"]["accuracy"]["blocks"]
+    assert block["code"] == "report-section-failed"
+    assert "ValueError" in block["text"]
+    assert document["sections"]["pair_maps"]["blocks"][0]["type"] != "note"
+    assert "report-section-failed" in html

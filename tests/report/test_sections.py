@@ -19,7 +19,7 @@ from cohortflow.evaluation.published import published_tables
 from cohortflow.report import SECTIONS
 from cohortflow.report.blocks import Section
 from cohortflow.report.failures import failures, left_out
-from cohortflow.report.methods import citations, methods, provenance
+from cohortflow.report.methods import citations, methods
 from cohortflow.report.overview import overview, verdict
 from tests.report.fake import FakeSource, make_source
 
@@ -298,9 +298,6 @@ def test_methods_say_what_was_asked_and_what_it_became(source: FakeSource) -> No
     assert "mixed_tr = allow" in text
     ground = blocks(methods(source), "text")[2]["text"]
     assert "ground_norm = linf" in ground
-    timed = make_source(subjects=4)
-    timed.timings = [{"step": "diagrams", "units": 8, "failed": 0, "wall_s": 2.0}]
-    assert rows(provenance(timed), "timings")[0]["rate"] == 4.0
 
 
 def test_a_full_study_stays_small_and_says_what_it_does_not_draw() -> None:

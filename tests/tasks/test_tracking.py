@@ -70,6 +70,10 @@ def test_a_run_arrives_whole(source: FakeSource, page: Path, database: str, tmp_
     metrics = run.data.metrics
     assert metrics["accuracy_mean/score hc_mci DMN H0"] == accuracy[0]["accuracy"]["mean"]
     assert metrics["units_done"] == report["verdict"]["units"]["done"]
+    assert metrics["clouds_per_s/diagrams"] == 8 * 12 / 2.0
+    assert metrics["clouds_per_core_s/diagrams"] == 8 * 12 / (4.0 * 2)
+    assert (metrics["wall_s/diagrams"], metrics["peak_memory_mib/diagrams"]) == (2.0, 300.0)
+    assert not any("pairwise_rois" in name for name in metrics), "an earlier run's own"
     client = MlflowClient(tracking_uri=database)
     names = {item.path for item in client.list_artifacts(run.info.run_id)}
     assert names == {"report.html", "report.json", "cases.parquet"}
@@ -137,6 +141,31 @@ def test_a_dead_server_is_a_warning_and_the_next_run_replays(
     assert (later.delivered, later.waiting) == (True, 0)
     tags = {run.data.tags["cohortflow.run_id"] for run in runs(database, "away")}
     assert tags == {"r1", "r2"}
+
+
+def test_an_error_of_any_library_below_mlflow_keeps_the_event(
+    source: FakeSource,
+    page: Path,
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    class CommandError(Exception):
+        """Not one of MLflow's own: a database library's, such as a schema that is too new."""
+
+    def too_new(*_: object) -> None:
+        raise CommandError("Can't locate revision")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "get_experiment_by_name", too_new)
+        result = track(source, page, database, tmp_path, experiment="below", run_id="r1")
+    assert (result.delivered, result.waiting) == (False, 1)
+    assert result.error is not None
+    assert result.error["code"] == "tracking-unavailable"
+    assert "CommandError: Can't locate revision" in result.error["message"]
+    assert track(source, page, database, tmp_path, experiment="below", run_id="r1").delivered
 
 
 def test_an_event_that_mlflow_refuses_does_not_hold_up_the_others(

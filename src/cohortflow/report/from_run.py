@@ -13,7 +13,8 @@ from cohortflow.cohort.entry import Entry
 from cohortflow.cohort.run_view import RunView, UnitRow
 from cohortflow.errors import EntryMissing
 from cohortflow.pipeline.model import Pipeline
-from cohortflow.report.source import ReportUnit
+from cohortflow.report.run_timings import step_times
+from cohortflow.report.source import ReportUnit, StepTimes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,9 +119,9 @@ class RunSource:
             for e in s.entries.values()
         ]
 
-    @property
-    def timings(self) -> list[dict[str, Any]]:
-        return list((self.run.index.summary or {}).get("steps", ()))
+    @cached_property
+    def timings(self) -> list[StepTimes]:
+        return step_times(self.run, [step.id for step in self._pipeline.steps])
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:

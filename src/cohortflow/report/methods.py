@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text
@@ -125,22 +125,6 @@ def citations(source: ReportSource) -> Section:
     return Section("citations", "Citations", blocks)
 
 
-def _timings(timings: Sequence[Mapping[str, Any]]) -> Table:
-    """What this run computed; what stood done before took no time and is not counted."""
-    rows = [
-        {**timing, "rate": timing["units"] / timing["wall_s"] if timing.get("wall_s") else None}
-        for timing in timings
-    ]
-    columns = [
-        Column("step", "Step", "code"),
-        Column("units", "Units", "integer", "computed in this run"),
-        Column("failed", "Failed", "integer"),
-        Column("wall_s", "Wall time", "number", "s"),
-        Column("rate", "Rate", "number", "units per s"),
-    ]
-    return Table("timings", "Time of each step in this run, on all its workers", columns, rows)
-
-
 def provenance(source: ReportSource) -> Section:
     """Versions, seed, cohort and index: what is needed to run this again."""
     rows: list[dict[str, Any]] = []
@@ -154,8 +138,6 @@ def provenance(source: ReportSource) -> Section:
     columns = [Column("what", "What"), Column("value", "Value", "command")]
     table = Table("environment", "Where and with what this was computed", columns, rows)
     blocks: list[Block] = [table]
-    if source.timings:
-        blocks.insert(0, _timings(source.timings))
     if source.pipeline.get("text"):
         blocks.append(Text("The pipeline file as it was read stands in report.json and below."))
     return Section("provenance", "Provenance", blocks)

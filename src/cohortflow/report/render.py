@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cohortflow.errors import CohortflowError
-from cohortflow.report.blocks import Note, Section
+from cohortflow.errors import CohortflowError, ReportSectionFailed
+from cohortflow.report.blocks import Note, Section, Table
 from cohortflow.report.catalogue import SECTIONS, check_sections
 from cohortflow.report.failures import failures, left_out
 from cohortflow.report.formats import TEXTUAL, cell
 from cohortflow.report.methods import citations, provenance
 from cohortflow.report.overview import overview, verdict
 from cohortflow.report.source import ReportSource
+from cohortflow.report.timings import timings
+
+log = logging.getLogger(__name__)
 
 SCHEMA = 1
 
@@ -51,19 +55,47 @@ def _sections(source: ReportSource, names: list[str]) -> list[Section]:
     closing: list[tuple[str, Callable[[ReportSource], Section]]] = [
         ("methods", SECTIONS["methods"]),
         ("citations", citations),
+        ("timings", timings),
         ("provenance", provenance),
     ]
     return [_guarded(name, make, source) for name, make in [*always, *asked, *closing]]
 
 
 def _guarded(name: str, make: Callable[[ReportSource], Section], source: ReportSource) -> Section:
+    """The boundary of a section: what it raises stands in its place, the others are rendered."""
     try:
-        return make(source)
+        section = make(source)
+        _print_cells(section)
+        return section
     except CohortflowError as error:
-        said = error.to_json()
-        text = f"This section could not be made: {said['message']}"
-        note = Note(text, "error", hint=said["hint"], code=said["code"])
-        return Section(name, name.replace("_", " ").capitalize(), [note])
+        return _failed(name, error)
+    except Exception as error:
+        log.exception("report section %s failed", name)
+        return _failed(name, _unexpected(name, error))
+
+
+def _print_cells(section: Section) -> None:
+    """A value that its column cannot print is the section's error, not the page's."""
+    for table in (block for block in section.blocks if isinstance(block, Table)):
+        for row in table.visible:
+            for column in table.columns:
+                cell(row.get(column.name), column.format)
+
+
+def _unexpected(name: str, error: Exception) -> ReportSectionFailed:
+    return ReportSectionFailed(
+        f"{type(error).__name__}: {error}",
+        where=f"section {name}",
+        hint="The log of the command has the traceback. Results are not touched by it: once the "
+        "cause is mended, cohortflow report COHORT renders the report again.",
+    )
+
+
+def _failed(name: str, error: CohortflowError) -> Section:
+    said = error.to_json()
+    text = f"This section could not be made: {said['message']}"
+    note = Note(text, "error", hint=said["hint"], code=said["code"])
+    return Section(name, name.replace("_", " ").capitalize(), [note])
 
 
 def _document(

@@ -34,6 +34,31 @@ class ReportUnit:
     n: int | None = None
 
 
+@dataclass(frozen=True)
+class StepTimes:
+    """What a step took in the run that computed most of what stands of it.
+
+    ``made`` of its ``standing`` results are that run's; ``index``: its number, None where it is not
+    known; ``here``: it is the run of the report. ``units``: done or failed in that run. ``unit_s``:
+    what they took one by one, added up. ``work``: what its stage counted (``{"clouds": 1600}``).
+    ``peak_memory_bytes``: of its largest process. None and 0: not known.
+    """
+
+    step: str
+    standing: int
+    made: int = 0
+    index: int | None = None
+    here: bool = False
+    units: int | None = None
+    failed: int | None = None
+    wall_s: float | None = None
+    unit_s: float | None = None
+    work: Mapping[str, int] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
+    workers: int = 0
+    threads: int = 0
+
+
 class ReportSource(Protocol):
     """One run, seen by the report.
 
@@ -42,7 +67,7 @@ class ReportSource(Protocol):
     version, about, source, parameters, over, and where known ``declared`` (parameters as the file
     has them) and ``reads``. ``participants``: one row per subject, the id as index. ``refused``: subjects turned away at ingest, ``{"subject", "error"}``.
     ``ingested``: what ingest found out about every entry, ``{"subject", "entry", "facts",
-    "warnings"}``. ``timings``: of each step in this run, ``{"step", "units", "failed", "wall_s"}``.
+    "warnings"}``. ``timings``: of each step that computed anything, in the order of the pipeline.
     ``environment``: versions, python, platform, seed, cohort, index, created (ISO), command.
     """
 
@@ -59,7 +84,7 @@ class ReportSource(Protocol):
     def ingested(self) -> Sequence[Mapping[str, Any]]: ...
 
     @property
-    def timings(self) -> Sequence[Mapping[str, Any]]: ...
+    def timings(self) -> Sequence[StepTimes]: ...
 
     @property
     def environment(self) -> Mapping[str, Any]: ...
