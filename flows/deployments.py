@@ -6,7 +6,6 @@ of the pipeline that ``COHORTFLOW_PIPELINE`` names.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -28,14 +27,12 @@ from flows.cohort import run_in_flow
 from flows.environment import set_defaults
 from flows.finish import after_run
 from flows.form import at_of, points_model, settings_of, steps_model
-from flows.ingest import IngestRequest, ingest_source
+from flows.night import run_night
 from flows.served import PIPELINE, served
 from tasks.progress import Progress
 from tasks.request import RunRequest
 
 set_defaults()
-
-log = logging.getLogger(__name__)
 
 Count = Annotated[int, pydantic.Field(gt=0)]
 _PLAIN: dict[str, Any] = {
@@ -52,16 +49,16 @@ def make_on_demand(pipeline: Pipeline | None) -> Any:
     def on_demand(
         steps: Any = None,
         points: Any = None,
-        subjects: list[str] | None = None,
+        subjects: list[str] = [],  # noqa: B006 - shown as an empty list; nothing changes it
         retry_failed: bool = False,
         train: bool = True,
-        refresh: list[str] | None = None,
+        refresh: list[str] = [],  # noqa: B006
         wait: bool = False,
         cluster: str = "local",
         workers: Count | None = None,
         threads: Count | None = None,
         memory: str | None = None,
-        settings: list[str] | None = None,
+        settings: list[str] = [],  # noqa: B006
     ) -> State[Any]:
         """Run the pipeline over the cohort; what stands is not computed again.
 
@@ -87,11 +84,11 @@ def make_on_demand(pipeline: Pipeline | None) -> Any:
         request = RunRequest(
             pipeline=name,
             cohort=cohort,
-            settings=(*changed, *(settings or ())),
+            settings=(*changed, *settings),
             at=at_of(_plain(points)),
             subjects=tuple(subjects) if subjects else None,
             retry_failed=retry_failed,
-            refresh=tuple(refresh or ()),
+            refresh=tuple(refresh),
             train=train,
             wait=wait,
             cluster=cluster,
@@ -103,13 +100,13 @@ def make_on_demand(pipeline: Pipeline | None) -> Any:
 
     on_demand.__annotations__ |= {"steps": steps_type, "points": points_type}
     if trained:
-        on_demand.__annotations__["refresh"] = list[Literal[tuple(trained)]] | None  # type: ignore[misc]
+        on_demand.__annotations__["refresh"] = list[Literal[tuple(trained)]]  # type: ignore[misc]
     return flow(name="on-demand", flow_run_name=_run_name, **_PLAIN)(on_demand)
 
 
 @flow(name="nightly", flow_run_name=lambda: _run_name(), **_PLAIN)
 def nightly(
-    settings: list[str] | None = None,
+    settings: list[str] = [],  # noqa: B006
     retry_failed: bool = False,
     cluster: str = "local",
     workers: Count | None = None,
@@ -130,30 +127,17 @@ def nightly(
     """
     name, cohort = served()
     take_over_missed()
-    try:
-        report = ingest_source(IngestRequest(source=None, cohort=cohort))
-        log.info(
-            "%d new, %d changed, %d refused",
-            *map(len, (report.new, report.changed, report.refused)),
-        )
-        problem = None
-    except CohortflowError as error:
-        problem = error  # what stands in the cohort is run all the same
-        log.error("nothing was read from the source: %s", error)
-    ended = _run(
-        RunRequest(
-            pipeline=name,
-            cohort=cohort,
-            settings=tuple(settings or ()),
-            retry_failed=retry_failed,
-            train=False,
-            wait=True,
-            cluster=cluster,
-            workers=workers,
-            threads=threads,
-            memory=memory,
-        )
+    request = RunRequest(
+        pipeline=name,
+        cohort=cohort,
+        settings=tuple(settings),
+        retry_failed=retry_failed,
+        cluster=cluster,
+        workers=workers,
+        threads=threads,
+        memory=memory,
     )
+    ended, problem = run_night(request, _run)
     if problem is not None and ended.is_completed():
         return Failed(message=f"ingest, {problem.code}: {problem.message}; run: {ended.message}")
     return ended
