@@ -28,7 +28,7 @@ def test_rates_are_work_by_wall_seconds_and_by_core_seconds(source: FakeSource) 
     assert row["per_core_s"] == 48 / (4.0 * 2), "four seconds of units on two threads each"
     assert (row["units"], row["failed"], row["cores"]) == (5, 1, "2 × 2")
     assert row["peak_memory_mib"] == 300
-    assert row["run"] == "3, this run"
+    assert row["run"] == "3 (this)"
 
 
 def test_an_earlier_run_is_named_and_how_much_of_the_step_is_its(source: FakeSource) -> None:
@@ -56,5 +56,15 @@ def test_a_step_that_counts_nothing_else_counts_its_units() -> None:
 def test_definitions_stand_under_the_table(source: FakeSource) -> None:
     (block,) = timings(source).to_json()["blocks"]
     text = " ".join(block["notes"])
-    for term in ("Wall time:", "Units:", "Per core second:", "Peak memory:", "Run:"):
+    for term in (
+        "Run:",
+        "Of all:",
+        "Units:",
+        "Wall:",
+        "Counted:",
+        "Per s, wall:",
+        "Per s, core:",
+        "Cores:",
+        "Peak:",
+    ):
         assert term in text

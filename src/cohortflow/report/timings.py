@@ -11,16 +11,17 @@ from cohortflow.report.source import ReportSource, StepTimes
 MIB = 2**20
 
 DEFINITIONS = (
-    "Run: the number of the index that its run wrote (cohortflow runs lists them). Where several "
-    "runs computed parts of a step, the one that computed most of what stands, and how much of it.",
+    "Run: the number of the index that it wrote (cohortflow runs lists them). Where several runs "
+    "computed parts of a step, the one that computed most. Of all: its results, of those that stand.",
     "Units: results computed and failures met in that run; what stood before took no time there. "
-    "Wall time: from handing the units to the workers until all had settled, failed units, repeated "
+    "Wall: from handing the units to the workers until all had settled, failed units, repeated "
     "attempts, reading, writing and the compilation of loops in each new worker included; starting "
     "the workers and making the plan are not.",
     "Counted: point clouds whose diagrams were computed (invalid regions have none); Wasserstein "
     "distances of pairs of diagrams, each pair once, all degrees together; elsewhere the units done. "
-    "Per core second: divided by what the units took one by one, times the threads each could use.",
-    "Peak memory: the most resident memory that one process which ran units of this step has held "
+    "Per s, wall: by the wall time of all workers together. Per s, core: by what the units took one by "
+    "one, times the threads each could use. Cores: units at a time × threads of each.",
+    "Peak: the most resident memory that one process which ran units of this step has held "
     "since it started, its libraries and earlier steps included; no single unit's need.",
 )
 
@@ -33,16 +34,16 @@ def timings(source: ReportSource) -> Section:
     columns = [
         Column("step", "Step", "code"),
         Column("run", "Run"),
-        Column("stands", "Of what stands", "fraction"),
+        Column("stands", "Of all", "fraction"),
         Column("units", "Units", "integer"),
         Column("failed", "Failed", "integer"),
-        Column("wall_s", "Wall time", "number", "s"),
+        Column("wall_s", "Wall", "number", "s"),
         Column("counted", "Counted"),
         Column("count", "Count", "integer"),
-        Column("per_s", "Per wall second", "number"),
-        Column("per_core_s", "Per core second", "number"),
-        Column("cores", "Workers × threads"),
-        Column("peak_memory_mib", "Peak memory", "integer", "MiB"),
+        Column("per_s", "Per s", "number", "wall"),
+        Column("per_core_s", "Per s", "number", "core"),
+        Column("cores", "Cores"),
+        Column("peak_memory_mib", "Peak", "integer", "MiB"),
     ]
     caption = "Time of each step, what it did per second, and the largest process"
     table = Table("timings", caption, columns, rows, notes=DEFINITIONS)
@@ -65,7 +66,7 @@ def _rows(times: StepTimes) -> Iterable[dict[str, Any]]:
 
 
 def _this(times: StepTimes) -> str:
-    return ", this run" if times.here else ""
+    return " (this)" if times.here else ""
 
 
 def counted(times: StepTimes) -> list[tuple[str, int | None]]:
