@@ -206,7 +206,7 @@ class Session:
             index=self.writer.number,
             timing=dataclasses.asdict(timing) if timing is not None else None,
         )
-        self.writer.append(part, news=timing is not None and timing.units > 0)
+        self.writer.append(part)
 
     # --- the end ------------------------------------------------------------------------------------
 
