@@ -106,11 +106,11 @@ COLUMNS = (
 
 OPTIMISTIC = (
     *POINT,
-    Column("accuracy", "Last epoch", "mean_sd", "mean ± sd, seeds"),
-    Column("optimistic", "Optimistic", "mean_sd", "best epoch, mean ± sd, seeds"),
-    Column("epochs", "Best epoch", "names", "of each seed"),
+    Column("accuracy", "Last epoch", "mean_sd", "mean ± sd"),
+    Column("optimistic", "Optimistic", "mean_sd", "mean ± sd"),
+    Column("epochs", "Best epoch", "names", "by seed"),
     Column("tried", "Chosen among", "integer", "epochs"),
-    Column("hits", "Correct", "fraction", "of n of the curve, first seed"),
+    Column("hits", "Correct", "fraction", "of n, first seed"),
     Column("seeds", "Seeds", "fraction", "of asked"),
 )
 

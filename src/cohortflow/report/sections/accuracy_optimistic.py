@@ -20,9 +20,9 @@ WHY = (
     "does not say. The accuracy above is that of the last epoch, which nothing chose."
 )
 N_NOTE = (
-    "n of the curve: the test subjects of the monitored selection. One that failed counts as wrong "
-    "at every epoch, one that lacks a region is not counted, and a newcomer that was scored since "
-    "is not among them. Folds are joined epoch by epoch, so a seed has one best epoch; of equal "
+    "n: the test subjects whose curve this is, as the monitored selection froze them. One that "
+    "failed counts as wrong at every epoch, one that lacks a region is not counted, and a newcomer "
+    "that was scored since is not among them. Folds are joined epoch by epoch, so a seed has one best epoch; of equal "
     "ones the first is named. The weights of a monitored training have seen the test subjects and "
     "are scored nowhere."
 )
@@ -82,12 +82,12 @@ def optimistic_of(source: ReportSource, found: Sequence[Cell]) -> Twins:
             for position, cell in enumerate(found)
             if _same_training(source, step, point, units, cell)
         ]
-        for position in beside:
-            twin = _joined(source, step["id"], units, found[position])
-            if twin is not None:
-                twins[position] = twin
-        if not beside:
-            reason = "another training than was scored" if done(units) else "did not finish"
+        joined = {at: _joined(source, step["id"], units, found[at]) for at in beside}
+        finished = {at: twin for at, twin in joined.items() if twin is not None}
+        twins |= finished
+        if not finished:
+            another = done(units) and not beside
+            reason = "another training than was scored" if another else "did not finish"
             lonely.append(f"{step['id']} ({place(point) or 'no axes'}): {reason}")
     return Twins(twins, lonely)
 

@@ -95,11 +95,11 @@ def _correspondence(rows: Sequence[Mapping[str, Any]]) -> Table:
         Column("network", "Network"),
         Column("degree", "Degree"),
         Column("cohort", "Printed for"),
-        Column("published", "Published", "share", "one split, one value"),
-        Column("obtained", "Obtained", "mean_sd", "mean ± sd, seeds"),
-        Column("n", "n", "integer", "test subjects"),
+        Column("published", "Published", "share", "one split"),
+        Column("obtained", "Obtained", "mean_sd", "mean ± sd"),
+        Column("n", "n", "integer", "tested"),
         Column("interval", "95 % interval", "interval", "first seed"),
-        Column("difference", "Difference", "points", "percentage points"),
+        Column("difference", "Difference", "points", "points"),
     ]
     if any(row["optimistic"] for row in rows):
         columns.append(Column("optimistic", "Optimistic", "mean_sd", "best epoch"))
