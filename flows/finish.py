@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cohortflow.cohort.documents import numbers
 from cohortflow.errors import CohortflowError, ReportFailed
 from cohortflow.report.source import ReportSource
 from tasks.reporting import report_run
@@ -48,7 +49,7 @@ def _run_stands(told: str) -> Iterator[None]:
 
 
 def _report(session: Session, result: RunResult, command: str) -> str | None:
-    standing = _standing_report(session)
+    standing = _standing_report(session, result)
     if not result.counts or (not result.changed and standing is not None):
         return standing
 
@@ -60,20 +61,15 @@ def _report(session: Session, result: RunResult, command: str) -> str | None:
     return report_run(session.cohort, session.pipeline, command, also=track)
 
 
-def _standing_report(session: Session) -> str | None:
+def _standing_report(session: Session, result: RunResult) -> str | None:
     """The report of the last run that changed something; None where it was never rendered."""
     storage, slug = session.cohort.storage, session.pipeline.slug
-    rendered = {int(name) for name in storage.list(f"reports/{slug}") if name.isdigit()}
-    book = session.cohort.indexes(slug)
-    for number in reversed(book.numbers()):
-        if number in rendered:
-            path = f"reports/{slug}/{number:06d}/report.html"
-            local = storage.local_path(path)
-            return str(local) if local is not None else f"{session.cohort.url}/{path}"
-        summary = book.get(number).summary
-        if number != session.writer.number and (summary is None or summary["changed"]):
-            return None
-    return None
+    newest = max(numbers(storage, f"reports/{slug}"), default=0)
+    if newest < session.changed_in(result):
+        return None
+    path = f"reports/{slug}/{newest:06d}/report.html"
+    local = storage.local_path(path)
+    return str(local) if local is not None else f"{session.cohort.url}/{path}"
 
 
 def _track(source: ReportSource, page: Path, session: Session) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from cohortflow.cohort.leases import Lease, holder
 from cohortflow.errors import Cancelled
 from cohortflow.pipeline.unit import Unit
+from tasks.planning import Planned
 from tasks.progress import Progress
 from tasks.request import RunRequest, RunResult
 from tasks.session import Session
@@ -29,10 +30,15 @@ def process_cohort(
     run_batch: RunBatch | None = None,
     progress: Progress | None = None,
     after_run: AfterRun | None = None,
+    planned: Planned | None = None,
 ) -> RunResult:
-    """Run every step over every subject, batch by batch, under a lease. Knows no Prefect."""
+    """Run every step over every subject, batch by batch, under a lease. Knows no Prefect.
+
+    ``planned``: a plan made just before, taken where it still stands.
+    """
     run_batch = run_batch or _plain_batch
-    with Session(request, stop=stop, progress=progress) as session, _lease(session) as lease:
+    run = Session(request, stop=stop, progress=progress, planned=planned)
+    with run as session, _lease(session) as lease:
         session.begin()
         for step in session.pipeline.steps:
             for number, units in enumerate(session.batches(step.id)):

@@ -23,25 +23,26 @@ def run_request(request: Any, *, prefect: bool) -> Any:
     The plan is made first: a faulty pipeline is told, and a run that has nothing to compute ends,
     without waiting for Prefect to start.
     """
+    from cohortflow.pipeline.estimate import project
     from flows.finish import after_run
-    from tasks.planning import plan_only
+    from tasks.planning import look
     from tasks.progress import Progress
 
     command = shlex.join(["cohortflow", *sys.argv[1:]])
     with stopped_by_signals() as stop, Progress() as progress:
-        _, projection = plan_only(request)
+        planned = look(request)
         if stop.is_set():
             raise Cancelled("stopped before anything ran")
         common: dict[str, Any] = {
             "stop": stop, "progress": progress, "after_run": after_run(command),
         }  # fmt: skip
-        if prefect and projection.units:
+        if prefect and project(planned.plan).units:
             from flows.cohort import run_with_prefect
 
             return run_with_prefect(request, **common)
         from flows.process import process_cohort
 
-        return process_cohort(request, **common)
+        return process_cohort(request, planned=planned, **common)
 
 
 @contextlib.contextmanager

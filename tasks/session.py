@@ -27,7 +27,7 @@ from cohortflow.pipeline.unit import StepTable, Unit, count_states
 from tasks.engine import Engine, open_engine
 from tasks.freezing import Freezing
 from tasks.outcomes import Outcomes, was_cancelled
-from tasks.planning import Known, check_subjects
+from tasks.planning import Known, Planned, check_subjects
 from tasks.progress import Progress
 from tasks.request import RunRequest, RunResult, StepTiming
 
@@ -52,11 +52,14 @@ class Session:
         pipeline: Pipeline | None = None,
         catalogue: str | None = None,
         progress: Progress | None = None,
+        planned: Planned | None = None,
     ) -> None:
         self.request = request
+        self._planned = planned
         self.run_id = uuid.uuid4().hex[:12]
+        self.started = time.time()
         self.stop = stop or threading.Event()
-        self.cohort = open_cohort(request.cohort)
+        self.cohort = planned.known.cohort if planned else open_cohort(request.cohort)
         self.pipeline = pipeline or load_pipeline(request.pipeline, request.settings)
         self.catalogue = catalogue
         self.progress = progress
@@ -75,10 +78,11 @@ class Session:
 
     def begin(self) -> Plan:
         """Plan, refuse what cannot fit, and say in a new index what this run means to make."""
-        self.known = Known(self.request, self.cohort, self.pipeline)
+        planned = self._planned if self._planned is not None and self._planned.stands() else None
+        self.known = planned.known if planned else Known(self.request, self.cohort, self.pipeline)
         self.freezing = Freezing(self.request, self.cohort.selections)
         self.outcomes = Outcomes(self.cohort, self.known.ledger)
-        self.plan = self.known.plan()
+        self.plan = planned.plan if planned else self.known.plan()
         self.configured = self._configure()
         refuse_what_cannot_fit(
             project(self.plan),
@@ -86,7 +90,9 @@ class Session:
             disk_free_bytes=self._disk_free(),
         )
         self._estimator = Estimator(self.plan)
-        self.writer = self.cohort.indexes(self.pipeline.slug).begin(self._claim())
+        self.writer = self.cohort.indexes(self.pipeline.slug).begin(
+            self._claim(), after=max(self.known.numbers, default=0)
+        )
         return self.plan
 
     def _configure(self) -> Engine:
@@ -206,7 +212,7 @@ class Session:
             index=self.writer.number,
             timing=dataclasses.asdict(timing) if timing is not None else None,
         )
-        self.writer.append(part)
+        self.writer.append(part, news=timing is not None and timing.units > 0)
 
     # --- the end ------------------------------------------------------------------------------------
 
@@ -231,12 +237,17 @@ class Session:
             self.writer.finish(self._summary(result))
         return result
 
+    def changed_in(self, result: RunResult) -> int:
+        """Number of the newest run that changed a state, as far as is known."""
+        return self.writer.number if result.changed else self.known.changed_in or result.index
+
     def _summary(self, result: RunResult) -> dict[str, Any]:
         return {
             "run": self.run_id,
             "counts": result.counts,
             "cancelled": result.cancelled,
             "changed": result.changed,
+            "changed_in": self.changed_in(result),
             "steps": [dataclasses.asdict(timing) for timing in result.timings],
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }

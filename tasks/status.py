@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
+from cohortflow.cohort.entries import KEY_DIGITS
 from cohortflow.cohort.indexes import Index, slugs
-from cohortflow.cohort.selections import Selection
+from cohortflow.cohort.ingests import Ingested
+from cohortflow.cohort.usage import disk_usage
 from cohortflow.errors import PipelineError, Refused
 from cohortflow.pipeline.document import apply_settings, load_document
 from cohortflow.pipeline.ledger import Ledger
 from cohortflow.pipeline.model import Pipeline
 from cohortflow.pipeline.parse import parse_pipeline
+from cohortflow.pipeline.parts import made_in_by_key
 from cohortflow.pipeline.plan import Plan, make_plan
-from cohortflow.pipeline.unit import ManyInput, Unit
-from tasks.planning import known_parts
+from cohortflow.pipeline.unit import SETTLED_BADLY
+from cohortflow.report.causes import Causes
+from cohortflow.report.source import place
+from tasks.models import model_rows
+from tasks.planning import parts_of
+
+Row = Mapping[str, Any]
 
 
 def pipeline_in(index: Index, slug: str) -> Pipeline:
@@ -31,41 +40,97 @@ def plan_of(cohort: Cohort, slug: str) -> Plan | None:
 
     Of the whole pipeline, also where that run was for some points or subjects only.
     """
-    index = cohort.indexes(slug).newest()
-    if index is None:
+    indexes = cohort.indexes(slug).trusted()
+    if not indexes:
         return None
-    ledger = Ledger(cohort, known_parts(cohort, slug), retry_failed=False)
-    return make_plan(pipeline_in(index, slug), cohort.ingested, ledger, cohort.selections)
+    return _plan_on(cohort, slug, indexes[-1], parts_of(indexes), cohort.ingested)
 
 
-def cohort_status(cohort: Cohort) -> dict[str, Any]:
+def _plan_on(
+    cohort: Cohort, slug: str, index: Index, parts: Sequence[Row], ingested: Ingested
+) -> Plan:
+    ledger = Ledger(cohort, parts, retry_failed=False)
+    return make_plan(pipeline_in(index, slug), ingested, ledger, cohort.selections)
+
+
+def cohort_status(cohort: Cohort, *, disk: bool = False) -> dict[str, Any]:
     """``{"units": [{subject, step, point, state, error, …}], "counts": {…}}``, ingest as a step.
 
-    ``runs``: what the newest run of each pipeline was asked for, as ``units`` follow its settings;
-    with the ``problem`` where it cannot be planned today.
-    ``selections``: what came after those that the training steps read.
+    ``steps``: units by state, a row per step. ``failures``: a row per cause, with the command that
+    runs one of its units again. ``runs``: what the newest run of each pipeline was asked for, as
+    ``units`` follow its settings; with the ``problem`` where it cannot be planned today.
+    ``selections``: how old what was trained is, and who came or changed since. ``disk``: entries,
+    files and bytes by stage and step, where asked for: it takes a walk through the store.
     """
-    units = [_ingest_row(subject) for subject in cohort.ingested.subjects.values()]
+    ingested = cohort.ingested
+    units = [_ingest_row(subject) for subject in ingested.subjects.values()]
     runs: list[dict[str, Any]] = []
     selections: list[dict[str, Any]] = []
     for slug in slugs(cohort.storage):
-        index = cohort.indexes(slug).newest()
-        if index is None:
+        book = cohort.indexes(slug)
+        indexes = book.trusted()
+        if not indexes:
             continue
-        row = _run_row(slug, index)
+        row = _run_row(slug, indexes[-1])
         runs.append(row)
+        parts = parts_of(indexes)
         try:
-            plan = plan_of(cohort, slug)
+            plan = _plan_on(cohort, slug, indexes[-1], parts, ingested)
         except (PipelineError, Refused) as error:
             # What stands is told all the same: as the newest index has it.
             row["problem"] = error.to_json()
             units += _recorded_rows(cohort, slug)
             continue
-        if plan is not None:
-            units += _unit_rows(slug, plan)
-            selections += _selection_rows(slug, plan)
-    counts = dict(Counter(unit["state"] for unit in units))
-    return {"units": units, "counts": counts, "runs": runs, "selections": selections}
+        units += _unit_rows(slug, plan)
+        selections += model_rows(plan, book, made_in_by_key(parts))
+    found = {
+        "cohort": cohort.id,
+        "units": units,
+        "counts": dict(Counter(unit["state"] for unit in units)),
+        "steps": step_rows(units),
+        "failures": failure_rows(units, cohort.url),
+        "runs": runs,
+        "selections": selections,
+    }
+    if disk:
+        found["disk"] = disk_usage(cohort, _steps_by_key(ingested, units))
+    return found
+
+
+def _steps_by_key(ingested: Ingested, units: Iterable[Row]) -> dict[str, str]:
+    """Whose entries are whose: first digits of a key → step, of the pipeline that names it first."""
+    found = {}
+    for unit in units:
+        if "key" in unit:
+            found.setdefault(unit["key"][:KEY_DIGITS], f"{unit['pipeline']} {unit['step']}")
+    taken_in = [e.key for s in ingested.subjects.values() for e in s.entries.values()]
+    taken_in += [file.key for file in ingested.files.values()]
+    return found | {key[:KEY_DIGITS]: "ingest" for key in taken_in}
+
+
+def step_rows(units: Iterable[Row]) -> list[dict[str, Any]]:
+    """Units by state: a row per step, in the order of the pipelines."""
+    counts: dict[tuple[str | None, str], Counter[str]] = {}
+    for unit in units:
+        counts.setdefault((unit["pipeline"], unit["step"]), Counter())[unit["state"]] += 1
+    return [
+        {"pipeline": pipeline, "step": step, "counts": dict(found)}
+        for (pipeline, step), found in counts.items()
+    ]
+
+
+def failure_rows(units: Iterable[Row], url: str) -> list[dict[str, Any]]:
+    """Failed, quarantined, blocked and refused units by cause."""
+    causes = Causes()
+    for unit in units:
+        if unit["state"] in SETTLED_BADLY:
+            error = unit["error"] or {"message": unit["reason"]}
+            if unit["state"] != "blocked" and "key" in unit:
+                error = {**error, "replay": f"cohortflow replay {url} {unit['key'][:KEY_DIGITS]}"}
+            state = "refused" if unit["pipeline"] is None else unit["state"]
+            who = unit["subject"] or place(unit["point"]) or "cohort"
+            causes.add(unit["step"], state, error, who, pipeline=unit["pipeline"] or "")
+    return causes.rows()
 
 
 def _run_row(slug: str, index: Index) -> dict[str, Any]:
@@ -88,50 +153,11 @@ def _recorded_rows(cohort: Cohort, slug: str) -> list[dict[str, Any]]:
             "point": row.point,
             "state": row.state,
             "key": row.key,
+            "reason": row.reason if row.state == "blocked" else "",
             "error": row.error,
         }
         for row in cohort.run(slug).rows
     ]
-
-
-def _selection_rows(slug: str, plan: Plan) -> list[dict[str, Any]]:
-    """By training step: its frozen selections, and the subjects they do not know as they are now."""
-    rows = []
-    for table in plan.steps():
-        frozen: dict[str, Selection] = {}
-        new: set[str] = set()
-        corrected: set[str] = set()
-        for unit in table.unique():
-            selection = plan.frozen.get(unit.selection or "")
-            if selection is not None and selection.question not in frozen:
-                frozen[selection.question] = selection
-                new |= _new_to(selection, unit)
-                corrected |= _corrected_since(selection, plan)
-        if frozen:
-            # Who was withdrawn is not known any more: at least as many as one selection lost.
-            withdrawn = max(selection.withdrawn for selection in frozen.values())
-            rows.append(
-                {"pipeline": slug, "step": table.name, "selections": len(frozen),
-                 "new": len(new), "corrected": len(corrected), "withdrawn": withdrawn}
-            )  # fmt: skip
-    return rows
-
-
-def _new_to(frozen: Selection, unit: Unit) -> set[str]:
-    """Whom the unit would read today, and does not."""
-    many = [source for source in unit.inputs.values() if isinstance(source, ManyInput)]
-    now = {member for source in many for member in source.members}
-    return now - {row["subject"] for row in frozen.subjects}
-
-
-def _corrected_since(frozen: Selection, plan: Plan) -> set[str]:
-    """Whose columns are others than the weights were made with."""
-    found = set()
-    for row in frozen.subjects:
-        known = plan.ingested.subjects.get(row["subject"])
-        if known and any(known.columns.get(name) != v for name, v in row["columns"].items()):
-            found.add(known.id)
-    return found
 
 
 def _ingest_row(subject: Any) -> dict[str, Any]:
@@ -141,6 +167,7 @@ def _ingest_row(subject: Any) -> dict[str, Any]:
         "step": "ingest",
         "point": {},
         "state": "done" if subject.error is None else "failed",
+        "reason": "",
         "error": subject.error,
     }
 
@@ -158,6 +185,7 @@ def _unit_rows(slug: str, plan: Plan) -> list[dict[str, Any]]:
                     "point": table.point(unit),
                     "state": unit.state,
                     "key": unit.key,
+                    "reason": unit.reason if unit.state == "blocked" else "",
                     "error": None
                     if error is None or unit.state == "done"
                     else {name: error.get(name, "") for name in ("code", "message", "hint")},

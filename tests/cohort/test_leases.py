@@ -205,7 +205,11 @@ def test_a_slow_taker_does_not_win_a_number_that_was_passed(storage: Storage) ->
 
 def test_the_context_beats_and_releases(storage: Storage) -> None:
     with Lease.acquire(storage, "mci", run_id="r", silence_s=0.2) as lease:
-        first = storage.read(f"leases/mci/{lease.number:06d}.beat")
+        path = f"leases/mci/{lease.number:06d}.beat"
+        until = time.monotonic() + 10
+        while not storage.exists(path) and time.monotonic() < until:
+            time.sleep(0.01)
+        first = storage.read(path)
         deadline = time.monotonic() + 5
         while storage.read("leases/mci/000001.beat") == first and time.monotonic() < deadline:
             time.sleep(0.01)

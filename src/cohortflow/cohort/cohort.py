@@ -35,12 +35,16 @@ class Cohort:
         self.id = str(card["id"])
         self.title = str(card.get("title", ""))
         self.entries = Entries(storage)
-        self.selections = Selections(storage)
         self.ingests = IngestBook(storage)
 
     def indexes(self, slug: str) -> IndexBook:
         """The indexes that runs of a pipeline left."""
         return IndexBook(self.storage, slug)
+
+    @property
+    def selections(self) -> Selections:
+        """The selections as they are now."""
+        return Selections(self.storage)
 
     @cached_property
     def source_map(self) -> SourceMap:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 from cohortflow.cohort.storage import Storage
@@ -53,7 +54,12 @@ def read_document(storage: Storage, path: str) -> dict[str, Any]:
 
 def numbers(storage: Storage, folder: str) -> list[int]:
     """The numbers of the documents or folders in ``folder`` (``000001…``), ascending."""
-    found = {name.split(".", 1)[0] for name in storage.list(folder)}
+    return numbers_in(storage.list(folder))
+
+
+def numbers_in(names: Iterable[str]) -> list[int]:
+    """The numbers among names already listed."""
+    found = {name.split(".", 1)[0] for name in names}
     return sorted(int(name) for name in found if len(name) == 6 and name.isdigit())
 
 

@@ -117,9 +117,10 @@ def _forget(cohort: Cohort, subjects: list[str]) -> ForgetResult:
         storage.delete(f"subjects/{subject}")
     _remove_failures(storage, found, withdrawal, result)
     _remove_work(storage, {folder.key for folder in doomed})
+    _remove_remnants(storage, found)
     for path in old:
-        storage.delete(f"{path}/claim.json")
-        storage.delete(path)
+        _, slug, digits = path.split("/")
+        cohort.indexes(slug).delete(int(digits))
     _renew_gc_lists(storage, withdrawal)
     _rest(storage, found, withdrawal, result)
     result.mentions += _tables_naming(cohort, withdrawal)
@@ -130,6 +131,15 @@ def _forget(cohort: Cohort, subjects: list[str]) -> ForgetResult:
     result.source_rows = cohort.source_map.remove(subjects)
     cohort.source_map.withdraw(subjects)
     return result
+
+
+def _remove_remnants(storage: Storage, found: Survey) -> None:
+    """Arrays without a record, which an interrupted call leaves: no run works that could commit."""
+    for folder in found.folders.values():
+        if not folder.has_record:
+            for attempt in folder.attempts():
+                storage.delete(f"{folder.path}/{attempt}")
+            storage.prune(folder.path)
 
 
 def _doomed(

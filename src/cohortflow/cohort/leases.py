@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from cohortflow.cohort.documents import decode, encode, numbers, read_document
+from cohortflow.cohort.documents import decode, encode, numbers, numbers_in, read_document
 from cohortflow.cohort.processes import identity, is_dead
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import (
@@ -71,8 +71,9 @@ class Lease:
         folder = _folder(name)
         watch: _Watch | None = None
         while True:
-            number = max(numbers(storage, folder), default=0)
-            if number:
+            names = storage.list(folder)
+            number = max(numbers_in(names), default=0)
+            if number and f"{number:06d}{_END}" not in names:
                 if watch is None or watch.number != number:
                     watch = _Watch(storage, folder, number, clock)
                 held = watch.held(silence_s)
@@ -101,13 +102,12 @@ class Lease:
         except AlreadyExists:
             return None
         lease = cls(storage, name, number, run_id, silence_s)
-        if lease._superseded():  # a slow taker may fill a gap that was cleaned behind the others
+        names = storage.list(folder)
+        if lease._is_below(names):  # a slow taker may fill a gap that was cleaned behind the others
             storage.delete(f"{folder}/{number:06d}{_HOLDER}")
             return None
-        for old in numbers(storage, folder):
-            if old <= number - _KEPT:
-                for suffix in (_BEAT, _END, _HOLDER):
-                    storage.delete(f"{folder}/{old:06d}{suffix}")
+        old = [n for n in names if max(numbers_in([n]), default=number) <= number - _KEPT]
+        storage.delete_files([f"{folder}/{name}" for name in old])
         return lease
 
     def beat(self) -> bool:
@@ -136,13 +136,13 @@ class Lease:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         self._thread = None
-        if self._released or self._superseded():
+        if self._released or self._lost:
             return
         self._released = True
         self.storage.write(f"{_folder(self.name)}/{self.number:06d}{_END}", encode({"ended": True}))
 
     def __enter__(self) -> Lease:
-        self.beat()
+        # The holder's file counts as the first beat: a short run writes no other.
         self._thread = threading.Thread(target=self._beat_on, name="lease", daemon=True)
         self._thread.start()
         return self
@@ -164,10 +164,12 @@ class Lease:
                 continue  # the store may come back; whether the lease was lost is seen then
 
     def _superseded(self) -> bool:
-        newest = max(numbers(self.storage, _folder(self.name)), default=0)
+        return self._is_below(self.storage.list(_folder(self.name)))
+
+    def _is_below(self, names: Sequence[str]) -> bool:
         self._looked = time.time()
         # `or`: once lost, always lost.
-        self._lost = self._lost or newest > self.number
+        self._lost = self._lost or max(numbers_in(names), default=0) > self.number
         return self._lost
 
 

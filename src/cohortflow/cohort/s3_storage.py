@@ -107,8 +107,10 @@ class S3Storage(Storage):
         self._patiently(functools.partial(self._fs.pipe, objects), path)
 
     def delete(self, path: str) -> None:
-        keys = [self._key(path)] if path else []
-        keys += [self._key(name) for name, _ in self.walk(path)]
+        self.delete_files([path] * bool(path) + [name for name, _ in self.walk(path)])
+
+    def delete_files(self, paths: Sequence[str]) -> None:
+        keys = [self._key(path) for path in paths]
         for start in range(0, len(keys), BULK):
             self._delete_keys(keys[start : start + BULK])
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from cohortflow.cohort.documents import digest, encode_gzip, numbers, read_document
+from cohortflow.cohort.documents import digest, encode_gzip, numbers, numbers_in, read_document
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import AlreadyExists, EntryMissing
 
@@ -50,10 +51,19 @@ class Selections:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
+    @cached_property
+    def _listed(self) -> dict[str, list[str]]:
+        """Folder → names, all by one listing."""
+        found: dict[str, list[str]] = {}
+        for path, _ in self.storage.walk(FOLDER):
+            folder, name = path.rsplit("/", 1)
+            found.setdefault(folder, []).append(name)
+        return found
+
     def newest(self, question: str) -> Selection | None:
-        """The selection in force for a question."""
+        """The selection in force for a question, as of the first question asked here."""
         folder = _folder(question)
-        for number in reversed(numbers(self.storage, folder)):
+        for number in reversed(numbers_in(self._listed.get(folder, ()))):
             try:
                 return self._read(folder, number)
             except EntryMissing:

@@ -7,7 +7,7 @@ there whole or not at all, it survives power loss, and of several creators exact
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,11 @@ class Storage(ABC):
     @abstractmethod
     def delete(self, path: str) -> None:
         """Delete a file or a whole folder; absent is fine."""
+
+    def delete_files(self, paths: Sequence[str]) -> None:
+        """Delete files, none of them a folder; absent is fine."""
+        for path in paths:
+            self.delete(path)
 
     def prune(self, path: str) -> None:  # noqa: B027 - an object store has no folders to remove
         """Remove a folder, and the folders above it, as long as they are empty."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
@@ -75,17 +76,19 @@ class EarlierRows:
     Reasons are told from them, never states: only the newest index is trusted.
     """
 
-    def __init__(self, book: IndexBook) -> None:
-        newest = book.newest(complete_only=True)
-        last = newest.number if newest is not None else 0
+    def __init__(self, book: IndexBook, before: int) -> None:
         self._book = book
-        self._unread = [number for number in book.numbers() if number < last][-LOOK_BACK:]
+        self._before = before
         self._read: list[dict[Place, PreviousRow]] = []
 
     def finished(self, place: Place) -> PreviousRow | None:
         """The newest of them that was done."""
         found = (rows[place] for rows in self._newest_first() if place in rows)
         return next((row for row in found if row.state == "done"), None)
+
+    @cached_property
+    def _unread(self) -> list[int]:
+        return [number for number in self._book.numbers() if number < self._before][-LOOK_BACK:]
 
     def _newest_first(self) -> Iterator[dict[Place, PreviousRow]]:
         yield from self._read
