@@ -89,6 +89,14 @@ def test_a_changed_parameter_in_the_middle_runs_what_stands_below(finished: Coho
     assert not {"standardise", "diagrams"} & set(to_run)
 
 
+def test_a_run_for_one_subject_hides_no_changed_parameter(finished: Cohort) -> None:
+    changed = ("--set", "pairwise_rois.order=2.0")
+    finished.cli("run", finished.pipeline, finished.cohort, *changed, "--subjects", "sub-01")
+    to_run = finished.to_run(*changed)
+    assert to_run["pairwise_rois"] == (11, "parameter order changed 1.0→2.0")
+    assert "input matrices changed" in to_run["rank_sum_map"][1]
+
+
 def test_a_changed_parameter_of_the_training_keeps_its_selection(finished: Cohort) -> None:
     to_run = finished.to_run("--set", "classify.epochs=3")
     assert to_run == {

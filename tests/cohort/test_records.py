@@ -12,7 +12,7 @@ from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.documents import digest
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.failures import failures, record_failure
-from cohortflow.cohort.ingests import IngestedSubject
+from cohortflow.cohort.ingests import IngestedFile, IngestedSubject
 from cohortflow.cohort.selections import Selection
 from cohortflow.errors import (
     AlreadyExists,
@@ -176,6 +176,15 @@ def test_numbers_are_given_once_and_for_ever(cohort: Cohort) -> None:
     again = cohort.ingests.append([IngestedSubject(i) for i in "abc"], {})
     assert {s.id: s.number for s in again.subjects.values()} == {"a": 1, "b": 2, "c": 3}
     assert cohort.ingests.newest() == again
+
+
+def test_files_of_no_subject_stay_unless_others_are_named(cohort: Cohort) -> None:
+    sam = IngestedFile("sam", "weights", "0" * 64, "1" * 64, 7)
+    cohort.ingests.append([IngestedSubject("a")], {}, {"sam": sam})
+    cohort.ingests.append([IngestedSubject("a"), IngestedSubject("b")], {})
+    assert cohort.ingested.files == {"sam": sam}
+    cohort.ingests.append([IngestedSubject("a")], {}, {})
+    assert cohort.ingested.files == {}
 
 
 def test_an_ingest_is_read_back_whole(cohort: Cohort) -> None:

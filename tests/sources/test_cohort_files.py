@@ -112,8 +112,8 @@ def test_tables_of_every_format_become_the_same_table(
 
 
 def test_a_table_inside_the_source_is_no_recording(cohort: Cohort, source: Path) -> None:
-    (source / "atlas.labels.csv").write_text("1,2\n3,4\n5,6\n7,8\n")
-    report = take(cohort, source, atlas=source / "atlas.labels.csv")
+    (source / "labels.csv").write_text("1,2\n3,4\n5,6\n7,8\n")
+    report = take(cohort, source, atlas=source / "labels.csv")
     assert report.new == ("sub-01", "sub-02")
     again = ingest(cohort, source)
     assert (again.new, again.refused) == ((), {}), "also when it is not named again"
