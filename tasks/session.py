@@ -16,7 +16,7 @@ import psutil
 from cohortflow.cohort.cohort import open_cohort
 from cohortflow.cohort.entries import KEY_DIGITS
 from cohortflow.cohort.indexes import IndexWriter
-from cohortflow.errors import UsageError
+from cohortflow.errors import AccessDenied, CohortflowError, StoreUnavailable, UsageError
 from cohortflow.pipeline.estimate import Estimator, project, refuse_what_cannot_fit
 from cohortflow.pipeline.load import load_pipeline
 from cohortflow.pipeline.model import Pipeline
@@ -33,6 +33,7 @@ from tasks.request import RunRequest, RunResult, StepTiming
 
 log = logging.getLogger(__name__)
 
+_OF_THE_STORE = (StoreUnavailable.code, AccessDenied.code)
 BATCH_UNITS = 500
 MOST_BATCHES = 300
 """Prefect sees batches, never units: at most a few hundred task runs whatever the cohort's size."""
@@ -157,13 +158,18 @@ class Session:
             self.plan.frozen.update(keep.frozen)
 
     def run_batch(self, step_id: str, units: Sequence[Unit]) -> dict[str, int]:
-        """Run units of one step; every one is settled when this returns."""
+        """Run units of one step; every one is settled when this returns.
+
+        Raises :class:`StoreUnavailable` or :class:`AccessDenied` where the store itself is gone:
+        no other unit could do better, and what has not ended stays pending.
+        """
         table = self.plan.tables[step_id]
         specs = {unit.key: self._spec(table, unit) for unit in units}
         timing = self.timings[step_id]
         engine = self.engine()  # starting it is no time of the step, and tells how many workers
         timing.workers, timing.threads = engine.workers, engine.threads_per_worker
         started = time.perf_counter()
+        gone: list[CohortflowError] = []
 
         def settled(outcome: dict[str, Any]) -> None:
             if was_cancelled(outcome):
@@ -172,11 +178,26 @@ class Session:
             timing.take(outcome)
             if self.progress is not None:
                 self.progress.advance(step_id, failed=outcome["state"] != "done")
+            if (outcome.get("error") or {}).get("code") in _OF_THE_STORE and not gone:
+                gone.extend(self._store_gone())
 
-        outcomes = engine.run(list(specs.values()), settled, self.stop.is_set)
+        def should_stop() -> bool:
+            return self.stop.is_set() or bool(gone)
+
+        outcomes = engine.run(list(specs.values()), settled, should_stop)
         timing.wall_s += time.perf_counter() - started
+        if gone:
+            raise gone[0]
         states = ["cancelled" if was_cancelled(one) else one["state"] for one in outcomes]
         return {state: states.count(state) for state in sorted(set(states))}
+
+    def _store_gone(self) -> list[CohortflowError]:
+        try:
+            self.cohort.storage.exists("cohort.json")
+        except (StoreUnavailable, AccessDenied) as error:
+            log.error("the run ends: %s", error)
+            return [error]
+        return []
 
     def _spec(self, table: StepTable, unit: Unit) -> dict[str, Any]:
         assert table.step is not None

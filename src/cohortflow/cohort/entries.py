@@ -175,9 +175,10 @@ class Entries:
         try:
             self.storage.create(f"{ref.path}/{RECORD}", document)
         except AlreadyExists:
-            if files:
+            standing = self._standing(ref)
+            if files and standing.attempt != attempt:
                 self.storage.delete(f"{ref.path}/{attempt}")
-            return self._standing(ref)
+            return standing
         return record
 
     def _standing(self, ref: EntryRef) -> EntryRecord:

@@ -6,6 +6,7 @@ of one void lease cannot both win; the former holder finds the higher number and
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import threading
 import time
@@ -17,6 +18,7 @@ from cohortflow.cohort.documents import decode, encode, numbers, numbers_in, rea
 from cohortflow.cohort.processes import identity, is_dead
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import (
+    AccessDenied,
     AlreadyExists,
     EntryMissing,
     LeaseHeld,
@@ -153,14 +155,18 @@ class Lease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.release()
+        if error is None:
+            self.release()
+            return
+        with contextlib.suppress(StoreUnavailable, AccessDenied):  # the error says more
+            self.release()
 
     def _beat_on(self) -> None:
         while not self._stop.wait(self.silence_s / 4):
             try:
                 if not self.beat():
                     return
-            except StoreUnavailable:
+            except (StoreUnavailable, AccessDenied):
                 continue  # the store may come back; whether the lease was lost is seen then
 
     def _superseded(self) -> bool:

@@ -26,7 +26,7 @@ class LostRace(StoreError, FileExistsError):
 @functools.cache
 def raised_by_requests() -> tuple[type[Exception], ...]:
     """What a request may raise that is no fault of this program."""
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import BotoCoreError, ClientError
 
     # ValueError: an endpoint that is no address.
     return (*_no_answer(), BotoCoreError, ClientError, ValueError)
@@ -40,7 +40,7 @@ def _no_answer() -> tuple[type[Exception], ...]:
         HTTPClientError,
         IncompleteReadError,
     )
-    from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
+    from botocore.parsers import ResponseParserError
 
     ours = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError)
     return (OSError, ClientError, *ours)

@@ -1,9 +1,10 @@
 """Storage on S3: one request an operation, patient with a store that is away, exact about errors.
 
 Endpoint and credentials are the user's, by the standard AWS variables, files and fsspec's settings.
-Every attempt has time limits; an operation is tried again, with growing pauses, for as long as
-``COHORTFLOW_STORE_PATIENCE_S`` says. It is the only place that tries again: botocore and s3fs, left
-to themselves, would multiply their tries, and a creation could lose against its own first try.
+Every attempt has time limits; an operation is tried again, with growing pauses, until the store has
+been away for as long as ``COHORTFLOW_STORE_PATIENCE_S`` says. It is the only place that tries again:
+botocore and s3fs, left to themselves, would multiply their tries, and a creation could lose against
+its own first try.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PATIENCE = "COHORTFLOW_STORE_PATIENCE_S"
-"""Environment variable: seconds for which an operation is tried again; 30 where it is not set."""
+"""Environment variable: seconds for which the store may be away; 30 where it is not set."""
 PATIENCE_S = 30.0
 CONNECT_S = 5
 READ_S = 15
 """Of one attempt: silence after which it is given up. The last one starts within the patience."""
+FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 CONNECTIONS = 32
 LARGEST_PUT = 5 * 2**30
@@ -46,7 +48,7 @@ class S3Storage(Storage):
         if not self.bucket:
             raise UsageError("no bucket is named", where=url, expected="s3://bucket/cohort")
         self._fs = _file_system()
-        self.patience_s = _patience_s()
+        self._outage = Outage(_patience_s())
 
     # --- the storage --------------------------------------------------------------------------------
 
@@ -150,16 +152,21 @@ class S3Storage(Storage):
     def _patiently(self, work: Callable[[], T], path: str) -> T:
         """``work``, tried again with growing pauses while that may help."""
         where = f"{self.url}/{path}"
-        until = time.monotonic() + self.patience_s
-        pause = 0.2
+        pause = FIRST_PAUSE_S
         while True:
             try:
-                return work()
+                result = work()
             except raised_by_requests() as error:
                 wait = pause * random.uniform(0.75, 1.25)
-                if not worth_another_try(error) or time.monotonic() + wait > until:
-                    raise named(error, where, self.patience_s) from error
+                again = worth_another_try(error)
+                if not again:
+                    self._outage.over()
+                if not again or self._outage.left_s() < wait:
+                    raise named(error, where, self._outage.patience_s) from error
                 log.info("%s: %s; trying again in %.1f s", where, type(error).__name__, wait)
+            else:
+                self._outage.over()
+                return result
             time.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
@@ -173,6 +180,28 @@ class S3Storage(Storage):
 
     def _relative(self, key: str) -> str:
         return key.removeprefix(f"{self._prefix}/") if self._prefix else key
+
+
+class Outage:
+    """For how long a store has been away: patience is spent once, not by each operation anew."""
+
+    def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.patience_s = patience_s
+        self._clock = clock
+        self._since: float | None = None
+        self._last = 0.0
+
+    def left_s(self) -> float:
+        """Note a failed attempt; the patience that is left."""
+        now = self._clock()
+        if self._since is None or now - self._last > self.patience_s:
+            self._since = now  # the last attempt is long ago: another outage, for all one knows
+        self._last = now
+        return self._since + self.patience_s - now
+
+    def over(self) -> None:
+        """The store answered."""
+        self._since = None
 
 
 def _file_system() -> Any:
