@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from cohortflow.cohort.leases import Lease, holder
+from cohortflow.cohort.storage import open_storage
 from cohortflow.errors import Cancelled
 from cohortflow.pipeline.unit import Unit
 from tasks.planning import Planned
@@ -39,13 +40,13 @@ def process_cohort(
     run_batch = run_batch or _plain_batch
     run = Session(request, stop=stop, progress=progress, planned=planned)
     with run as session, _lease(session) as lease:
+        lease.on_lost = lambda: _stop(session)
         session.begin()
         for step in session.pipeline.steps:
             for number, units in enumerate(session.batches(step.id)):
                 run_batch(session, step.id, units, number)
                 if lease.lost:
-                    log.warning("another run took over while this one was silent: stopping")
-                    session.stop.set()
+                    _stop(session)
             session.close_step(step.id)
             if session.stop.is_set():
                 break
@@ -55,9 +56,16 @@ def process_cohort(
     return result
 
 
+def _stop(session: Session) -> None:
+    if not session.stop.is_set():
+        log.warning("another run took over while this one was silent: stopping")
+        session.stop.set()
+
+
 def _lease(session: Session) -> Lease:
     """The lease of this pipeline on this cohort; waiting for it ends when the run is stopped."""
-    storage, slug = session.cohort.storage, session.pipeline.slug
+    # Not the patient one: a beat that waits is a beat too late.
+    storage, slug = open_storage(session.request.cohort), session.pipeline.slug
     who = holder(storage, slug) if session.request.wait else None
     if who is not None:
         log.info(
@@ -72,7 +80,12 @@ def _lease(session: Session) -> Lease:
             raise Cancelled("stopped while waiting for another run of this pipeline")
 
     return Lease.acquire(
-        storage, slug, run_id=session.run_id, wait=session.request.wait, sleep=pause
+        storage,
+        slug,
+        run_id=session.run_id,
+        wait=session.request.wait,
+        silence_s=session.patience.silence_s,
+        sleep=pause,
     )
 
 

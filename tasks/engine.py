@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from cohortflow.errors import Cancelled, Refused, UsageError
 from tasks.dask_pool import DaskPool
 from tasks.local_cluster import LocalPool, local_cluster
+from tasks.patience import Patience
 from tasks.units import OnOutcome, ShouldStop, settle
 from tasks.worker import Outcome, failed_outcome, run_one
 
@@ -33,18 +35,20 @@ class Engine(ABC):
     """Runs units with a number of workers, each with its threads and memory; a context manager.
 
     ``workers``: how many units run at a time; ``threads_per_worker`` and ``memory_limit_bytes`` are
-    what each of them may use (0: not known). ``cannot_enforce`` names the limits that this engine only states. ``pause_s``: first pause
-    before a transient failure is tried again; it doubles each time.
+    what each of them may use (0: not known). ``cannot_enforce`` names the limits that this
+    engine only states. ``patience``: the pauses before a transient failure is tried again.
     """
 
     cannot_enforce: tuple[str, ...] = ()
     address: str | None = None
 
-    def __init__(self, workers: int, threads: int, memory_bytes: int, pause_s: float = 1.0) -> None:
+    def __init__(
+        self, workers: int, threads: int, memory_bytes: int, patience: Patience | None = None
+    ) -> None:
         self.workers = workers
         self.threads_per_worker = threads
         self.memory_limit_bytes = memory_bytes
-        self.pause_s = pause_s
+        self.patience = patience or Patience()
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Engine:
@@ -107,15 +111,14 @@ class InlineEngine(Engine):
 
     def _settle(self, spec: dict[str, Any], should_stop: ShouldStop, function: str) -> Outcome:
         retries = int(spec.get("retries") or 0)
-        for attempt in range(retries + 1):
+        for attempt in itertools.count(1):
             if should_stop():
                 break
             outcome = run_one(function, spec)
-            outcome["attempts"] = attempt + 1
-            transient = (outcome.get("error") or {}).get("transient")
-            if outcome["state"] == "done" or not transient or attempt == retries:
+            outcome["attempts"] = attempt
+            if not self.patience.again(outcome, attempt, retries):
                 return outcome
-            _pause(self.pause_s * 2**attempt, should_stop)
+            _pause(self.patience.pause(attempt), should_stop)
         return failed_outcome(spec, Cancelled("the run was stopped before this unit ended"))
 
 
@@ -134,7 +137,7 @@ class DaskEngine(Engine):
         self, specs: Specs, on_outcome: OnOutcome, should_stop: ShouldStop, function: str
     ) -> list[Outcome]:
         self._pool.open_batch(function)
-        return settle(self._pool, specs, on_outcome, should_stop, self.pause_s)
+        return settle(self._pool, specs, on_outcome, should_stop, self.patience)
 
 
 class LocalEngine(DaskEngine):
@@ -156,8 +159,8 @@ class RemoteEngine(DaskEngine):
         "time-outs on workers started without a nanny",
     )
 
-    def __init__(self, address: str, pause_s: float = 1.0) -> None:
-        super().__init__(workers=0, threads=1, memory_bytes=0, pause_s=pause_s)
+    def __init__(self, address: str, patience: Patience | None = None) -> None:
+        super().__init__(workers=0, threads=1, memory_bytes=0, patience=patience)
         self.address = address
 
     def _start(self, stack: contextlib.ExitStack) -> None:
@@ -205,7 +208,7 @@ def open_engine(
     threads: int | None = None,
     memory: str | int | None = None,
     *,
-    pause_s: float = 1.0,
+    patience: Patience | None = None,
 ) -> Engine:
     """An engine by name: ``local``, ``none``, or the address of a Dask scheduler.
 
@@ -216,7 +219,7 @@ def open_engine(
         if count is not None and count < 1:
             raise UsageError("must be at least 1", where=name, found=str(count))
     if "://" in cluster:
-        return RemoteEngine(cluster, pause_s)
+        return RemoteEngine(cluster, patience)
     kinds = {"local": LocalEngine, "none": InlineEngine}
     if cluster not in kinds:
         raise UsageError(
@@ -228,4 +231,4 @@ def open_engine(
     threads = threads or 1
     count = 1 if cluster == "none" else workers or max(1, CPU_COUNT // threads)
     share = int(available_memory_bytes() * MEMORY_SHARE / count)
-    return kinds[cluster](count, threads, memory_bytes(memory) if memory else share, pause_s)
+    return kinds[cluster](count, threads, memory_bytes(memory) if memory else share, patience)

@@ -11,7 +11,6 @@ import logging
 import multiprocessing.spawn
 import os
 import signal
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ import dask.config
 from distributed import Client, LocalCluster, Nanny
 
 from tasks.dask_pool import DaskPool
+from tasks.scratch import scratch_folder
 from tasks.worker import FLOW_PID
 
 log = logging.getLogger(__name__)
@@ -114,8 +114,7 @@ def local_cluster(workers: int, threads: int, memory_bytes: int) -> Iterator[Loc
     }
     quiet = not log.isEnabledFor(logging.DEBUG)
     with contextlib.ExitStack() as stack:
-        scratch = tempfile.TemporaryDirectory(prefix="cohortflow-", ignore_cleanup_errors=True)
-        settings["temporary-directory"] = stack.enter_context(scratch)
+        settings["temporary-directory"] = stack.enter_context(scratch_folder())
         stack.enter_context(_environment(environment))
         stack.enter_context(dask.config.set(settings))
         stack.enter_context(_dask_silent(quiet))

@@ -12,6 +12,7 @@ from cohortflow.cohort.failures import record_failure
 from cohortflow.errors import Cancelled, CohortflowError, EntryMissing
 from cohortflow.pipeline.execute import replay_command
 from cohortflow.pipeline.ledger import Ledger
+from tasks.sparingly import Sparingly
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Outcomes:
         self.ledger = ledger
         self.by_key: dict[str, Outcome] = {}
         self.gone: set[str] = set()
+        self._lines = Sparingly(log)
 
     def take(self, outcome: Outcome, spec: Spec) -> None:
         """Note how a unit ended."""
@@ -39,10 +41,13 @@ class Outcomes:
             error = outcome.get("error") or {}
             if error.get("code") == EntryMissing.code:
                 self._note_gone(spec)
-            log.warning(
-                "%s %s failed: %s: %s",
-                outcome["step"], outcome["subject"] or "cohort", error.get("code"), error.get("message"),
-            )  # fmt: skip
+            who = outcome["subject"] or "cohort"
+            text = f"{outcome['step']} {who} failed: {error.get('code')}: {error.get('message')}"
+            self._lines.warning(outcome["step"], str(error.get("code")), text)
+
+    def close_step(self, step_id: str) -> None:
+        """Say how many more failed, and of what."""
+        self._lines.close(step_id)
 
     def _note_gone(self, spec: Spec) -> None:
         """A reader found an entry gone that the index calls done: it is pending again."""

@@ -27,6 +27,7 @@ from cohortflow.pipeline.unit import StepTable, Unit, count_states
 from tasks.engine import Engine, open_engine
 from tasks.freezing import Freezing
 from tasks.outcomes import Outcomes, was_cancelled
+from tasks.patience import patience, patiently
 from tasks.planning import Known, Planned, check_subjects
 from tasks.progress import Progress
 from tasks.request import RunRequest, RunResult, StepTiming
@@ -60,7 +61,9 @@ class Session:
         self.run_id = uuid.uuid4().hex[:12]
         self.started = time.time()
         self.stop = stop or threading.Event()
-        self.cohort = planned.known.cohort if planned else open_cohort(request.cohort)
+        self.patience = patience()
+        cohort = planned.known.cohort if planned else open_cohort(request.cohort)
+        self.cohort = patiently(cohort, self.patience, self.stop)
         self.pipeline = pipeline or load_pipeline(request.pipeline, request.settings)
         self.catalogue = catalogue
         self.progress = progress
@@ -104,7 +107,9 @@ class Session:
                 hint="--cluster none",
             )
         asked = self.request
-        return open_engine(asked.cluster, asked.workers, asked.threads, asked.memory)
+        return open_engine(
+            asked.cluster, asked.workers, asked.threads, asked.memory, patience=self.patience
+        )
 
     def engine(self) -> Engine:
         """The engine, started when the first batch needs it: a run with nothing to do starts none."""
@@ -219,6 +224,7 @@ class Session:
         units = list(table.units())
         if units:
             self._write(table, units)
+        self.outcomes.close_step(step_id)
         if any(unit.state == "failed" and unit.key in outcomes for unit in units):
             self._plan_again()
 

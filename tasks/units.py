@@ -16,7 +16,9 @@ from typing import Any
 
 from cohortflow.errors import Cancelled, TransientError, UnitTimeout, WorkerLost
 from tasks.flights import Flight, Loss, Worker
+from tasks.patience import Patience
 from tasks.pool import Broken, Joined, Left, Message, OverMemory, Pool, Settled, Started
+from tasks.sparingly import Sparingly
 from tasks.verdicts import no_worker, not_started, timed_out, worker_lost
 from tasks.waiting import Costs, Waiting
 from tasks.worker import Outcome, failed_outcome
@@ -39,13 +41,13 @@ class Settlement:
         pool: Pool,
         specs: Sequence[dict[str, Any]],
         on_outcome: OnOutcome,
-        pause_s: float = 1.0,
+        patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.pool = pool
         self.specs = specs
         self.on_outcome = on_outcome
-        self.pause_s = pause_s
+        self.patience = patience or Patience()
         self.clock = clock
         self.outcomes: dict[int, Outcome] = {}
         self.attempts: dict[int, int] = {}
@@ -55,6 +57,7 @@ class Settlement:
         self.where: dict[str, tuple[str, Flight]] = {}
         self.losses: deque[Loss] = deque()
         self.over_memory: set[str] = set()
+        self.lines = Sparingly(log)
         self.flights_made = 0
         self.workerless_since = clock()
 
@@ -70,6 +73,8 @@ class Settlement:
                 self.step(TICK_S)
         finally:
             self._give_up_flights()
+            for topic in ("workers", *{str(spec.get("step")) for spec in self.specs}):
+                self.lines.close(topic)
         return [self.outcomes[index] for index in range(len(self.specs))]
 
     def step(self, wait_s: float) -> None:
@@ -190,16 +195,16 @@ class Settlement:
         """Settle the unit, or try it again after a pause where that may help."""
         attempts = self.attempts[unit] = self.attempts.get(unit, 0) + 1
         outcome["attempts"] = attempts
-        error = outcome.get("error") or {}
         retries = int(self.specs[unit].get("retries") or 0)
-        if outcome["state"] == "done" or not error.get("transient") or attempts > retries:
+        if not self.patience.again(outcome, attempts, retries):
             self._settle(unit, outcome)
             return
-        pause = self.pause_s * 2 ** (attempts - 1)
-        log.warning(
-            "%s: %s; trying again in %g s (%d of %d)",
-            self._label(unit), error.get("message"), pause, attempts, retries,
-        )  # fmt: skip
+        error = outcome["error"]
+        pause = self.patience.pause(attempts)
+        text = f"{self._label(unit)}: {error.get('message')}; trying again in {pause:g} s"
+        self.lines.warning(
+            str(self.specs[unit].get("step")), f"{error.get('code')}, tried again", text
+        )
         self.waiting.later(unit, self.clock() + pause, alone=alone)
 
     def _settle(self, unit: int, outcome: Outcome) -> None:
@@ -250,7 +255,8 @@ class Settlement:
                 self._charge(loss.suspects[0], error, alone=True)
                 continue
             count = len(loss.suspects)
-            log.warning("Worker %s was lost; trying its %d unit(s) alone", loss.worker, count)
+            text = f"Worker {loss.worker} was lost; trying its {count} units alone"
+            self.lines.warning("workers", "lost", text)
             self.waiting.suspects.extend(loss.suspects)
 
     def _enforce_presence(self, now: float) -> None:
@@ -309,11 +315,12 @@ def settle(
     specs: Sequence[dict[str, Any]],
     on_outcome: OnOutcome,
     should_stop: ShouldStop,
-    pause_s: float = 1.0,
+    patience: Patience | None = None,
 ) -> list[Outcome]:
     """Run units on a pool; every one is settled, and handed to ``on_outcome``, exactly once.
 
     Outcomes return in the order of the specs. A spec's ``timeout_s`` counts from the moment the
-    unit starts; ``retries`` holds for transient errors only, with pauses that double.
+    unit starts; ``retries`` holds for transient errors only, with pauses that double. A store that is
+    away is tried for as long as ``patience`` has.
     """
-    return Settlement(pool, specs, on_outcome, pause_s).run(should_stop)
+    return Settlement(pool, specs, on_outcome, patience).run(should_stop)

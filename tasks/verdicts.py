@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cohortflow.errors import StageFailed, UnitTimeout, WorkerLost
+from cohortflow.errors import OutOfMemory, StageFailed, UnitTimeout, WorkerLost
 
 
 def not_started(worker: str, reason: str) -> StageFailed:
@@ -18,7 +18,7 @@ def not_started(worker: str, reason: str) -> StageFailed:
 def worker_lost(worker: str, *, memory: bool) -> WorkerLost:
     """The worker process ended under the unit."""
     if memory:
-        return WorkerLost(
+        return OutOfMemory(
             "its worker process exceeded its memory limit and was ended",
             where=worker,
             hint="Give each worker more memory (--memory), or run fewer of them (--workers).",

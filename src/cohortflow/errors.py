@@ -326,6 +326,12 @@ class WorkerLost(TransientError):
     code = "worker-lost"
 
 
+class OutOfMemory(WorkerLost):
+    """The unit needed more memory than its worker process may use."""
+
+    code = "out-of-memory"
+
+
 class UnitTimeout(TransientError, TimeoutError):
     code = "unit-timeout"
 
@@ -334,6 +340,12 @@ class StoreUnavailable(TransientError, OSError):
     code = "store-unavailable"
 
     __str__ = CohortflowError.__str__
+
+
+class DiskFull(StoreUnavailable):
+    """The store is there and has no room left."""
+
+    code = "disk-full"
 
 
 class TrackingUnavailable(TransientError):

@@ -228,3 +228,13 @@ def test_a_sleeper_notices_without_beating(
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 3600)
     assert first.lost
+
+
+def test_a_run_that_was_taken_over_is_told(storage: Storage) -> None:
+    told = threading.Event()
+    with Lease.acquire(storage, "mci", run_id="first", silence_s=0.2) as first:
+        first.on_lost = told.set
+        _elsewhere(storage, first)
+        storage.create(f"leases/mci/{first.number + 1:06d}.json", b"{}")
+        assert told.wait(20)
+        assert first.lost

@@ -157,6 +157,26 @@ class TestLocalStorage(StorageContract):
             won = pool.starmap(_create, jobs)
         assert sum(won) == 1
 
+    def test_another_folder_in_its_place_is_not_the_store(self, tmp_path: Path) -> None:
+        """As the empty folder that an unmounted disk leaves, or one that somebody made anew."""
+        storage = open_storage(tmp_path / "store")
+        storage.create("a", b"1")
+        (tmp_path / "store").rename(tmp_path / "aside")
+        (tmp_path / "store").mkdir()
+        for call in (
+            lambda: storage.read("a"),
+            lambda: storage.exists("a"),
+            lambda: storage.list(""),
+            lambda: storage.create("b/c", b"1"),
+            lambda: storage.write_tree("d", {"e": b"1"}),
+        ):
+            with pytest.raises(StoreUnavailable):
+                call()
+        assert not list((tmp_path / "store").iterdir())
+        (tmp_path / "store").rmdir()
+        (tmp_path / "aside").rename(tmp_path / "store")
+        assert storage.read("a") == b"1"
+
     def test_everything_is_synced_before_the_record_counts(
         self, storage: Storage, monkeypatch: pytest.MonkeyPatch
     ) -> None:

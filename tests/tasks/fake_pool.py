@@ -109,7 +109,7 @@ class FakePool:
 
     def _outcome(self, spec: dict[str, Any]) -> dict[str, Any]:
         failed = spec["does"] == "fail"
-        error = {"code": "store-unavailable", "message": "away", "transient": True}
+        error = {"code": "flaky", "message": "away", "transient": True}
         return {
             "key": spec["key"],
             "state": "failed" if failed else "done",

@@ -86,7 +86,7 @@ def does_fail_twice(spec: dict[str, Any]) -> dict[str, Any]:
     starts = _note(spec)
     if starts > 2:
         return _done(spec, starts=starts)
-    error = {"code": "store-unavailable", "message": "away", "hint": "", "transient": True}
+    error = {"code": "flaky", "message": "away", "hint": "", "transient": True}
     return _done(spec) | {"state": "failed", "error": error}
 
 

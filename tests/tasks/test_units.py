@@ -10,16 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import units
+from tasks.patience import Patience
 from tasks.pool import Broken, Joined, Left
 from tasks.units import Settlement
 from tests.tasks.fake_pool import FakePool
 
+QUICK = Patience(0.1, 0.5)
 BEHAVIOURS = ["done", "die", "hang", "fail", "hog", 1, 2]
 CODES = {
     "die": "worker-lost",
-    "hog": "worker-lost",
+    "hog": "out-of-memory",
     "hang": "unit-timeout",
-    "fail": "store-unavailable",
+    "fail": "flaky",
 }
 
 
@@ -41,7 +43,7 @@ def settle(
     """Settle the batch, checking that every unit is handed over exactly once."""
     handed: list[str] = []
     limit = 10_000 if stop_after is None else stop_after
-    settlement = Settlement(pool, specs, lambda o: handed.append(o["key"]), 0.1, pool.clock)
+    settlement = Settlement(pool, specs, lambda o: handed.append(o["key"]), QUICK, pool.clock)
     outcomes = settlement.run(lambda: len(handed) >= limit or pool.now > 3600)
     assert pool.now <= 3600, "the batch never ended"
     assert Counter(handed) == Counter(s["key"] for s in specs)
@@ -110,7 +112,7 @@ def test_units_that_shared_a_process_are_tried_alone_and_charged_only_then() -> 
 
 def test_a_worker_told_to_go_costs_its_units_nothing() -> None:
     pool = FakePool(1, 1)
-    settlement = Settlement(pool, [spec(0, "hang")], lambda o: None, 0.1, pool.clock)
+    settlement = Settlement(pool, [spec(0, "hang")], lambda o: None, QUICK, pool.clock)
     settlement.step(0)
     settlement.step(0)
     assert settlement.workers["worker-1"].flights
@@ -137,7 +139,7 @@ def test_what_the_scheduler_drops_is_settled(
     transient: bool, code: str, attempts: int | None
 ) -> None:
     pool = FakePool(1, 1)
-    settlement = Settlement(pool, [spec(0, "hang")], lambda o: None, 0.1, pool.clock)
+    settlement = Settlement(pool, [spec(0, "hang")], lambda o: None, QUICK, pool.clock)
     settlement.step(0)
     settlement.step(0)
     pool.pending.append(Broken("1", "ModuleNotFoundError: cohortflow", transient))
@@ -148,7 +150,9 @@ def test_what_the_scheduler_drops_is_settled(
 
 def test_pauses_between_retries_double() -> None:
     pool = FakePool(1, 1)
-    settlement = Settlement(pool, [spec(0, "fail", retries=3)], lambda o: None, 8.0, pool.clock)
+    settlement = Settlement(
+        pool, [spec(0, "fail", retries=3)], lambda o: None, Patience(8.0, 60), pool.clock
+    )
     settlement.run(lambda: pool.now > 3600)
     assert 8 + 16 + 32 < pool.now < 8 + 16 + 32 + 5
 
@@ -172,7 +176,7 @@ def test_few_units_are_under_way_at_a_time_however_long_the_batch() -> None:
 def test_a_late_joiner_gets_work() -> None:
     pool = FakePool(1, 1)
     settlement = Settlement(
-        pool, [spec(n, "hang") for n in range(2)], lambda o: None, 0.1, pool.clock
+        pool, [spec(n, "hang") for n in range(2)], lambda o: None, QUICK, pool.clock
     )
     settlement.step(0)
     pool.processes["late"] = type(pool.processes["worker-1"])(1)

@@ -12,6 +12,8 @@ import xarray as xr
 from cohortflow.cohort.storage import Storage
 
 CHUNK_BYTES = 16 * 2**20
+GROUP = "zarr.json"
+"""The file of a group that names all its arrays and how to read them."""
 
 
 def encode_arrays(dataset: xr.Dataset) -> dict[str, bytes]:

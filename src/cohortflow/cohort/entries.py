@@ -196,7 +196,6 @@ class Entries:
 
     def entry(self, record: EntryRecord) -> Entry:
         """The entry behind a record already read."""
-        folder = f"{record.ref.path}/{record.attempt}"
         names = tuple(n.removeprefix("files/") for n in record.files if n.startswith("files/"))
         return Entry(
             kind=record.kind,
@@ -207,12 +206,31 @@ class Entries:
             warnings=record.warnings,
             file_names=names,
             open_dataset=(
-                functools.partial(_open_dataset, self.storage, f"{folder}/arrays")
-                if record.has_arrays
-                else None
+                functools.partial(self._open_dataset, record) if record.has_arrays else None
             ),
-            open_file=lambda name: self.storage.read(f"{folder}/files/{name}"),
+            open_file=lambda name: self._read_checked(record, f"files/{name}"),
         )
+
+    def _read_checked(self, record: EntryRecord, name: str) -> bytes:
+        """A file of an entry, which must be the one that its record names."""
+        path = f"{record.ref.path}/{record.attempt}/{name}"
+        data = self.storage.read(path)
+        if _about(data) != dict(record.files[name]):
+            raise EntryCorrupt(
+                "a file is not the one that was committed",
+                where=f"{self.storage.url}/{path}",
+                expected=f"sha256 {record.files[name]['sha256'][:12]}…",
+                found=f"{_about(data)['sha256'][:12]}…, {len(data)} bytes",
+                hint="See 'cohortflow fsck --deep'; without its entry.json it is made again.",
+            )
+        return data
+
+    def _open_dataset(self, record: EntryRecord) -> Any:
+        from cohortflow.cohort.arrays import GROUP, open_arrays
+
+        # Chunks carry a checksum each; what says how to read them does not.
+        self._read_checked(record, f"arrays/{GROUP}")
+        return open_arrays(self.storage, f"{record.ref.path}/{record.attempt}/arrays")
 
     def verify(self, ref: EntryRef) -> list[str]:
         """What is wrong with an entry, by the digest of every file; empty when it is whole."""
@@ -233,12 +251,6 @@ class Entries:
             if found != dict(about):
                 problems.append(f"{path}: expected {dict(about)}, found {found}")
         return problems
-
-
-def _open_dataset(storage: Storage, path: str) -> Any:
-    from cohortflow.cohort.arrays import open_arrays
-
-    return open_arrays(storage, path)
 
 
 def _files(output: Output) -> dict[str, bytes]:

@@ -52,6 +52,8 @@ class Lease:
         self._looked = time.time()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called once, from the thread that beats, when another run has taken over."""
 
     @classmethod
     def acquire(
@@ -129,7 +131,8 @@ class Lease:
         By wall time, which goes on while a laptop sleeps.
         """
         if not self._lost and not 0 <= time.time() - self._looked < self.silence_s / 4:
-            self._superseded()
+            with contextlib.suppress(StoreUnavailable):  # not known, as long as the store is away
+                self._superseded()
         return self._lost
 
     def release(self) -> None:
@@ -165,6 +168,7 @@ class Lease:
         while not self._stop.wait(self.silence_s / 4):
             try:
                 if not self.beat():
+                    self.on_lost()
                     return
             except (StoreUnavailable, AccessDenied):
                 continue  # the store may come back; whether the lease was lost is seen then

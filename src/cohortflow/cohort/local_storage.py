@@ -7,11 +7,12 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cohortflow.cohort.storage import TEMPORARY, Storage
-from cohortflow.errors import AlreadyExists, EntryMissing, StoreError, StoreUnavailable
+from cohortflow.errors import AlreadyExists, DiskFull, EntryMissing, StoreError, StoreUnavailable
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _TRIES = 5
@@ -24,14 +25,14 @@ class LocalStorage(Storage):
     def __init__(self, folder: str | Path) -> None:
         self.root = Path(os.path.abspath(os.path.expanduser(folder)))
         self.url = str(self.root)
-        self._seen = self.root.is_dir()
+        self._seen = _identity(self.url)
 
     def _full(self, path: str) -> str:
         return os.path.join(self.url, path) if path else self.url
 
     def _away(self) -> bool:
-        # An unmounted disk must not look like an empty cohort.
-        return self._seen and not os.path.isdir(self.url)
+        # An unmounted disk must not look like an empty cohort, nor must a new folder of its name.
+        return self._seen is not None and _identity(self.url) != self._seen
 
     def _missing(self, path: str) -> EntryMissing | StoreUnavailable:
         if self._away():
@@ -63,6 +64,8 @@ class LocalStorage(Storage):
             return []
         except OSError as error:
             raise _unavailable(error, self._full(path)) from error
+        if not names and self._away():
+            raise self._missing(path)
         return sorted(name for name in names if not name.startswith(TEMPORARY))
 
     def walk(self, path: str) -> Iterator[tuple[str, int]]:
@@ -201,8 +204,17 @@ class LocalStorage(Storage):
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 os.mkdir(name)
             fresh.append(os.path.dirname(name))
-        self._seen = True
+        self._seen = self._seen or _identity(self.url)
         return fresh
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    """Which folder it is, whatever its name; None where there is none."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
 
 
 def _sync(name: str) -> None:
@@ -221,5 +233,5 @@ def _sync_folder(name: str) -> None:
 def _unavailable(error: OSError, where: str) -> StoreUnavailable:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _FULL:
-        return StoreUnavailable("the disk is full", where=where, hint="Make room and run again.")
+        return DiskFull("the disk is full", where=where, hint="Make room and run again.")
     return StoreUnavailable("the store cannot be reached", where=where, found=reason)

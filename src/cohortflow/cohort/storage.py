@@ -19,6 +19,8 @@ class Storage(ABC):
     """Where a cohort lives. Errors: EntryMissing, AlreadyExists, StoreUnavailable."""
 
     url: str
+    patience_s: float = 0.0
+    """For how long it waits by itself for a store that is away."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:

@@ -19,18 +19,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cohortflow.cohort.cohort import Cohort, open_cohort
+from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.entry import Entry, Item, Many, Output
 from cohortflow.cohort.failures import record_failure
 from cohortflow.cohort.source_map import home
-from cohortflow.errors import CohortflowError, EntryMissing, StageFailed, StoreUnavailable
+from cohortflow.errors import CohortflowError, EntryMissing, StoreUnavailable
+from cohortflow.pipeline import blame
 from cohortflow.pipeline.stage import Context, Stage
 from cohortflow.pipeline.unit_log import UnitLog
 
 DEFAULT_CATALOGUE = "cohortflow.stages:CATALOGUE"
 TRACE = "COHORTFLOW_TRACE"
 """Environment variable: a file to which every computation appends a line (step, subject, key)."""
+
+MOST_INPUTS_NAMED = 20
 
 Spec = Mapping[str, Any]
 Outcome = dict[str, Any]
@@ -153,7 +156,7 @@ class _LazyEntry(Entry):
 
 @functools.lru_cache(maxsize=8)
 def _open(url: str) -> Cohort:
-    return open_cohort(url)
+    return blame.open_known(url)
 
 
 def _stage(spec: Spec) -> Stage:
@@ -166,11 +169,15 @@ def _work_folder(cohort: Cohort, spec: Spec, stage: Stage) -> Path | None:
     """Where a long unit keeps its checkpoints; in this user's own folder where the store is remote."""
     if not stage.trains:
         return None
-    local = cohort.storage.local_path(f"work/{spec['key']}")
-    if local is None:
-        local = home() / "work" / str(spec["key"])
-    local.mkdir(parents=True, exist_ok=True)
-    return local
+    root = cohort.storage.local_path("")
+    if root is None:
+        root = home()
+        root.mkdir(parents=True, exist_ok=True)
+    work = root / "work" / str(spec["key"])
+    # One by one: where the store is away, no folder must take its place.
+    work.parent.mkdir(exist_ok=True)
+    work.mkdir(exist_ok=True)
+    return work
 
 
 def _trace(spec: Spec) -> None:
@@ -187,11 +194,7 @@ def _trace(spec: Spec) -> None:
 def _named(error: Exception, spec: Spec) -> CohortflowError:
     if isinstance(error, CohortflowError):
         return error
-    return StageFailed(
-        f"{type(error).__name__}: {error}",
-        where=label(spec),
-        hint="The traceback is in the failure record; replay the unit to look closer.",
-    )
+    return blame.named(error, _open(spec["cohort"]), _inputs(spec), label(spec))
 
 
 def _failure(spec: Spec, named: CohortflowError, error: Exception) -> dict[str, Any]:
@@ -199,7 +202,7 @@ def _failure(spec: Spec, named: CohortflowError, error: Exception) -> dict[str, 
         **named.to_json(),
         "transient": named.transient or isinstance(error, EntryMissing),
         "traceback": "".join(traceback.format_exception(error)),
-        "inputs": _input_paths(spec),
+        "inputs": [ref.path for ref in _inputs(spec)[:MOST_INPUTS_NAMED]],
         "replay": replay_command(spec),
         "run": spec["run"],
         "step": spec["step"],
@@ -207,10 +210,10 @@ def _failure(spec: Spec, named: CohortflowError, error: Exception) -> dict[str, 
     }
 
 
-def _input_paths(spec: Spec) -> list[str]:
+def _inputs(spec: Spec) -> list[EntryRef]:
     refs = [s["one"] for s in spec["inputs"].values() if "one" in s]
-    refs += [row[1:] for s in spec["inputs"].values() for row in s.get("many", [])[:20]]
-    return [EntryRef(*ref).path for ref in refs]
+    refs += [row[1:] for s in spec["inputs"].values() for row in s.get("many", [])]
+    return [EntryRef(*ref) for ref in refs]
 
 
 def _outcome(
@@ -237,9 +240,9 @@ def _outcome(
 def _record(spec: Spec, ref: EntryRef, failure: Mapping[str, Any]) -> None:
     try:
         record_failure(_open(spec["cohort"]).storage, ref, failure)
-    except (CohortflowError, OSError):
+    except CohortflowError as failed:
         # The outcome still carries it to the flow, which keeps it in the index.
-        log.exception("the failure record could not be written")
+        log.error("the failure record could not be written: %s", failed)
 
 
 def _write_log(spec: Spec, text: str) -> None:
@@ -247,5 +250,5 @@ def _write_log(spec: Spec, text: str) -> None:
     try:
         storage = _open(spec["cohort"]).storage
         storage.write(f"logs/{spec['run']}/{spec['step']}/{name}", text.encode())
-    except (CohortflowError, OSError):
-        log.exception("the unit's log could not be written")
+    except CohortflowError as failed:
+        log.error("the unit's log could not be written: %s", failed)
