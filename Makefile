@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --no-input --disable-pip-version-check
 TORCH := $(shell grep '^torch==' constraints.txt)
 BENCHMARKS := $(wildcard benchmarks/[a-z]*.py)
 
-.PHONY: help setup demo test test-slow lint bench clean
+.PHONY: help setup demo test test-slow test-browser lint bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ test: $(STAMP) ## the fast tests
 
 test-slow: $(STAMP) ## tests that need minutes, a server or a browser
 	$(BIN)/python -m pytest -q -m slow
+
+test-browser: $(STAMP) ## a run from the form of the pages, in a headless Chromium
+	$(BIN)/python -m pytest -q -m slow tests/browser
 
 lint: $(STAMP) ## style, formatting, types, import contracts
 	$(BIN)/ruff check .

@@ -47,9 +47,10 @@ def make_on_demand(pipeline: Pipeline | None) -> Any:
     trained = [step.id for step in pipeline.steps if step.stage.trains] if pipeline else []
 
     def on_demand(
-        steps: Any = None,
-        points: Any = None,
-        subjects: list[str] = [],  # noqa: B006 - shown as an empty list; nothing changes it
+        # Empty, not None, which is no value of these types: a form refuses to send it.
+        steps: Any = {},  # noqa: B006 - nothing changes the defaults
+        points: Any = {},  # noqa: B006
+        subjects: list[str] = [],  # noqa: B006
         retry_failed: bool = False,
         train: bool = True,
         refresh: list[str] = [],  # noqa: B006
@@ -101,10 +102,15 @@ def make_on_demand(pipeline: Pipeline | None) -> Any:
     on_demand.__annotations__ |= {"steps": steps_type, "points": points_type}
     if trained:
         on_demand.__annotations__["refresh"] = list[Literal[tuple(trained)]]  # type: ignore[misc]
-    return flow(name="on-demand", flow_run_name=_run_name, **_PLAIN)(on_demand)
+    return flow(name="on-demand", **_PLAIN)(on_demand)  # named in the form
 
 
-@flow(name="nightly", flow_run_name=lambda: _run_name(), **_PLAIN)
+def _night() -> str:
+    slug = os.environ.get(PIPELINE, "cohort").rpartition("/")[2].removesuffix(".yaml")
+    return f"{slug} {flow_run.scheduled_start_time:%Y-%m-%d %H:%M}"
+
+
+@flow(name="nightly", flow_run_name=_night, **_PLAIN)
 def nightly(
     settings: list[str] = [],  # noqa: B006
     retry_failed: bool = False,
@@ -165,15 +171,8 @@ def _ended_by_sigterm() -> Iterator[threading.Event]:
 
 
 def _plain(group: Any) -> Mapping[str, Any]:
-    """A group of the form as plain values; empty where nothing was said."""
+    """A group of the form as plain values."""
     return group.model_dump(mode="json") if isinstance(group, pydantic.BaseModel) else group or {}
-
-
-def _run_name() -> str:
-    """The pipeline's name and when: a person sees it in lists."""
-    started = flow_run.scheduled_start_time
-    slug = os.environ.get(PIPELINE, "cohort").rpartition("/")[2].removesuffix(".yaml")
-    return f"{slug} {started:%Y-%m-%d %H:%M}"
 
 
 def _pipeline() -> Pipeline | None:

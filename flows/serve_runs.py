@@ -30,6 +30,7 @@ from flows.telling import AWAY
 
 log = logging.getLogger(__name__)
 
+ON_DEMAND, NIGHTLY = "on demand", "nightly"
 START_S = 60.0
 END_S = 20.0
 AT_ONCE = 4
@@ -48,7 +49,7 @@ def published(request: ServeRequest, pipeline: Pipeline, cohort: Cohort) -> Iter
 def deployments(
     request: ServeRequest, pipeline: Pipeline, cohort: Cohort
 ) -> dict[str, RunnerDeployment]:
-    """*On demand*, and *nightly* where there is a schedule, of this pipeline and cohort."""
+    """*On demand*, and *nightly*, which has a schedule where one was asked for."""
     from flows.deployments import make_on_demand, nightly
 
     run = request.run
@@ -62,11 +63,10 @@ def deployments(
         "name": name, "parameters": said, "concurrency_limit": 1, "tags": ["cohortflow"],
         "entrypoint_type": EntrypointType.MODULE_PATH, "description": pipeline.title,
     }  # fmt: skip
-    found = {"on demand": make_on_demand(pipeline).to_deployment(**common)}
-    found["on demand"].entrypoint = "flows.deployments.on_demand"
     schedule = Cron(request.cron, timezone=request.timezone) if request.cron else None
-    found["nightly"] = nightly.to_deployment(**common, schedule=schedule)
-    return found
+    form = make_on_demand(pipeline).to_deployment(**common)
+    form.entrypoint = "flows.deployments.on_demand"
+    return {ON_DEMAND: form, NIGHTLY: nightly.to_deployment(**common, schedule=schedule)}
 
 
 class Runs:
@@ -83,10 +83,11 @@ class Runs:
         self._error: BaseException | None = None
 
     def lines(self) -> list[str]:
-        """Where a person finds the deployments."""
+        """Where a person finds the form and the nights."""
         ui = str(PREFECT_UI_URL.value() or PREFECT_API_URL.value() or "").removesuffix("/api")
-        found = [f"{name:<12}{ui}/deployments/deployment/{i}" for name, i in self._ids.items()]
-        return [f"{'Prefect':<12}{ui}", *found]
+        pages = {name: f"{ui}/v2/deployments/deployment/{i}" for name, i in self._ids.items()}
+        pages[ON_DEMAND] += "/run"
+        return [f"{name:<12}{page}" for name, page in {"Prefect": f"{ui}/v2", **pages}.items()]
 
     def check(self) -> None:
         """Raise where the runner ended by itself."""

@@ -48,6 +48,7 @@ def mlflow_server(port: int) -> Server | None:
             *("--backend-store-uri", store, "--workers", "1"),
         ],
         home() / "logs" / "mlflow-server.log",
+        {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # further processes that nobody needs
     )
 
 

@@ -1,0 +1,66 @@
+"""A person starts a run from the form of Prefect's pages and reads a number off its report."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cohortflow.cohort.cohort import open_cohort
+from tests.browser import chromium
+from tests.browser.chromium import Page, until
+from tests.flows.serving import Served, study
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+RUN_S = 600.0
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    if chromium.executable() is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium, which this test must not go without here")
+        pytest.skip("no Chromium is installed")
+    with chromium.page(tmp_path / "profile") as found:
+        yield found
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with study(tmp_path) as found:
+        found.start()
+        yield found
+
+
+def test_from_the_form_to_a_number_of_the_report(served: Served, page: Page) -> None:
+    page.open(served.address("on demand"))
+    field = page.find("spinbutton", "^max_degree")
+    assert field["value"] == "0", "what the pipeline says"
+    page.fill(field, "1")
+    page.click(page.find("button", "^submit$"))
+    until(lambda: served.runs("on demand"), "a run")
+    (run,) = served.runs("on demand")
+    assert run["parameters"]["steps"]["diagrams"]["max_degree"] == 1
+    ended = served.wait_for(run["id"], "Completed", "PartlyDone", "Failed", within_s=RUN_S)
+    assert ended["state"]["message"] == "25 done"
+
+    page.open(f"{served.address('Prefect')}/runs/flow-run/{run['id']}?tab=Artifacts")
+    for kind in ("progress", "units"):
+        page.find("link", f"three-steps-{kind}")
+    page.click(page.find("link", "three-steps-report"))
+    page.click(page.find("link", "^[0-9a-f]{8}$"))  # this run's among those of all runs
+    page.click(page.find("link", "open the report"))
+    until(lambda: page.address.endswith("/three-steps/000001/report.html"), "the report")
+    done = until(lambda: re.search(r"Units done\s+(\d+) of (\d+)", page.text), "a number")
+    assert done.groups() == ("25", "25")
+    assert "diagrams.max_degree=1" in settings_of_newest(served)
+
+
+def settings_of_newest(served: Served) -> list[str]:
+    newest = open_cohort(served.cohort).indexes("three-steps").newest()
+    assert newest is not None
+    return list(newest.claim["settings"])
