@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,17 +159,24 @@ class RadosGateway:
         self._admin("user", "create", f"--uid={name}", f"--display-name={name}", *keys)
 
     def create_bucket(self, name: str) -> None:
+        self._client().create_bucket(Bucket=name)
+
+    def presigned_put(self, bucket: str, key: str) -> str:
+        """An address that anybody may put an object to for an hour."""
+        asked = {"Bucket": bucket, "Key": key}
+        return str(self._client().generate_presigned_url("put_object", Params=asked))
+
+    def _client(self) -> Any:
         from botocore.config import Config
         from botocore.session import get_session
 
-        client = get_session().create_client(
+        return get_session().create_client(
             "s3",
             endpoint_url=self.url,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
-            config=Config(s3={"addressing_style": "path"}),
+            config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
         )
-        client.create_bucket(Bucket=name)
 
     def remove_bucket(self, name: str) -> None:
         """A bucket and all that is in it vanish."""

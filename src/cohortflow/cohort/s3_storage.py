@@ -42,9 +42,11 @@ BULK = 1000
 class S3Storage(Storage):
     """A bucket and prefix: ``s3://bucket/cohort``."""
 
+    lists_in_pages = True
+
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self.bucket, _, self._prefix = self.url.split("://", 1)[1].partition("/")
+        self.bucket, _, self._prefix = url.split("://", 1)[1].strip("/").partition("/")
         if not self.bucket:
             raise UsageError("no bucket is named", where=url, expected="s3://bucket/cohort")
         self._fs = _file_system()
@@ -80,6 +82,11 @@ class S3Storage(Storage):
         for page in self._pages(f"{path}/" if path else ""):
             for row in page.get("Contents", []):
                 yield self._relative(row["Key"]), int(row["Size"])
+
+    def page_after(self, path: str) -> tuple[Sequence[str], bool]:
+        page = self._page("", StartAfter=self._key(path))
+        names = [self._relative(row["Key"]) for row in page.get("Contents", [])]
+        return names, not page.get("IsTruncated")
 
     def create(self, path: str, data: bytes) -> None:
         # One PUT: a service may heed If-None-Match there and not where parts are joined.

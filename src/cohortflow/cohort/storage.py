@@ -19,6 +19,8 @@ class Storage(ABC):
     """Where a cohort lives. Errors: EntryMissing, AlreadyExists, StoreUnavailable."""
 
     url: str
+    lists_in_pages: bool = False
+    """Whether a page of a listing is cheaper than looking at what it names, one by one."""
     patience_s: float = 0.0
     """For how long it waits by itself for a store that is away."""
 
@@ -37,6 +39,13 @@ class Storage(ABC):
     @abstractmethod
     def walk(self, path: str) -> Iterator[tuple[str, int]]:
         """Every file below a folder, in order: (path relative to the store, bytes)."""
+
+    def page_after(self, path: str) -> tuple[Sequence[str], bool]:
+        """Paths that sort after ``path``, at most a page; whether there are no more.
+
+        Only of a storage that ``lists_in_pages``.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def create(self, path: str, data: bytes) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.entries import EntryRef
-from cohortflow.cohort.failures import failures
 from cohortflow.cohort.indexes import Index, IndexBook
+from cohortflow.cohort.lookup import Lookup
 from cohortflow.errors import EntryMissing
 from cohortflow.pipeline.unit import Labels, State
 
@@ -113,6 +113,7 @@ class Ledger:
     ) -> None:
         self.cohort = cohort
         self.retry_failed = retry_failed
+        self._lookup = Lookup(cohort.storage)
         self._known: dict[str, Known] = {}
         done = Known("done")
         for part in parts:
@@ -137,9 +138,9 @@ class Ledger:
         self._known[key] = Known("pending", note="entry gone")
 
     def _probe(self, ref: EntryRef) -> Known:
-        if self.cohort.entries.exists(ref):
+        if self._lookup.has_record(ref):
             return Known("done")
-        kept = failures(self.cohort.storage, ref)
+        kept = self._lookup.failures(ref)
         if not kept:
             return Known("pending")
         last = kept[-1]
