@@ -44,7 +44,7 @@ def points_model(pipeline: Pipeline) -> type[pydantic.BaseModel]:
             labels = _labels(pipeline, axis)
             kind = list[Literal[tuple(labels)]] if labels else list[int]  # type: ignore[misc]
             said = "none chosen: all" + (f" ({', '.join(map(str, labels))})" if labels else "")
-            field = pydantic.Field(default_factory=list, title=name, description=said)
+            field: Any = pydantic.Field(default_factory=list, title=name, description=said)
             fields[name] = (kind, field)
     return pydantic.create_model("Points", __base__=_Group, **fields)
 
