@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ import cohortflow as cf
 from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.ingests import IngestedSubject
 from cohortflow.cohort.local_storage import LocalStorage
+from cohortflow.cohort.object_storage import ObjectStorage
 from cohortflow.errors import (
     AlreadyExists,
     EntryCorrupt,
     NotACohort,
+    StoreError,
     StoreTooNew,
     UnknownName,
 )
@@ -113,3 +116,11 @@ def test_opening_loads_no_scheduler_and_no_network() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_store_without_exclusive_creation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ObjectStorage, "create", ObjectStorage.write)
+    url = f"memory://{uuid.uuid4()}"
+    with pytest.raises(StoreError, match="already there"):
+        cf.create_cohort(url)
+    assert list(ObjectStorage(url).walk("")) == []

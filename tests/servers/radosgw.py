@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -281,3 +282,18 @@ def running() -> Iterator[RadosGateway]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    """A server until Ctrl-C: ``python -m tests.servers.radosgw BUCKET``."""
+    with running() as server:
+        server.create_bucket(sys.argv[1])
+        lines = [f"export {name}={value}\n" for name, value in server.environment.items()]
+        sys.stdout.writelines([*lines, "# a server until Ctrl-C; what is in it is gone then\n"])
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -49,7 +49,10 @@ def encode_arrays(dataset: xr.Dataset) -> dict[str, bytes]:
 
 def open_arrays(storage: Storage, path: str) -> xr.Dataset:
     """The group as lazily read numpy arrays (no Dask graph)."""
-    dataset: xr.Dataset = xr.open_zarr(storage.zarr_store(path), chunks=None, consolidated=True)
+    # Told the format, zarr does not look for files of another.
+    dataset: xr.Dataset = xr.open_zarr(
+        storage.zarr_store(path), chunks=None, consolidated=True, zarr_format=3
+    )
     return dataset
 
 

@@ -14,7 +14,15 @@ from cohortflow.cohort.ingests import IngestBook, Ingested, IngestedSubject
 from cohortflow.cohort.selections import Selections
 from cohortflow.cohort.source_map import SourceMap
 from cohortflow.cohort.storage import Storage, open_storage
-from cohortflow.errors import EntryMissing, NotACohort, StoreTooNew, UnknownName, nearest
+from cohortflow.errors import (
+    AlreadyExists,
+    EntryMissing,
+    NotACohort,
+    StoreError,
+    StoreTooNew,
+    UnknownName,
+    nearest,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +146,23 @@ def create_cohort(url: str | Path, title: str = "") -> Cohort:
             )
     card = {"schema": SCHEMA, "id": str(uuid.uuid4()), "title": title}
     storage.create(_CARD, encode(card))
+    _require_exclusive_creation(storage, encode(card))
     return Cohort(storage, card)
+
+
+def _require_exclusive_creation(storage: Storage, card: bytes) -> None:
+    """Some services take ``If-None-Match`` and do not heed it; two runs would then both commit."""
+    try:
+        storage.create(_CARD, card)
+    except AlreadyExists:
+        return
+    storage.delete(_CARD)
+    raise StoreError(
+        "this store lets a file be created that is already there",
+        where=storage.url,
+        expected="a service that heeds If-None-Match on PUT",
+        hint="Use a disk, or another service or a newer version of it.",
+    )
 
 
 def open_cohort(url: str | Path) -> Cohort:

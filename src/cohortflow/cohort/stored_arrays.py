@@ -38,6 +38,7 @@ class StoredArrays(Store):
         super().__init__(read_only=True)
         self._storage = storage
         self._path = path
+        self._metadata: dict[str, bytes | None] = {}  # zarr asks for it twice
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -52,13 +53,19 @@ class StoredArrays(Store):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        try:
-            data = await asyncio.to_thread(self._storage.read, f"{self._path}/{key}")
-        except EntryMissing:
-            if key.rsplit("/", 1)[-1] in _METADATA:
-                return None
-            raise
-        return prototype.buffer.from_bytes(_part(data, byte_range))
+        data = await asyncio.to_thread(self._read, key)
+        return None if data is None else prototype.buffer.from_bytes(_part(data, byte_range))
+
+    def _read(self, key: str) -> bytes | None:
+        path = f"{self._path}/{key}"
+        if key.rsplit("/", 1)[-1] not in _METADATA:
+            return self._storage.read(path)
+        if key not in self._metadata:
+            try:
+                self._metadata[key] = self._storage.read(path)
+            except EntryMissing:
+                self._metadata[key] = None
+        return self._metadata[key]
 
     async def get_partial_values(
         self,
