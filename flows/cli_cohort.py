@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,29 +16,26 @@ app = typer.Typer()
 @app.command()
 def status(
     cohort: CohortArgument,
-    disk: Annotated[bool, typer.Option("--disk", help="Also the disk use of each stage.")] = False,
+    disk: Annotated[
+        bool, typer.Option("--disk", help="Also the disk use of each step; walks the store.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Also as a page, written to this file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Units by state and step, and failures by cause."""
+    """Units by state and step, failures by cause, age of what was trained."""
     from cohortflow.cohort.cohort import open_cohort
-    from cohortflow.cohort.maintenance import disk_usage
-    from flows.looking import tell_status
+    from flows.status_lines import tell_status
     from tasks.status import cohort_status
 
-    opened = open_cohort(cohort)
-    found = cohort_status(opened)
-    if disk:
-        usage = disk_usage(opened).reset_index().to_dict("records")
-        found["disk"] = usage
+    found = cohort_status(open_cohort(cohort), disk=disk)
+    if html is not None:
+        from tasks.cohort_pages import save_cohort_page
+
+        save_cohort_page(found, html)
     if as_json:
         dump(found)
-        return
-    tell_status(found, table, say)
-    if disk:
-        table(
-            ["stage", "entries", "files", "MiB"],
-            [[r["stage"], r["entries"], r["files"], f"{r['bytes'] / 2**20:.1f}"] for r in usage],
-        )
+    else:
+        tell_status(found, table, say)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What follows a run that changed something: the report, then tracking."""
+"""What follows a run: the report and its tracking where something changed; the page of the runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from cohortflow.cohort.documents import numbers
 from cohortflow.errors import CohortflowError, ReportFailed
 from cohortflow.report.source import ReportSource
+from tasks.cohort_pages import write_cohort_page
+from tasks.nights import night_of
 from tasks.reporting import report_run
 from tasks.request import RunResult
 from tasks.session import Session
@@ -23,7 +25,7 @@ TRACKING_URI = "COHORTFLOW_TRACKING"
 
 
 def after_run(command: str) -> Callable[[Session, RunResult], RunResult]:
-    """Render the report of a run that changed a state, and hand it to MLflow.
+    """Render the report of a run that changed a state, and hand it to MLflow; then the pages.
 
     The run has ended and its index is written: nothing that goes wrong here changes how it ended.
     """
@@ -31,7 +33,12 @@ def after_run(command: str) -> Callable[[Session, RunResult], RunResult]:
     def finish(session: Session, result: RunResult) -> RunResult:
         again = f"cohortflow report {session.cohort.url} --pipeline {session.pipeline.slug}"
         with _run_stands(f"no report was rendered [{ReportFailed.code}]; {again} renders it"):
-            return dataclasses.replace(result, report=_report(session, result, command))
+            result = dataclasses.replace(result, report=_report(session, result, command))
+        with _run_stands("the page of the runs was not written"):
+            night_of(session, result)
+        if result.changed:
+            with _run_stands("the page of the cohort was not written"):
+                write_cohort_page(session.cohort)
         return result
 
     return finish

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
@@ -17,61 +15,10 @@ from cohortflow.pipeline.execute import execute_unit
 from cohortflow.pipeline.plan import Plan
 from cohortflow.pipeline.spec import unit_spec
 from cohortflow.pipeline.unit import Unit
+from tasks.cohort_pages import write_cohort_page
+from tasks.nights import night_again
 from tasks.reporting import report_run
 from tasks.status import pipeline_in, plan_of
-
-
-def tell_status(
-    found: dict[str, Any],
-    table: Callable[[list[str], list[list[Any]]], None],
-    say: Callable[[str], None],
-) -> None:
-    """Units by pipeline, step and state; then failures by cause."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    causes: dict[tuple[str, str], list[str]] = {}
-    for unit in found["units"]:
-        where = (unit["pipeline"] or "", unit["step"])
-        counts.setdefault(where, Counter())[unit["state"]] += 1
-        if unit["error"]:
-            cause = (unit["error"]["code"], unit["error"]["message"])
-            causes.setdefault(cause, []).append(unit["subject"] or "cohort")
-    states = [
-        s for s in ("done", "pending", "failed", "blocked", "quarantined") if found["counts"].get(s)
-    ]
-    table(
-        ["pipeline", "step", *states],
-        [[*where, *(count.get(state, 0) for state in states)] for where, count in counts.items()],
-    )
-    for run in found["runs"]:
-        asked = _asked(run)
-        if asked:
-            say(f"{run['pipeline']}: the newest run ({run['index']}) {asked}")
-        if "problem" in run:
-            say(
-                f"{run['pipeline']}: as its newest run left it, for it cannot be planned today: "
-                f"{run['problem']['message']}"
-            )
-    for row in found["selections"]:
-        since = ", ".join(f"{row[n]} {n}" for n in ("new", "corrected", "withdrawn") if row[n])
-        if since:
-            say(
-                f"{row['pipeline']}: {row['step']} was trained before {since} subjects; "
-                f"--refresh {row['step']} trains on them"
-            )
-    for (code, message), owners in causes.items():
-        say(
-            f"{code}: {message} ({len(owners)}: {', '.join(owners[:5])}{'…' if len(owners) > 5 else ''})"
-        )
-
-
-def _asked(run: dict[str, Any]) -> str:
-    """What a run was asked for beside its file, which the units follow, and that it was cut short."""
-    options = [f"--set {setting}" for setting in run["settings"]]
-    options += [f"--at {axis}={','.join(map(str, found))}" for axis, found in run["at"].items()]
-    if run["subjects"] is not None:
-        options.append(f"{run['subjects']} subjects only")
-    told = [f"asked for {', '.join(options)}"] if options else []
-    return " and ".join(told if run["finished"] else [*told, "did not finish"])
 
 
 def list_runs(cohort: Cohort) -> list[dict[str, Any]]:
@@ -132,7 +79,10 @@ def render_again(cohort: Cohort, slug: str | None) -> str:
         )
     slug = slug or known[0]
     pipeline = pipeline_in(cohort.run(slug).index, slug)
-    return report_run(cohort, pipeline, f"cohortflow report {cohort.url} --pipeline {slug}")
+    report = report_run(cohort, pipeline, f"cohortflow report {cohort.url} --pipeline {slug}")
+    night_again(cohort, slug, report)
+    write_cohort_page(cohort)
+    return report
 
 
 def replay_unit(cohort: Cohort, key: str) -> dict[str, Any]:

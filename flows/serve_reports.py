@@ -27,6 +27,8 @@ PAGE = re.compile(
     r"/(?P<slug>[a-z0-9][a-z0-9_-]*)/(?P<run>\d{6}|latest)/(?P<file>[A-Za-z0-9_-][A-Za-z0-9_.-]*)"
 )
 """``/<pipeline>/<number of the run>/<file>``; ``latest`` leads to the newest."""
+STANDING = re.compile(r"/(?:cohort|[a-z0-9][a-z0-9_-]*/nights)\.html")
+"""Pages that are written over by each run: of the cohort, and of the runs of a pipeline."""
 KINDS = {".html", ".json", ".png", ".svg", ".css"}
 ABOUT = "/about"
 
@@ -80,25 +82,27 @@ class _Handler(BaseHTTPRequestHandler):
             self._page(body=body)
 
     def _page(self, *, body: bool) -> None:
-        asked = PAGE.fullmatch(self.path.partition("?")[0])
-        if asked is None or not asked["file"].endswith(tuple(KINDS)):
+        path = self.path.partition("?")[0]
+        asked = PAGE.fullmatch(path)
+        reports = asked is not None and asked["file"].endswith(tuple(KINDS))
+        if not reports and not STANDING.fullmatch(path):
             self._send(HTTPStatus.NOT_FOUND, b"no such report\n", body=body)
             return
-        storage, folder = self.server.storage, f"reports/{asked['slug']}"
+        storage = self.server.storage
         try:
-            if asked["run"] == "latest":
-                runs = [name for name in storage.list(folder) if name.isdigit()]
+            if reports and asked is not None and asked["run"] == "latest":
+                runs = [n for n in storage.list(f"reports/{asked['slug']}") if n.isdigit()]
                 to = f"/{asked['slug']}/{max(runs)}/{asked['file']}" if runs else ""
                 self._redirect(to)
                 return
-            page = storage.read(f"{folder}/{asked['run']}/{asked['file']}")
+            page = storage.read(f"reports{path}")
         except EntryMissing:
             self._redirect("")
         except CohortflowError as error:
             log.warning("a report could not be read: %s", error)
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, b"the store is away\n", body=body)
         else:
-            kind = mimetypes.guess_type(asked["file"])[0] or "application/octet-stream"
+            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
             self._send(HTTPStatus.OK, page, kind, body=body)
 
     def _redirect(self, to: str) -> None:

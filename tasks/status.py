@@ -83,8 +83,9 @@ def cohort_status(cohort: Cohort, *, disk: bool = False) -> dict[str, Any]:
             continue
         units += _unit_rows(slug, plan)
         selections += model_rows(plan, book, made_in_by_key(parts))
-    found = {
+    found: dict[str, Any] = {
         "cohort": cohort.id,
+        "title": cohort.title,
         "units": units,
         "counts": dict(Counter(unit["state"] for unit in units)),
         "steps": step_rows(units),
@@ -99,7 +100,7 @@ def cohort_status(cohort: Cohort, *, disk: bool = False) -> dict[str, Any]:
 
 def _steps_by_key(ingested: Ingested, units: Iterable[Row]) -> dict[str, str]:
     """Whose entries are whose: first digits of a key → step, of the pipeline that names it first."""
-    found = {}
+    found: dict[str, str] = {}
     for unit in units:
         if "key" in unit:
             found.setdefault(unit["key"][:KEY_DIGITS], f"{unit['pipeline']} {unit['step']}")

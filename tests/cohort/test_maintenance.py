@@ -13,6 +13,7 @@ from cohortflow.cohort.failures import failures, record_failure
 from cohortflow.cohort.gc import DAY_S
 from cohortflow.cohort.leases import Lease
 from cohortflow.cohort.maintenance import disk_usage, fsck, gc
+from cohortflow.cohort.survey import survey
 from tests.cohort import samples
 
 KEPT = EntryRef("sub-01", "standardise", samples.key("kept"))
@@ -253,9 +254,13 @@ def test_two_collections_do_not_run_at_once(used: Cohort) -> None:
 
 def test_disk_usage_adds_up(used: Cohort) -> None:
     _orphan(used)
-    usage = disk_usage(used)
-    assert usage.loc["series", "entries"] == 2
-    assert usage.loc["standardise", "entries"] == 2
-    assert usage.loc["classify", "files"] == 3
-    assert usage["bytes"].sum() == sum(size for _, size in used.storage.walk(""))
-    assert usage["bytes"].is_monotonic_decreasing
+    key = next(f.key for f in survey(used.storage).folders.values() if f.stage == "classify")
+    usage = disk_usage(used, {key: "small classify"})
+    found = {row["stage"]: row for row in usage}
+    assert found["series"]["entries"] == 2
+    assert found["standardise"]["entries"] == 2
+    assert found["classify"]["files"] == 3
+    assert {row["of"] for row in usage} == {"small classify", "(earlier)", ""}
+    sizes = [row["bytes"] for row in usage]
+    assert sum(sizes) == sum(size for _, size in used.storage.walk(""))
+    assert sizes == sorted(sizes, reverse=True)

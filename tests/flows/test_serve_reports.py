@@ -27,6 +27,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReportServer]:
         (page / "report.html").write_text(f"<p>{text}</p>")
         (page / "report.json").write_text("{}")
         (page / "notes.txt").write_bytes(SECRET)
+    reports = folder / "cohort" / "reports"
+    (reports / "cohort.html").write_text("<p>everybody</p>")
+    (reports / "three-steps" / "nights.html").write_text("<p>nights</p>")
+    (reports / "three-steps" / "nights.json").write_bytes(SECRET)
     (folder / "cohort" / "participants.json").write_bytes(SECRET)
     (folder / "cohort" / "subjects" / "000001").mkdir(parents=True)
     (folder / "cohort" / "subjects" / "000001" / "entry.json").write_bytes(SECRET)
@@ -64,10 +68,19 @@ def test_latest_leads_to_the_newest(server: ReportServer) -> None:
     assert get(server, "/never-run/latest/report.html")[0] == 404
 
 
+def test_the_pages_that_runs_write_over_are_read(server: ReportServer) -> None:
+    assert get(server, "/cohort.html")[:2] == (200, b"<p>everybody</p>")
+    status, body, headers = get(server, "/three-steps/nights.html")
+    assert (status, body) == (200, b"<p>nights</p>")
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert get(server, "/never-run/nights.html")[0] == 404
+
+
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "", "/three-steps", "/three-steps/", "/three-steps/000010", "/three-steps/000010/",
+        "/nights.html", "/three-steps/cohort.html", "/three-steps/nights.json",
+        "/../three-steps/nights.html", "/three-steps/../cohort.html", "/", "", "/three-steps", "/three-steps/", "/three-steps/000010", "/three-steps/000010/",
         "/participants.json", "/cohort.json", "/../cohort.json", "/three-steps/../../cohort.json",
         "/../subjects/000001/entry.json", "/..%2fsubjects/000001/entry.json",
         "/%2e%2e/subjects/000001/entry.json", "/three-steps/000010/../../../participants.json",

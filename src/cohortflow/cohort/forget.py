@@ -8,7 +8,7 @@ an interrupted call is finished by calling it again.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _TEXT = (".log", ".txt", ".json", ".jsonl", ".html", ".csv", ".tsv", ".md")
 _TEXT_BYTES = 20 * 2**20
 _ID_DIGITS = 4
+COHORT_PAGE = "reports/cohort.html"
 
 
 @dataclass
@@ -204,14 +205,23 @@ def _renew_indexes(book: IndexBook, withdrawal: Withdrawal, result: ForgetResult
         ),
         len(indexes),
     )
+    moved: dict[int, int] = {}
     for index in indexes[first:]:
         writer = book.begin({**withdrawal.strike(index.claim), "rewritten_from": index.number})
+        moved[index.number] = writer.number
         for part in index.parts():
-            writer.append(withdrawal.part(part))
+            writer.append(_moved(withdrawal.part(part), moved))
         if index.summary is not None:
             writer.finish(withdrawal.strike(index.summary))
         result.indexes.append(book.path(writer.number))
     return [index.path for index in reversed(indexes[first:])]
+
+
+def _moved(part: dict[str, Any], moved: Mapping[int, int]) -> dict[str, Any]:
+    """A part whose units name the indexes that computed them by their new numbers."""
+    if "made_in" not in part:
+        return part
+    return {**part, "made_in": [moved.get(number, number) for number in part["made_in"]]}
 
 
 def _without_copies(book: IndexBook) -> list[Index]:
@@ -285,7 +295,11 @@ def _renew_gc_lists(storage: Storage, withdrawal: Withdrawal) -> None:
 
 
 def _rest(storage: Storage, found: Survey, withdrawal: Withdrawal, result: ForgetResult) -> None:
-    """Logs and reports that name them go (the next run renders anew); other texts are listed."""
+    """Logs and reports that name them go (the next run renders anew); other texts are listed.
+
+    The page of the cohort names everybody, also by ids too short to be told from numbers.
+    """
+    storage.delete(COHORT_PAGE)
     for path in _loose_texts(found):
         try:
             named = withdrawal.mentions(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -109,7 +110,29 @@ class Heading:
         return {"type": self.type, "text": self.text}
 
 
-Block = Text | Note | Table | Figure | Heading
+@dataclass(frozen=True)
+class Roster:
+    """Subjects by step, of which the page shows the rows that are looked at.
+
+    ``data``: what ``roster.js`` reads; without a script there is nothing to see.
+    """
+
+    name: str
+    caption: str
+    data: Mapping[str, Any]
+    type: str = "roster"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": self.type, "name": self.name, "caption": self.caption}
+
+    @property
+    def text(self) -> str:
+        """The data as JSON that cannot end the element it stands in."""
+        written = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        return written.replace("<", "\\u003c")
+
+
+Block = Text | Note | Table | Figure | Heading | Roster
 
 
 @dataclass(frozen=True)

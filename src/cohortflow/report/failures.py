@@ -6,44 +6,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table
+from cohortflow.report.causes import Causes, causes_section
 from cohortflow.report.source import ReportSource, ReportUnit, place
 
 
 def failures(source: ReportSource) -> Section:
     """Failures grouped by step and cause, each with its hint and a command that replays one."""
-    rows = _causes(source)
-    if not rows:
-        note = Note("Nothing failed, nothing was blocked and no subject was refused.")
-        return Section("failures", "Failures", [note])
-    columns = [
-        Column("step", "Step", "code"),
-        Column("state", "State"),
-        Column("code", "Cause", "code"),
-        Column("units", "Units", "integer"),
-        Column("message", "First message", "prose"),
-        Column("hint", "What to do", "prose"),
-        Column("subjects", "Subjects", "names"),
-    ]
-    replays = [
-        f"Replay one of {row['step']}, {row['code']}: {row['replay']}"
-        for row in rows
-        if row["replay"]
-    ]
-    caption = "Failed, blocked and refused, by cause; every other unit finished"
-    return Section(
-        "failures", "Failures", [Table("failures", caption, columns, rows, notes=replays)]
+    return causes_section(
+        _causes(source),
+        "Failed, blocked and refused, by cause; every other unit finished",
+        "Nothing failed, nothing was blocked and no subject was refused.",
     )
 
 
 def _causes(source: ReportSource) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
+    found = Causes()
     for item in source.refused:
-        error = item.get("error") or {}
-        _add(groups, "ingest", "refused", error, str(item["subject"]))
+        found.add("ingest", "refused", item.get("error") or {}, str(item["subject"]))
     for unit in source.units():
         if unit.state in ("failed", "quarantined", "blocked"):
-            _add(groups, unit.step, unit.state, unit.error or {}, _who(unit))
-    return list(groups.values())
+            found.add(unit.step, unit.state, unit.error or {}, _who(unit))
+    return found.rows()
 
 
 def _who(unit: ReportUnit) -> str:
@@ -51,34 +34,6 @@ def _who(unit: ReportUnit) -> str:
     if unit.subject is None:
         return where or "cohort"
     return f"{unit.subject} ({where})" if where else unit.subject
-
-
-def _add(
-    groups: dict[tuple[str, str, str], dict[str, Any]],
-    step: str,
-    state: str,
-    error: Mapping[str, Any],
-    who: str,
-) -> None:
-    code = str(error.get("code") or ("blocked" if state == "blocked" else "unknown"))
-    row = groups.setdefault(
-        (step, state, code),
-        {
-            "step": step,
-            "state": state,
-            "code": code,
-            "units": 0,
-            "message": str(error.get("message") or ""),
-            "hint": str(error.get("hint") or ""),
-            "subjects": [],
-            "replay": str(error.get("replay") or ""),
-        },
-    )
-    row["units"] += 1
-    if len(row["subjects"]) < 25:
-        row["subjects"].append(who)
-    elif len(row["subjects"]) == 25:
-        row["subjects"].append("…")
 
 
 def left_out(source: ReportSource) -> Section:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import logging
 import math
@@ -14,9 +13,10 @@ from cohortflow.errors import CohortflowError, ReportSectionFailed
 from cohortflow.report.blocks import Note, Section, Table
 from cohortflow.report.catalogue import SECTIONS, check_sections
 from cohortflow.report.failures import failures, left_out
-from cohortflow.report.formats import TEXTUAL, cell
+from cohortflow.report.formats import cell
 from cohortflow.report.methods import citations, provenance
 from cohortflow.report.overview import overview, verdict
+from cohortflow.report.page import Page, html_page
 from cohortflow.report.source import ReportSource
 from cohortflow.report.timings import timings
 
@@ -132,36 +132,20 @@ def plain(value: Any) -> Any:
 
 
 def _html(source: ReportSource, head: dict[str, Any], sections: list[Section]) -> str:
-    import jinja2
-
-    loader = jinja2.PackageLoader("cohortflow.report", "templates")
-    environment = jinja2.Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     pipeline, about = source.pipeline, source.environment
-    return environment.get_template("report.html.j2").render(
+    page = Page(
+        kind="report",
         title=pipeline.get("title") or pipeline["slug"],
         subtitle=_subtitle(source),
         verdict=head,
         tiles=_tiles(head),
-        sections=sections,
+        links=(("Runs of this pipeline", "../nights.html"), ("The cohort", "../../cohort.html")),
+        home=r"/\d{6}/report\.html$",
         pipeline_text=pipeline.get("text") or "",
         foot=f"cohortflow · pipeline {pipeline['slug']} · index {about.get('index', '—')} · "
         f"cohort {about.get('cohort', '—')} · {about.get('created', '')}",
-        css=_packaged("report.css"),
-        script=_packaged("report.js"),
-        cell=cell,
-        textual=TEXTUAL,
     )
-
-
-def _packaged(name: str) -> str:
-    folder = importlib.resources.files("cohortflow.report") / "templates"
-    return (folder / name).read_text(encoding="utf-8")
+    return html_page(page, sections)
 
 
 def _subtitle(source: ReportSource) -> str:

@@ -7,6 +7,8 @@
   button.addEventListener("click", function () {
     root.setAttribute("data-theme", dark() ? "light" : "dark");
   });
+  var beside = document.querySelector(".links");
+  if (beside && !new RegExp(beside.dataset.home).test(location.pathname)) beside.remove();
   var links = {};
   document.querySelectorAll("nav a").forEach(function (a) { links[a.hash.slice(1)] = a; });
   if (!("IntersectionObserver" in window)) return;
