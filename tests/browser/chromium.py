@@ -7,6 +7,7 @@ rather than how it is built.
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import re
@@ -24,7 +25,8 @@ from websockets.sync.client import ClientConnection, connect
 Found = TypeVar("Found")
 Node = dict[str, Any]
 
-WAIT_S = 120.0
+WAIT_S = 240.0
+AGAIN_S = 15.0
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -44,6 +46,10 @@ def until(look: Callable[[], Found | None], what: str, within_s: float = WAIT_S)
         time.sleep(0.3)
 
 
+class Gone(Exception):
+    """The page has changed under a command: look again."""
+
+
 class Page:
     """One tab."""
 
@@ -60,7 +66,8 @@ class Page:
         while True:
             answer = json.loads(self._connection.recv(timeout=WAIT_S))
             if answer.get("id") == number:
-                assert "error" not in answer, f"{method}: {answer['error']}"
+                if "error" in answer:
+                    raise Gone(f"{method}: {answer['error']}")
                 return answer["result"]
 
     def open(self, address: str) -> None:
@@ -112,6 +119,18 @@ class Page:
         at = {"x": sum(quad[0::2]) / 4, "y": sum(quad[1::2]) / 4, "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, **at)
+
+    def follow(self, role: str, name: str, to: str) -> None:
+        """Click until the address matches ``to``: a page that still settles swallows clicks."""
+        pattern = re.compile(to)
+
+        def led() -> bool:
+            with contextlib.suppress(Gone, AssertionError):
+                self.click(self.find(role, name, within_s=AGAIN_S))
+                until(lambda: pattern.search(self.address), to, AGAIN_S)
+            return bool(pattern.search(self.address))
+
+        until(led, f"the way to {to}")
 
     def fill(self, node: Node, text: str) -> None:
         """Replace what a field holds by typing."""

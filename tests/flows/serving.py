@@ -26,6 +26,7 @@ STUDY = "jane-doe-study"
 LONG = "  - classify: {network: DMN, degree: 0, epochs: 100000, reads: {matrices: pairwise_rois}}\n"
 START_S = 420.0
 RUN_S = 600.0
+ASK_S = 120.0
 STOP_S = 30.0
 """Promised: nothing of ours is left this long after SIGTERM."""
 
@@ -103,7 +104,7 @@ class Served:
             time.sleep(0.3)
 
     def post(self, path: str, **body: Any) -> Any:
-        answer = httpx.post(f"{self.api}{path}", json=body, timeout=30)
+        answer = httpx.post(f"{self.api}{path}", json=body, timeout=ASK_S)
         assert answer.status_code < 300, answer.text
         return answer.json()
 
@@ -116,7 +117,7 @@ class Served:
         return self.address(name).split("/deployment/")[1].split("/")[0]
 
     def run(self, run: str) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.api}/flow_runs/{run}", timeout=30).json()
+        found: dict[str, Any] = httpx.get(f"{self.api}/flow_runs/{run}", timeout=ASK_S).json()
         return found
 
     def state(self, run: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 from cohortflow.cohort.cohort import open_cohort
 from cohortflow.cohort.leases import holder
 from tests.cli.conftest import PIPELINE
-from tests.flows.serving import LONG, STUDY, Served, prefect_server, study
+from tests.flows.serving import ASK_S, LONG, STUDY, Served, prefect_server, study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -40,7 +40,7 @@ def test_what_the_form_returns_is_run_shown_and_names_nobody(served: Served) -> 
     served.start()
     wrong = {"steps": {"rank_sum_map": {"alpha": 5}}}
     path = f"{served.api}/deployments/{served.deployment('on demand')}/create_flow_run"
-    refused = httpx.post(path, json={"parameters": wrong}, timeout=30)
+    refused = httpx.post(path, json={"parameters": wrong}, timeout=ASK_S)
     assert refused.status_code >= 400
     assert "alpha" in refused.text
 
@@ -53,7 +53,7 @@ def test_what_the_form_returns_is_run_shown_and_names_nobody(served: Served) -> 
     (cause,) = json.loads(shown["failures"]["data"])
     assert (cause["step"], cause["units"]) == ("rank_sum_map", 1)
     page = shown["report"]["data"].split("](")[1].split(")")[0]
-    assert "Nowhere" in httpx.get(page, timeout=30).text
+    assert "Nowhere" in httpx.get(page, timeout=ASK_S).text
     for told in (ended, shown, served.runs("on demand")):
         assert STUDY not in json.dumps(told)
 
