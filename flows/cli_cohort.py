@@ -42,9 +42,10 @@ def status(
 def runs(cohort: CohortArgument, as_json: JsonOption = False) -> None:
     """Runs on this cohort, the newest last."""
     from cohortflow.cohort.cohort import open_cohort
-    from flows.looking import list_runs
+    from flows.looking import list_runs, pages_of_runs
 
-    rows = list_runs(open_cohort(cohort))
+    opened = open_cohort(cohort)
+    rows = list_runs(opened)
     if as_json:
         dump(rows)
     else:
@@ -52,6 +53,8 @@ def runs(cohort: CohortArgument, as_json: JsonOption = False) -> None:
             ["pipeline", "index", "run", "started", "ended", "units"],
             [list(r.values()) for r in rows],
         )
+        for page in pages_of_runs(opened):
+            say(f"page: {page}")
 
 
 @app.command()

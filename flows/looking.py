@@ -33,6 +33,13 @@ def list_runs(cohort: Cohort) -> list[dict[str, Any]]:
     return rows
 
 
+def pages_of_runs(cohort: Cohort) -> list[str]:
+    """Where the page of each pipeline's runs is."""
+    found = [f"reports/{slug}/nights.html" for slug in slugs(cohort.storage)]
+    there = [path for path in found if cohort.storage.exists(path)]
+    return [str(cohort.storage.local_path(path) or f"{cohort.url}/{path}") for path in there]
+
+
 def _run(slug: str, index: Index, working: str | None) -> dict[str, Any]:
     ended = index.summary or {}
     run = index.claim.get("run", "")

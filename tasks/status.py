@@ -10,6 +10,7 @@ from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.entries import KEY_DIGITS
 from cohortflow.cohort.indexes import Index, slugs
 from cohortflow.cohort.ingests import Ingested
+from cohortflow.cohort.run_view import UnitRow
 from cohortflow.cohort.usage import disk_usage
 from cohortflow.errors import PipelineError, Refused
 from cohortflow.pipeline.document import apply_settings, load_document
@@ -18,7 +19,8 @@ from cohortflow.pipeline.model import Pipeline
 from cohortflow.pipeline.parse import parse_pipeline
 from cohortflow.pipeline.parts import made_in_by_key
 from cohortflow.pipeline.plan import Plan, make_plan
-from cohortflow.pipeline.unit import SETTLED_BADLY
+from cohortflow.pipeline.states import REFUSED
+from cohortflow.pipeline.unit import SETTLED_BADLY, Unit
 from cohortflow.report.causes import Causes
 from cohortflow.report.source import place
 from tasks.models import model_rows
@@ -126,7 +128,7 @@ def failure_rows(units: Iterable[Row], url: str) -> list[dict[str, Any]]:
     for unit in units:
         if unit["state"] in SETTLED_BADLY:
             error = unit["error"] or {"message": unit["reason"]}
-            if unit["state"] != "blocked" and "key" in unit:
+            if unit["state"] != "blocked" and "key" in unit and unit["reason"] != REFUSED:
                 error = {**error, "replay": f"cohortflow replay {url} {unit['key'][:KEY_DIGITS]}"}
             state = "refused" if unit["pipeline"] is None else unit["state"]
             who = unit["subject"] or place(unit["point"]) or "cohort"
@@ -154,11 +156,16 @@ def _recorded_rows(cohort: Cohort, slug: str) -> list[dict[str, Any]]:
             "point": row.point,
             "state": row.state,
             "key": row.key,
-            "reason": row.reason if row.state == "blocked" else "",
+            "reason": _reason(row),
             "error": row.error,
         }
         for row in cohort.run(slug).rows
     ]
+
+
+def _reason(unit: Unit | UnitRow) -> str:
+    """What blocks it, or that it was refused; why it runs is the plan's to say."""
+    return unit.reason if unit.state == "blocked" or unit.reason == REFUSED else ""
 
 
 def _ingest_row(subject: Any) -> dict[str, Any]:
@@ -186,7 +193,7 @@ def _unit_rows(slug: str, plan: Plan) -> list[dict[str, Any]]:
                     "point": table.point(unit),
                     "state": unit.state,
                     "key": unit.key,
-                    "reason": unit.reason if unit.state == "blocked" else "",
+                    "reason": _reason(unit),
                     "error": None
                     if error is None or unit.state == "done"
                     else {name: error.get(name, "") for name in ("code", "message", "hint")},

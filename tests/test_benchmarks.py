@@ -13,9 +13,11 @@ from tests.servers.radosgw import missing_programs
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
+    "cohort_page.py": ["--subjects", "60", "--repeat", "1"],
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],
     "s3.py": ["--subjects", "5", "--repeat", "1"],
+    "throughput.py": ["--units", "20", "--repeat", "1"],
 }
 
 

@@ -119,6 +119,14 @@ def test_the_page_says_what_ran_what_failed_and_how_to_run_it_again() -> None:
     assert "ingest refused series-too-short 1" in told
 
 
+def test_a_refused_recording_has_no_command_that_would_mend_it() -> None:
+    refused = row(
+        "average", "a", "failed", subject="sub-03", error=ERROR, reason="refused at ingest"
+    )
+    (cause,) = causes_of([refused], "/data/cohort")
+    assert (cause["code"], cause["replay"]) == ("series-too-short", "")
+
+
 def test_the_history_is_a_figure_and_a_table_with_the_same_runs() -> None:
     first = {**a_night().line, "index": 1, "run": "x", "ran": 7, "n": {"summarise": [2, 2]}}
     page = render_night(a_night(earlier=[first]))

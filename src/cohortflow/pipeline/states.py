@@ -17,6 +17,7 @@ NOT_ASKED = "left out of this run"
 NO_TRAINING = "--no-train: this step would have to train"
 NO_SELECTION = "no selection is frozen by a run with --subjects"
 NOBODY = "no subject is admitted"
+REFUSED = "refused at ingest"
 
 
 class States:
@@ -105,7 +106,7 @@ class States:
         message = str((source.error or {}).get("message"))
         first = self._blamed.setdefault((str(source.subject), message), unit.step)
         if first == unit.step:
-            unit.state, unit.error, unit.reason = "failed", source.error, "refused at ingest"
+            unit.state, unit.error, unit.reason = "failed", source.error, REFUSED
         else:
             self._block(unit, f"{source.step} failed")
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cohortflow.cohort.entries import KEY_DIGITS
 from cohortflow.cohort.ingests import Ingested, IngestedSubject
 from cohortflow.cohort.run_view import UnitRow
+from cohortflow.pipeline.states import REFUSED
 from cohortflow.report.causes import Causes
 from cohortflow.report.source import place
 
@@ -110,8 +112,9 @@ def causes_of(rows: Iterable[UnitRow], url: str) -> list[dict[str, Any]]:
     causes = Causes()
     for row in rows:
         if row.state in ("failed", "quarantined"):
-            replay = f"cohortflow replay {url} {row.ref.key[:16]}"
-            causes.add(row.step, row.state, {"replay": replay, **(row.error or {})}, _who(row))
+            again = f"cohortflow replay {url} {row.key[:KEY_DIGITS]}"
+            replay = "" if row.reason == REFUSED else again  # no unit mends a refused recording
+            causes.add(row.step, row.state, {**(row.error or {}), "replay": replay}, _who(row))
         elif row.state == "blocked":
             causes.add(row.step, row.state, {"message": row.reason}, _who(row))
     return causes.rows()

@@ -173,6 +173,7 @@ def _trend(night: Night) -> Section:
 
 
 def _history(lines: Sequence[Line]) -> Table:
+    steps = list(dict.fromkeys(step for line in reversed(lines) for step in line["n"]))
     rows = [
         {
             **line,
@@ -180,7 +181,11 @@ def _history(lines: Sequence[Line]) -> Table:
             "took": duration(line["seconds"]),
             "broken": sum(line["states"].get(state, 0) for state in BROKEN),
             "done": line["states"].get("done", 0),
-            "counted": [f"{step} {n}/{of}" for step, (n, of) in line["n"].items()],
+            "counted": [
+                f"{step} {line['n'][step][0]}/{line['n'][step][1]}"
+                for step in steps
+                if step in line["n"]
+            ],
         }
         for line in reversed(lines[-MOST:])
     ]

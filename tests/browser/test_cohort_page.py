@@ -1,0 +1,71 @@
+"""The page of a cohort in a browser: many subjects, few rows, found by id, step and state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cohortflow.report.cohort_page import render_cohort_page
+from tests.browser import chromium
+from tests.browser.chromium import Page, until
+from tests.report.test_cohort_page import CREATED, SHORT, status, unit
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+SUBJECTS = 10_000
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    if chromium.executable() is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium, which this test must not go without here")
+        pytest.skip("no Chromium is installed")
+    with chromium.page(tmp_path / "profile") as found:
+        yield found
+
+
+def test_ten_thousand_subjects_are_searched_and_scrolled(page: Page, tmp_path: Path) -> None:
+    names = [f"sub-{n:02d}" for n in range(1, SUBJECTS + 1)]
+    units = [unit(step, name) for step in ("one", "two") for name in names]
+    units[6_541] = unit("one", names[6_541], "failed", error=SHORT)
+    file = tmp_path / "reports" / "cohort.html"
+    file.parent.mkdir()
+    file.write_text(render_cohort_page(status(units, subjects=SUBJECTS), CREATED))
+    page.open(file.as_uri())
+    assert shows(page, "10,000 of 10,000 subjects")
+    assert rows(page) < 60
+    assert page.evaluate("document.querySelector('.links a').textContent") == "Runs of small"
+
+    view = "document.querySelector('.window')"
+    page.evaluate(f"{view}.scrollTop = {view}.scrollHeight")
+    assert until(lambda: "sub-10000" in page.text, "the last subject")
+    assert rows(page) < 60
+
+    page.fill(page.find("searchbox", "Subject"), "sub-6542")
+    assert shows(page, "1 of 10,000 subjects")
+    assert "failed · series-too-short" in page.text
+    page.fill(page.find("searchbox", "Subject"), "")
+    choose(page, "state", "failed")
+    assert shows(page, "2 of 10,000 subjects"), "one of them was refused at ingest"
+    choose(page, "step", "0")
+    assert shows(page, "1 of 10,000 subjects")
+
+
+def rows(page: Page) -> int:
+    return int(page.evaluate("document.querySelectorAll('.window tr').length"))
+
+
+def shows(page: Page, count: str) -> bool:
+    told = "(document.querySelector('.filters output') || {}).textContent"
+    return bool(until(lambda: page.evaluate(told) == count, f"{count!r}"))
+
+
+def choose(page: Page, name: str, value: str) -> None:
+    field: Any = f"document.querySelector('.filters').{name}"
+    page.evaluate(
+        f"{field}.value = {value!r}; {field}.dispatchEvent(new Event('input', {{bubbles: true}}))"
+    )
