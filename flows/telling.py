@@ -17,6 +17,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 
 from cohortflow.errors import Cancelled
+from flows.own_server import apart
 
 log = logging.getLogger(__name__)
 
@@ -66,18 +67,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def reach(stop: threading.Event) -> None:
-    """Open Prefect's API once, which starts a server of this process where none is set.
-
-    In a thread that blocks SIGINT, as does what it starts: Ctrl-C in a terminal goes to every
-    process of a run, and the server has to live until it heard how the run ended.
-    """
+    """Open Prefect's API once, which starts a server of this process where none is set."""
     errors: list[Exception] = []
 
     def open_once() -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            with get_client(sync_client=True):
+            with apart(), get_client(sync_client=True):
                 pass
         except AWAY as error:
             errors.append(error)

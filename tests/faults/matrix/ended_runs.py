@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.faults.matrix.cell import Cell
 
 INTERRUPTED = 130
 
 
-def killed(*, group: bool) -> Callable[[Cell], None]:
+def killed(*, group: bool, options: Sequence[str] = ()) -> Callable[[Cell], None]:
     """SIGKILL, which no process can prepare for."""
 
     def play(cell: Cell) -> None:
-        run = cell.start("fault", plan=cell.plan("wait"))
+        run = cell.start(
+            "fault", plan=cell.plan("wait"), options=options, environment=_prefect(cell)
+        )
         cell.reached(run)
         since = time.time()
         run.signal(signal.SIGKILL, group=group)
@@ -29,11 +31,15 @@ def killed(*, group: bool) -> Callable[[Cell], None]:
     return play
 
 
-def asked_to_end(number: signal.Signals, *, group: bool) -> Callable[[Cell], None]:
+def asked_to_end(
+    number: signal.Signals, *, group: bool, options: Sequence[str] = ()
+) -> Callable[[Cell], None]:
     """A signal that asks: the run ends by itself, in seconds, and says how to go on."""
 
     def play(cell: Cell) -> None:
-        run = cell.start("fault", plan=cell.plan("wait"))
+        run = cell.start(
+            "fault", plan=cell.plan("wait"), options=options, environment=_prefect(cell)
+        )
         cell.reached(run)
         since = time.time()
         run.signal(number, group=group)
@@ -46,3 +52,7 @@ def asked_to_end(number: signal.Signals, *, group: bool) -> Callable[[Cell], Non
         cell.costs_little(apart=False)
 
     return play
+
+
+def _prefect(cell: Cell) -> dict[str, str]:
+    return {"PREFECT_HOME": str(cell.folder / "prefect"), "DO_NOT_TRACK": "true"}

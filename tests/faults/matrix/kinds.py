@@ -149,6 +149,18 @@ KINDS: dict[str, Kind] = {
             clocks.jumps,
         ),
         Kind(
+            "prefect-flow-killed",
+            "SIGKILL to a flow that started a Prefect server of its own",
+            f"workers and server vanish with it; {GOES_ON}",
+            ended_runs.killed(group=False, options=("--prefect",)),
+        ),
+        Kind(
+            "prefect-terminated",
+            "SIGTERM to every process of a run with a Prefect server of its own",
+            f"Prefect hears of it; ends in seconds with code 130; {GOES_ON}",
+            ended_runs.asked_to_end(signal.SIGTERM, group=True, options=("--prefect",)),
+        ),
+        Kind(
             "prefect-dies",
             "the Prefect server is killed under the run",
             "said once; the run goes on without it",

@@ -10,6 +10,8 @@ from typing import Any
 from tests.faults.matrix import misbehave
 
 MUTANT = "FAULTS_MUTANT"
+DISK = "FAULTS_DISK"
+"""A file: while it is there, the disk is full. Where no small disk can be mounted."""
 STORAGE = "cohortflow.cohort.local_storage"
 LEASES = "cohortflow.cohort.leases"
 
@@ -23,6 +25,8 @@ def wanted() -> Iterator[tuple[str, Patch]]:
         yield STORAGE, moments_of_a_commit
     if misbehave.CLOCK in os.environ:
         misbehave.jump_the_clock()
+    if DISK in os.environ:
+        yield STORAGE, no_room
     yield "tasks.worker", everything_imported_early
     mutant = os.environ.get(MUTANT)
     if mutant:
@@ -62,6 +66,23 @@ def everything_imported_early(module: ModuleType) -> None:
         encode_arrays(xr.Dataset({"warm": (("item", "feature"), np.zeros((8, 8)))}))
 
     module.__dict__["dask_setup"] = dask_setup
+
+
+def no_room(module: ModuleType) -> None:
+    """Writing fails while the file that stands for a full disk is there."""
+    storage: Any = module.__dict__["LocalStorage"]
+    full: Any = module.__dict__["DiskFull"]
+
+    def refusing(write: Any) -> Any:
+        def refused(self: Any, *given: Any, **named: Any) -> Any:
+            if os.path.exists(os.environ[DISK]):
+                raise full("the disk is full", where=self.url)
+            return write(self, *given, **named)
+
+        return refused
+
+    for name in ("create", "write", "write_tree"):
+        setattr(storage, name, refusing(getattr(storage, name)))
 
 
 def commit_not_exclusively(module: ModuleType) -> None:

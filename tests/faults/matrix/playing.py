@@ -28,11 +28,20 @@ def all_cells() -> Iterator[Name]:
 
 
 def play(
-    kind: str, step: str, seed: int, *, mutant: str | None = None, keep: bool = False
+    kind: str,
+    step: str,
+    seed: int,
+    *,
+    mutant: str | None = None,
+    quick: bool = False,
+    keep: bool = False,
 ) -> Result:
-    """Play one cell; what cannot be played is red too."""
+    """Play one cell; what cannot be played is red too.
+
+    ``quick``: the run that heals is one of this process, not of the command line.
+    """
     started = time.monotonic()
-    with cells.opened(kind, step, seed, mutant, keep) as cell:
+    with cells.opened(kind, step, seed, mutant, quick=quick, keep=keep) as cell:
         try:
             KINDS[kind].play(cell)
         except Exception:  # noqa: BLE001 - whatever goes wrong in a cell is its result

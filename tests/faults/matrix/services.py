@@ -17,7 +17,7 @@ import httpx
 from tests.faults.matrix.cell import RUN_S, Cell, Stuck
 from tests.faults.matrix.running import BIN, until
 
-START_S = 150.0
+START_S = 300.0
 
 
 def prefect_dies(cell: Cell) -> None:

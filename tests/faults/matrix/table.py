@@ -39,6 +39,18 @@ record that settles its unit (or, where the run itself is ended, to the end of i
 median and longest. Time-outs are 6 s here; in earnest they are what a stage states.
 """
 
+SETTINGS = """
+## Settings
+
+In seconds, in the environment of a run; the defaults suit most places.
+
+| variable | default | for |
+|---|---|---|
+| `COHORTFLOW_PAUSE_S` | 1 | pause before a transient failure is tried again; it doubles each time |
+| `COHORTFLOW_STORE_PATIENCE_S` | 30 | how long a store that is away, or full, is waited for |
+| `COHORTFLOW_SILENCE_S` | 60 | after how long without a heartbeat a run counts as dead |
+"""
+
 HOW = """
 ## How to play it
 
@@ -65,7 +77,7 @@ def write_table(results: Path, page: Path) -> None:
     lines += ["", "## What each kind is, and what is promised", ""]
     lines += ["| fault | what happens | what the run does |", "|---|---|---|"]
     lines += [f"| {k.name} | {k.about} | {k.promise} |" for k in KINDS.values()]
-    lines += ["", "## What was played", "", _played(found), _red(found), _machine(), HOW]
+    lines += ["", "## What was played", "", _played(found), _red(found), _machine(), SETTINGS, HOW]
     page.write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -83,7 +95,14 @@ def _settled(rows: Iterable[Result]) -> str:
 def _played(found: dict[Name, Result]) -> str:
     red = sum(row["verdict"] == "red" for row in found.values())
     total = len(KINDS) * len(STEPS) * len(SEEDS)
-    return f"{len(found)} of {total} cells were played: {len(found) - red} green, {red} red.\n"
+    versions = len({row["code"] for row in found.values()})
+    told = f"{len(found)} of {total} cells were played: {len(found) - red} green, {red} red."
+    told += f" Versions of the code they were played on: {versions}."
+    loads = [row["load"] for row in found.values() if "load" in row]
+    if loads:
+        told += f" Load of the machine meanwhile: {statistics.median(loads):.0f} in the median, "
+        told += f"{max(loads):.0f} at most; times are of that."
+    return f"{told}\n"
 
 
 def _red(found: dict[Name, Result]) -> str:

@@ -23,7 +23,7 @@ def wakes(cell: Cell) -> None:
     since = time.time()
     second = cell.start("second", options=("--wait",), environment=silence)
     cell.ends_with(second, 0)
-    cell.settled_s = time.time() - since
+    cell.settled_after(since)
     before = _record(cell)
     cell.let_go()
     first.signal(signal.SIGCONT, group=True)

@@ -110,8 +110,10 @@ def _input_file(cell: Cell) -> Path:
     if cell.step == "clean":
         return next(cell.cohort.glob(f"subjects/{cell.who}/text@*/*/files/table.parquet"))
     if cell.step == "apply":
-        folders = cell.cohort.glob("cohort/learn@*")
-        return next(path for folder in folders for path in folder.glob("*/files/weights.*"))
+        for path in cell.cohort.glob("cohort/learn@*/entry.json"):
+            record = json.loads(path.read_text())
+            if cell.who.endswith(f"seed {record['recipe']['parameters'].get('seed', 0)}"):
+                return path.parent / record["attempt"] / "files" / "weights.safetensors"
     found: list[Path] = []
     until(lambda: found.extend(_features(cell)) or found, 10)
     return cell.random.choice(sorted(set(found)))
