@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cohortflow.cohort.indexes import Index, IndexBook
+from cohortflow.cohort.indexes import IndexBook
 from cohortflow.cohort.selections import Selection
-from cohortflow.errors import EntryMissing
 from cohortflow.pipeline.plan import Plan
 from cohortflow.pipeline.unit import ManyInput, StepTable, Unit
 
@@ -128,15 +126,9 @@ class _Dates:
 
     def of(self, number: int) -> str | None:
         if number not in self._known:
-            self._known[number] = None
-            with contextlib.suppress(EntryMissing):
-                self._known[number] = _ended(self._book.get(number))
+            self._known[number] = self._book.ended(number)
         return self._known[number]
 
     def oldest(self) -> str | None:
         """Of the oldest index that is kept."""
         return next((date for number in self._book.numbers() if (date := self.of(number))), None)
-
-
-def _ended(index: Index) -> str:
-    return str((index.summary or {}).get("finished") or index.claim["started"])

@@ -129,6 +129,14 @@ class IndexBook:
         index.claim  # noqa: B018 - read now: an index that is being deleted is none
         return index
 
+    def ended(self, number: int) -> str | None:
+        """When a run ended, or began if it did not end, by one read as a rule; None: not kept."""
+        index = self._at(number)
+        try:
+            return str(index.summary["finished"] if index.summary else index.claim["started"])
+        except EntryMissing:
+            return None
+
     def _at(self, number: int) -> Index:
         return Index(number=number, storage=self.storage, path=self.path(number))
 
