@@ -164,7 +164,7 @@ def test_a_server_that_stays_away_ends_the_run_and_loses_nothing(
         assert "cannot be reached" in said
         assert nobody_left(process)
         assert "store-unavailable" in world.call(
-            "status", cohort, code=1, COHORTFLOW_STORE_PATIENCE_S="0"
+            "status", cohort, code=1, COHORTFLOW_STORE_PATIENCE_S="1"
         )
     finally:
         server.start_gateway()

@@ -180,7 +180,7 @@ def test_a_bucket_must_be_named() -> None:
         S3Storage("s3://")
 
 
-@pytest.mark.parametrize("text", ["soon", "-1", "inf", "nan"])
+@pytest.mark.parametrize("text", ["soon", "-1", "0", "inf", "nan"])
 def test_patience_is_a_number_of_seconds(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(s3_storage.PATIENCE, text)
     with pytest.raises(UsageError, match=s3_storage.PATIENCE):
@@ -212,3 +212,8 @@ def test_a_commit_whose_answer_was_lost_keeps_its_arrays(tmp_path: Path) -> None
     record = Entries(LosesAnswers(plain.url)).commit(ref, "table", output)
     assert record.attempt
     assert plain.entries.verify(ref) == []
+
+
+def test_nobody_else_waits_for_a_store_that_waits_itself(storage: S3Storage) -> None:
+    """A run wraps what has no patience of its own; two waits would multiply."""
+    assert storage.patience_s == s3_storage.PATIENCE_S

@@ -180,8 +180,8 @@ class RadosGateway:
         )
 
     def remove_bucket(self, name: str) -> None:
-        """A bucket and all that is in it vanish."""
-        self._admin("bucket", "rm", f"--bucket={name}", "--purge-objects", "--bypass-gc")
+        """A bucket and all that is in it vanish, from one request to the next."""
+        self._admin("metadata", "rm", f"bucket:{name}")
 
     def requests(self) -> list[Request]:
         """Every request it answered so far, whoever asked."""

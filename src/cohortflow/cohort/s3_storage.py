@@ -50,7 +50,8 @@ class S3Storage(Storage):
         if not self.bucket:
             raise UsageError("no bucket is named", where=url, expected="s3://bucket/cohort")
         self._fs = _file_system()
-        self._outage = Outage(_patience_s())
+        self.patience_s = _patience_s()
+        self._outage = Outage(self.patience_s)
 
     # --- the storage --------------------------------------------------------------------------------
 
@@ -244,6 +245,6 @@ def _patience_s() -> float:
         seconds = float(text) if text else PATIENCE_S
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds < float("inf"):
+    if not 0 < seconds < float("inf"):
         raise UsageError("not a number of seconds", where=PATIENCE, found=repr(text))
     return seconds
