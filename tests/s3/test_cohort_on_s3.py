@@ -53,8 +53,8 @@ def test_every_command_on_a_url_and_what_a_quiet_night_costs(
     world.run(cohort)
     with s3_server.counted() as requests:
         assert "nothing to do" in world.run(cohort)
-    assert len(requests) <= 20, kinds(requests)
-    for command, most in ((("plan", "small.yaml", cohort), 8), (("status", cohort), 10)):
+    assert len(requests) <= 22, kinds(requests)
+    for command, most in ((("plan", "small.yaml", cohort), 8), (("status", cohort), 11)):
         with s3_server.counted() as requests:
             world.call(*command)
         assert len(requests) <= most, (command, kinds(requests))
