@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -21,6 +22,8 @@ LONG = "epochs: 100000"
 class Run:
     """A real run in a process of its own, its output kept."""
 
+    started: ClassVar[list[Run]] = []
+
     def __init__(self, folder: Path, *options: str) -> None:
         self.cohort = folder / "cohort"
         environment = {**os.environ, "COHORTFLOW_TRACKING": "off"}
@@ -29,6 +32,13 @@ class Run:
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
         )  # fmt: skip
+        Run.started.append(self)
+
+    def kill(self) -> None:
+        """Nothing of a failed test goes on training for ever."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
 
     def signal(self, number: signal.Signals) -> None:
         """SIGTERM as from ``kill``; SIGINT as from a terminal, which sends it to every process."""
@@ -53,10 +63,13 @@ class Run:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Iterator[Path]:
     killing.prepare(tmp_path)
     killing.ingest(tmp_path, tmp_path / "cohort")
-    return tmp_path
+    Run.started.clear()
+    yield tmp_path
+    for run in Run.started:
+        run.kill()
 
 
 def _train_for(folder: Path, epochs: str) -> None:
