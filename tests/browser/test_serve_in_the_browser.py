@@ -29,10 +29,10 @@ def page(tmp_path: Path) -> Iterator[Page]:
         yield found
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with study(tmp_path) as found:
-        found.start()
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with study(tmp_path_factory.mktemp("here")) as found:
+        found.start("--cron", "0 2 * * *", "--timezone", "Europe/Berlin")
         yield found
 
 
@@ -57,6 +57,13 @@ def test_from_the_form_to_a_number_of_the_report(served: Served, page: Page) -> 
     done = until(lambda: re.search(r"Units done\s+(\d+) of (\d+)", page.text), "a number")
     assert done.groups() == ("25", "25")
     assert "diagrams.max_degree=1" in settings_of_newest(served)
+
+
+def test_the_nights_are_planned(served: Served) -> None:
+    """A server whose scheduler fails says so nowhere but in its log."""
+    until(lambda: len(served.runs("nightly")) > 2, "the next nights")
+    hours = {run["expected_start_time"][11:16] for run in served.runs("nightly")}
+    assert hours <= {"00:00", "01:00"}, "two o'clock there, in summer and in winter"
 
 
 def settings_of_newest(served: Served) -> list[str]:
