@@ -18,7 +18,7 @@ from cohortflow.cohort.cohort import open_cohort
 from cohortflow.cohort.run_view import UnitRow
 from tests.faults.matrix import patches, study
 from tests.faults.matrix.healing import heal_here
-from tests.faults.matrix.misbehave import GO, REACHED
+from tests.faults.matrix.misbehave import GO, REACHED, TIMEOUT
 from tests.faults.matrix.running import Run, until
 
 IN_A_STAGE = ("early", "middle", "late")
@@ -65,6 +65,8 @@ class Cell:
     ) -> dict[str, Any]:
         """The unit and the moment of this seed, for ``misbehave``."""
         phase = self.random.choice(phases)
+        if does == "wait":  # for the harness, which may take its time
+            self.environment[TIMEOUT] = "600"
         self.seen |= {"unit": f"{self.step} {self.who}", "moment": phase, "times": times}
         return {
             "does": does, "step": self.step, "who": self.who, "phase": phase, "times": times,
@@ -116,9 +118,9 @@ class Cell:
         self.check(run.gone_within(GONE_S), f"processes left: {run.alive()}")
         self.seen["processes gone after"] = round(time.time() - started, 2)
 
-    def rows(self) -> dict[Unit, UnitRow]:
-        """Rows of the newest index by unit."""
-        return {unit_of(row): row for row in study.rows(self.cohort)}
+    def rows(self, slug: str = "four-steps") -> dict[Unit, UnitRow]:
+        """Rows of the newest index of a pipeline by unit."""
+        return {unit_of(row): row for row in study.rows(self.cohort, slug)}
 
     def others_are_done(self, code: str | None) -> None:
         """All done; but where ``code`` is given the unit failed by it, and its readers say so."""

@@ -18,11 +18,12 @@ from typing import Any
 
 PLAN = "FAULTS_PLAN"
 TRACE = "FAULTS_TRACE"
+TIMEOUT = "FAULTS_TIMEOUT_S"
 CLOCK = "FAULTS_CLOCK"
 """``SECONDS FOLDER``: by how much the wall clock jumps once the moment of that cell is reached."""
 REACHED = "reached.json"
 GO = "go"
-WAIT_LIMIT_S = 60.0
+WAIT_LIMIT_S = 500.0
 
 _current = ("", "")
 

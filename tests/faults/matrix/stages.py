@@ -22,7 +22,7 @@ from tests.faults.matrix import misbehave
 FILE = "table.parquet"
 WEIGHTS = "weights.safetensors"
 EPOCHS = 4
-TIMEOUT_S = float(os.environ.get("FAULTS_TIMEOUT_S", "6"))
+TIMEOUT_S = float(os.environ.get(misbehave.TIMEOUT, "6"))
 WORK_S = 0.02
 PROJECTED_S = 0.2
 """More than a message of several units may hold: one unit to a message, as in earnest."""

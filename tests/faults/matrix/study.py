@@ -19,7 +19,7 @@ from cohortflow.cohort.cohort import Cohort, create_cohort, open_cohort
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.entry import Output
 from cohortflow.cohort.ingests import IngestedEntry, IngestedSubject
-from tests.faults.matrix import stages
+from tests.faults.matrix import misbehave, stages
 from tests.faults.matrix.running import ROOT, Run
 
 SUBJECTS = [f"sub-{number:02d}" for number in range(1, 9)]
@@ -134,7 +134,7 @@ def undisturbed() -> Undisturbed:
         making = Path(tempfile.mkdtemp(prefix="cohortflow-undisturbed-"))
         make_study(making)
         shutil.copytree(making / "cohort", making / "before")
-        no_hurry = {"FAULTS_TIMEOUT_S": "600"}
+        no_hurry = {misbehave.TIMEOUT: "600"}
         run = Run(making, making / "cohort", name="undisturbed", environment=no_hurry)
         code = run.wait(400)
         if code != 0:
@@ -159,6 +159,6 @@ def fresh(folder: Path) -> Path:
     return folder / "cohort"
 
 
-def rows(cohort: Path, slug: str = "four-steps") -> Sequence[Any]:
+def rows(cohort: Path, slug: str) -> Sequence[Any]:
     """The rows of the newest index."""
     return open_cohort(cohort).run(slug).rows
