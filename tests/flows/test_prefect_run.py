@@ -56,6 +56,8 @@ class Prefect:
             **os.environ,
             "PREFECT_HOME": str(folder / "prefect"),
             "COHORTFLOW_TRACKING": "off",
+            # On a busy machine a server takes longer than the 20 s after which a run goes on alone.
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         }
         self.environment.pop("PREFECT_PROFILES_PATH", None)
         source = folder / "source"
