@@ -161,7 +161,7 @@ def test_a_run_of_some_subjects_freezes_no_selection(cli: CommandLine, tmp_path:
 
 def test_a_report_that_was_never_rendered_is_made_up(finished: Cohort) -> None:
     reports = finished.cohort / "reports" / "small"
-    assert [p.name for p in reports.iterdir()] == ["000001"]
+    assert [p.name for p in reports.iterdir() if p.name.isdigit()] == ["000001"]
     shutil.rmtree(reports)
     again = finished.cli("run", finished.pipeline, finished.cohort)
     assert again.code == 0
