@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from cohortflow.cohort.storage import open_storage
 from cohortflow.phantoms.ar1 import write_ar1_cohort
 from tests.faults import killing
@@ -109,3 +111,19 @@ def committed(cohort: str) -> dict[str, dict[str, Any]]:
     """Path of every committed entry → digest and size of each of its files, read from the record."""
     storage = open_storage(cohort)
     return {path: json.loads(storage.read(path))["files"] for path in records(cohort)}
+
+
+def alive_in(group: int) -> list[str]:
+    """Commands of the processes of a group that still run."""
+    return [
+        " ".join(process.cmdline()) for process in psutil.process_iter() if _group(process) == group
+    ]
+
+
+def _group(process: psutil.Process) -> int | None:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return os.getpgid(process.pid)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import threading
@@ -59,11 +58,13 @@ def at_work(cohort: str) -> Callable[[], bool]:
 
 
 def nobody_left(process: subprocess.Popen[str]) -> bool:
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+    """Whether every process of the run's group ends: none of ours outlives a run by 30 s."""
+    until = time.monotonic() + 30
+    while alive := runs.alive_in(process.pid):
+        if time.monotonic() > until:
+            raise AssertionError(alive)
+        time.sleep(0.1)
+    return True
 
 
 # --- who is let in --------------------------------------------------------------------------------

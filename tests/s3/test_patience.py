@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
+import fsspec.asyn
 import pytest
 
 from cohortflow.cohort import s3_storage
@@ -49,6 +51,7 @@ class Scripted:
         self.script = list(script)
         self.objects: dict[str, bytes] = {}
         self.calls = 0
+        self.loop = fsspec.asyn.get_loop()
 
     def _next(self) -> None:
         self.calls += 1
@@ -56,7 +59,7 @@ class Scripted:
         if error is not None:
             raise error
 
-    def pipe_file(self, path: str, data: bytes, mode: str = "overwrite", **_: Any) -> None:
+    async def _pipe_file(self, path: str, data: bytes, mode: str = "overwrite", **_: Any) -> None:
         lost = self.script and self.script[0] is ANSWER_LOST
         if lost:
             self.script[0] = no_answer()
@@ -66,13 +69,13 @@ class Scripted:
             self.objects[path] = data
         self._next()
 
-    def cat_file(self, path: str, **_: Any) -> bytes:
+    async def _cat_file(self, path: str, **_: Any) -> bytes:
         self._next()
         if path not in self.objects:
             raise answer("NoSuchKey", 404)
         return self.objects[path]
 
-    def call_s3(self, method: str, **_: Any) -> dict[str, Any]:
+    async def _call_s3(self, method: str, **_: Any) -> dict[str, Any]:
         self._next()
         return {}
 
@@ -175,6 +178,29 @@ def test_patience_is_spent_once_for_an_outage(monkeypatch: pytest.MonkeyPatch) -
         storage.read("record")
 
 
+def test_a_silent_server_is_given_up_when_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and answers nothing; an attempt lasts longer than the patience."""
+    from s3fs import S3FileSystem
+
+    monkeypatch.setattr(s3_storage, "READ_S", 1)
+    monkeypatch.setenv(s3_storage.PATIENCE, "0.5")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        S3FileSystem.clear_instance_cache()
+        storage = S3Storage("s3://bucket/cohort")
+        sent: list[str] = []
+        hooks = storage._fs.s3.meta.events
+        hooks.register("before-send.s3", lambda request, **_: sent.append(request.method))
+        with pytest.raises(StoreUnavailable, match="Timeout"):
+            storage.read("record")
+        with pytest.raises(StoreUnavailable):
+            storage.write("beat", b"1")
+    assert sent == ["GET", "PUT"]
+    S3FileSystem.clear_instance_cache()
+
+
 def test_a_bucket_must_be_named() -> None:
     with pytest.raises(UsageError, match="no bucket"):
         S3Storage("s3://")
@@ -188,8 +214,6 @@ def test_patience_is_a_number_of_seconds(text: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_settings_of_the_user_have_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import fsspec
-
     chosen = {"s3": {"addressing_style": "virtual"}}
     monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": chosen})
     options = s3_storage._file_system().config_kwargs

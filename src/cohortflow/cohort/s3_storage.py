@@ -9,12 +9,13 @@ its own first try.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cohortflow.cohort.s3_errors import LostRace, named, raised_by_requests, worth_another_try
@@ -33,6 +34,8 @@ READ_S = 15
 """Of one attempt: silence after which it is given up. The last one starts within the patience."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
+SLOWEST_BYTES_S = 2**18
+"""An upload that is slower is given up."""
 CONNECTIONS = 32
 LARGEST_PUT = 5 * 2**30
 BULK = 1000
@@ -57,7 +60,7 @@ class S3Storage(Storage):
 
     def read(self, path: str) -> bytes:
         # Left to choose, s3fs asks for the size first.
-        get = functools.partial(self._fs.cat_file, self._object(path), max_concurrency=1)
+        get = functools.partial(self._fs._cat_file, self._object(path), max_concurrency=1)
         return bytes(self._patiently(get, path))
 
     def exists(self, path: str) -> bool:
@@ -92,17 +95,17 @@ class S3Storage(Storage):
     def create(self, path: str, data: bytes) -> None:
         # One PUT: a service may heed If-None-Match there and not where parts are joined.
         put = functools.partial(
-            self._fs.pipe_file, self._object(path), data, mode="create", chunksize=LARGEST_PUT
+            self._fs._pipe_file, self._object(path), data, mode="create", chunksize=LARGEST_PUT
         )
         tries = 0
 
-        def once() -> None:
+        async def once() -> None:
             nonlocal tries
             tries += 1
-            put()
+            await put()
 
         try:
-            self._patiently(once, path)
+            self._patiently(once, path, _upload_s(data))
         except LostRace:
             # The answer to an earlier try may have been lost after it had won.
             if tries > 1 and self.read(path) == data:
@@ -110,11 +113,13 @@ class S3Storage(Storage):
             raise AlreadyExists("already there", where=f"{self.url}/{path}") from None
 
     def write(self, path: str, data: bytes) -> None:
-        self._patiently(functools.partial(self._fs.pipe_file, self._object(path), data), path)
+        put = functools.partial(self._fs._pipe_file, self._object(path), data)
+        self._patiently(put, path, _upload_s(data))
 
     def write_tree(self, path: str, files: Mapping[str, bytes]) -> None:
         objects = {self._object(f"{path}/{name}"): data for name, data in files.items()}
-        self._patiently(functools.partial(self._fs.pipe, objects), path)
+        put = functools.partial(self._fs._pipe, objects)
+        self._patiently(put, path, sum(map(_upload_s, files.values())))
 
     def delete(self, path: str) -> None:
         self.delete_files([path] * bool(path) + [name for name, _ in self.walk(path)])
@@ -153,23 +158,32 @@ class S3Storage(Storage):
         return self._call("list_objects_v2", prefix, Prefix=full, MaxKeys=most, **more)
 
     def _call(self, method: str, path: str, **arguments: Any) -> Mapping[str, Any]:
-        call = functools.partial(self._fs.call_s3, method, Bucket=self.bucket, **arguments)
-        answer: Mapping[str, Any] = self._patiently(call, path)
+        call = functools.partial(self._fs._call_s3, method, Bucket=self.bucket, **arguments)
+        answer: Mapping[str, Any] = self._patiently(call, path, CONNECT_S + READ_S)
         return answer
 
-    def _patiently(self, work: Callable[[], T], path: str) -> T:
-        """``work``, tried again with growing pauses while that may help."""
+    def _patiently(
+        self, work: Callable[[], Awaitable[T]], path: str, limit_s: float | None = None
+    ) -> T:
+        """``work``, tried again with growing pauses while that may help.
+
+        ``limit_s``: of one attempt as a whole. The client limits only the silence it waits for an
+        answer in, not how long it stands before a server that does not take what it sends.
+        """
+        from fsspec.asyn import sync
+
         where = f"{self.url}/{path}"
         pause = FIRST_PAUSE_S
         while True:
+            started = self._outage.now()
             try:
-                result = work()
+                result: T = sync(self._fs.loop, _within, limit_s, work)
             except raised_by_requests() as error:
                 wait = pause * random.uniform(0.75, 1.25)
                 again = worth_another_try(error)
                 if not again:
                     self._outage.over()
-                if not again or self._outage.left_s() < wait:
+                if not again or self._outage.left_s(started) < wait:
                     raise named(error, where, self._outage.patience_s) from error
                 log.info("%s: %s; trying again in %.1f s", where, type(error).__name__, wait)
             else:
@@ -190,20 +204,28 @@ class S3Storage(Storage):
         return key.removeprefix(f"{self._prefix}/") if self._prefix else key
 
 
+async def _within(limit_s: float | None, work: Callable[[], Awaitable[T]]) -> T:
+    return await asyncio.wait_for(work(), limit_s)
+
+
+def _upload_s(data: bytes) -> float:
+    return CONNECT_S + READ_S + len(data) / SLOWEST_BYTES_S
+
+
 class Outage:
     """For how long a store has been away: patience is spent once, not by each operation anew."""
 
     def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.patience_s = patience_s
-        self._clock = clock
+        self.now = clock
         self._since: float | None = None
         self._last = 0.0
 
-    def left_s(self) -> float:
-        """Note a failed attempt; the patience that is left."""
-        now = self._clock()
-        if self._since is None or now - self._last > self.patience_s:
-            self._since = now  # the last attempt is long ago: another outage, for all one knows
+    def left_s(self, started: float) -> float:
+        """Note a failed attempt, begun when ``started``; the patience that is left."""
+        now = self.now()
+        if self._since is None or started - self._last > self.patience_s:
+            self._since = started  # nothing was asked for long: another outage, for all one knows
         self._last = now
         return self._since + self.patience_s - now
 
