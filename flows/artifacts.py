@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run
 
 from cohortflow.pipeline.unit import Unit, count_states
-from flows.addresses import mlflow_page, report_page
+from flows.addresses import report_page
 from flows.telling import AWAY
 from tasks.progress import Progress, StepProgress
 from tasks.request import RunResult
@@ -215,7 +215,6 @@ def report_of(slug: str, result: RunResult) -> Shown | None:
     if result.report:
         page = report_page(result.report, os.environ)
         lines.append(f"[Open the report]({page})" if "://" in page else f"Report: `{page}`")
-    tracked = mlflow_page(slug, result.run_id, os.environ)
-    if tracked:
-        lines.append(f"[Open the run in MLflow]({tracked})")
+    if result.mlflow_page:
+        lines.append(f"[Open the run in MLflow]({result.mlflow_page})")
     return Shown("report", "markdown", "\n\n".join(lines), "Report")

@@ -9,17 +9,20 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from cohortflow.errors import Cancelled as Stopped
 from cohortflow.errors import CohortflowError
 from cohortflow.pipeline.unit import Unit
+from flows.addresses import prefect_pages
 from flows.artifacts import shown_in_prefect
 from flows.process import AfterRun, process_cohort
 from flows.telling import Telling, cancellable, reach
@@ -107,6 +110,7 @@ def _process(
             )
 
         def after(session: Session, result: RunResult) -> RunResult:
+            result = replace(result, prefect_page=_page())
             result = after_run(session, result) if after_run is not None else result
             artifacts.end(session, result)
             return result
@@ -114,6 +118,12 @@ def _process(
         return process_cohort(
             request, stop=stop, run_batch=batch, progress=progress, after_run=after
         )
+
+
+def _page() -> str | None:
+    """The page of the flow run that this is called in; None where no server shows it."""
+    pages, run = prefect_pages(), flow_run.id
+    return f"{pages}/runs/flow-run/{run}" if pages and run else None
 
 
 def _state_of(work: Callable[[], RunResult], stop: threading.Event, on_sigterm: Any) -> State[Any]:

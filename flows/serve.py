@@ -19,12 +19,13 @@ import httpx
 from cohortflow.cohort.cohort import Cohort, open_cohort
 from cohortflow.errors import AddressTaken
 from cohortflow.pipeline.load import load_pipeline
-from flows.addresses import MLFLOW_URL, REPORTS_URL
+from flows.addresses import REPORTS_URL
 from flows.serve_processes import running, wait_for
 from flows.serve_reports import ABOUT, HOST, report_server
 from flows.serve_servers import mlflow_server, prefect_server
 from flows.served import COHORT, PIPELINE
 from tasks.request import RunRequest
+from tasks.tracking import PAGES_URL
 
 LOOK_S = 2.0
 
@@ -63,7 +64,7 @@ def serve(request: ServeRequest, *, stop: threading.Event, say: Callable[[str], 
             PIPELINE: request.run.pipeline,
             COHORT: cohort.url,
             REPORTS_URL: reports,
-            MLFLOW_URL: mlflow.server.address if mlflow else "",
+            PAGES_URL: mlflow.server.address if mlflow else "",
         }
         from flows.serve_runs import published
 

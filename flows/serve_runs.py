@@ -17,12 +17,12 @@ import psutil
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Cron
-from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.types.entrypoint import EntrypointType
 
 from cohortflow.cohort.cohort import Cohort
 from cohortflow.errors import ServerAway
 from cohortflow.pipeline.model import Pipeline
+from flows.addresses import prefect_pages
 from flows.serve import ServeRequest
 from flows.serve_processes import end_all
 from flows.silence import watch_for_silence
@@ -84,10 +84,10 @@ class Runs:
 
     def lines(self) -> list[str]:
         """Where a person finds the form and the nights."""
-        ui = str(PREFECT_UI_URL.value() or PREFECT_API_URL.value() or "").removesuffix("/api")
-        pages = {name: f"{ui}/v2/deployments/deployment/{i}" for name, i in self._ids.items()}
+        ui = prefect_pages()
+        pages = {name: f"{ui}/deployments/deployment/{i}" for name, i in self._ids.items()}
         pages[ON_DEMAND] += "/run"
-        return [f"{name:<12}{page}" for name, page in {"Prefect": f"{ui}/v2", **pages}.items()]
+        return [f"{name:<12}{page}" for name, page in {"Prefect": ui, **pages}.items()]
 
     def check(self) -> None:
         """Raise where the runner ended by itself."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cohortflow.cohort.cohort import Cohort
@@ -20,15 +21,18 @@ def report_run(
     pipeline: Pipeline,
     command: str,
     *,
+    links: Mapping[str, str] | None = None,
     also: Callable[[RunSource, Path], None] = lambda source, page: None,
 ) -> str:
     """Render the newest run that finished; the address of ``report.html``.
 
+    ``links``: addresses of the run's pages elsewhere; a report that is rendered again keeps its own.
     ``also`` is handed the page as a local file, wherever the cohort is.
     """
     run = RunView(cohort, pipeline.slug)
-    source = RunSource(run, pipeline, command=command)
     folder = f"reports/{pipeline.slug}/{run.index.number:06d}"
+    known = _known_links(cohort, folder) if links is None else links
+    source = RunSource(run, pipeline, command=command, links=known)
     with tempfile.TemporaryDirectory(prefix="cohortflow-report-") as temporary:
         render_report(source, Path(temporary))
         for name in FILES:
@@ -36,3 +40,10 @@ def report_run(
         also(source, Path(temporary) / FILES[0])
     local = cohort.storage.local_path(f"{folder}/report.html")
     return str(local) if local is not None else f"{cohort.url}/{folder}/report.html"
+
+
+def _known_links(cohort: Cohort, folder: str) -> dict[str, str]:
+    if not cohort.storage.exists(f"{folder}/report.json"):
+        return {}
+    report = json.loads(cohort.storage.read(f"{folder}/report.json"))
+    return dict(report["environment"].get("links", {}))

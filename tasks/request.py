@@ -67,7 +67,11 @@ class StepTiming:
 
 @dataclass
 class RunResult:
-    """How a run ended. ``changed``: some unit changed its state."""
+    """How a run ended. ``changed``: some unit changed its state.
+
+    ``report``: where the report is. ``prefect_page`` and ``mlflow_page``: addresses of the pages that
+    show this run, where they are known.
+    """
 
     run_id: str
     index: int
@@ -76,6 +80,8 @@ class RunResult:
     changed: bool
     cancelled: bool
     report: str | None = None
+    prefect_page: str | None = None
+    mlflow_page: str | None = None
 
     @property
     def exit_code(self) -> int:

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import re
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cohortflow.tracking")
 
+PAGES_URL = "COHORTFLOW_MLFLOW_URL"
+"""Address of MLflow's pages, where they are not those of the server that is written to."""
+
 MOST_METRICS = 1000
 MOST_PARAMETERS = 100
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Its pages open with runs and metrics, not with the traces of a language model."""
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -39,12 +45,16 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class TrackingResult:
-    """``delivered``: this run stands in MLflow. ``waiting``: events of it still in the outbox."""
+    """``delivered``: this run stands in MLflow. ``waiting``: events of it still in the outbox.
+
+    ``page``: address of the page that shows the run, where a server does.
+    """
 
     uri: str
     delivered: bool
     waiting: int
     mlflow_run: str | None = None
+    page: str | None = None
     error: dict[str, str] | None = None
 
 
@@ -60,18 +70,21 @@ def track_run(
     uri: str | None = None,
     experiment: str,
     run_id: str,
+    shown_at: str = "",
     outbox: Path | None = None,
 ) -> TrackingResult:
     """Write a run to MLflow, after what earlier runs could not write.
 
-    ``report``: the HTML file, ``report.json`` beside it. ``uri``: default SQLite under
+    ``report``: the HTML file, ``report.json`` beside it. ``shown_at``: its address for people, or its
+    place inside the cohort. ``uri``: default SQLite under
     ``COHORTFLOW_HOME``. ``run_id`` marks the MLflow run, which is never written twice. An MLflow
     that is away is a warning in the log and in the result, not an exception.
     """
-    address = uri or f"sqlite:///{home() / 'mlflow.db'}"
+    address = _address(uri)
     box = Outbox(outbox or home() / "outbox")
     try:
-        _put(box, source, report, address, experiment=experiment, run_id=run_id)
+        event = run_event(source, experiment=experiment, run_id=run_id, report=shown_at)
+        box.put({**event, "address": _digest(address)}, _artifacts(source, report))
     except (CohortflowError, OSError) as found:
         error = found if isinstance(found, CohortflowError) else _unwritable(box, found)
         log.warning("not tracked: %s [%s]", error, error.code)
@@ -79,15 +92,13 @@ def track_run(
     return _deliver(box, address, run_id)
 
 
-def _put(
-    box: Outbox, source: ReportSource, report: Path, address: str, *, experiment: str, run_id: str
-) -> None:
-    artifacts = {path.name: path.read_bytes() for path in _files(report)}
+def _artifacts(source: ReportSource, report: Path) -> dict[str, bytes]:
+    files = (report, report.with_name("report.json"))
+    artifacts = {path.name: path.read_bytes() for path in files if path.is_file()}
     cases = case_table(source)
     if cases is not None:
         artifacts["cases.parquet"] = cases
-    event = run_event(source, experiment=experiment, run_id=run_id)
-    box.put({**event, "address": _digest(address)}, artifacts)
+    return artifacts
 
 
 def _unwritable(box: Outbox, error: OSError) -> TrackingUnavailable:
@@ -99,13 +110,9 @@ def _unwritable(box: Outbox, error: OSError) -> TrackingUnavailable:
     )
 
 
-def _files(report: Path) -> list[Path]:
-    return [path for path in (report, report.with_name("report.json")) if path.is_file()]
-
-
 def _deliver(box: Outbox, address: str, run_id: str) -> TrackingResult:
     """Write waiting events of this address, oldest first; stop where MLflow is away."""
-    written: dict[str, str] = {}
+    written: dict[str, tuple[str, str]] = {}
     error: CohortflowError | None = None
     with box.locked() as mine:
         if not mine:
@@ -124,13 +131,47 @@ def _deliver(box: Outbox, address: str, run_id: str) -> TrackingResult:
         left = len(_of_address(box, address))
     if error is not None:
         log.warning("%s [%s]; %d waiting in %s", error, error.code, left, box.folder)
+    experiment, mlflow_run = written.get(run_id, (None, None))
+    base = _pages(address)
     return TrackingResult(
         uri=shown(address),
         delivered=run_id in written,
         waiting=left,
-        mlflow_run=written.get(run_id),
+        mlflow_run=mlflow_run,
+        page=f"{base}/#/experiments/{experiment}/runs/{mlflow_run}"
+        if base and mlflow_run
+        else None,
         error=error.to_json() if error is not None else None,
     )
+
+
+def search_page(*, uri: str | None = None, experiment: str, run_id: str) -> str | None:
+    """Address of the page that finds a run in MLflow, which need not stand there yet.
+
+    None where no server shows it, or where MLflow is away.
+    """
+    address = _address(uri)
+    base = _pages(address)
+    if base is None:
+        return None
+    try:
+        with _named_errors(address):
+            found = _experiment(_client(address), experiment, address)
+    except (TrackingUnavailable, InputError) as error:
+        log.debug("no page is known of run %s: %s", run_id, error)
+        return None
+    wanted = urllib.parse.quote(f"tags.`{RUN_TAG}` = '{_quoted(run_id)}'")
+    return f"{base}/#/experiments/{found}/runs?searchFilter={wanted}"
+
+
+def _address(uri: str | None) -> str:
+    return uri or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def _pages(address: str) -> str | None:
+    """Address of MLflow's pages, without a password; None where only a file is written."""
+    found = os.environ.get(PAGES_URL) or (address if address.startswith("http") else None)
+    return shown(found).rstrip("/") if found else None
 
 
 def _of_address(box: Outbox, address: str) -> list[Waiting]:
@@ -186,13 +227,13 @@ def _client(address: str) -> MlflowClient:
     return MlflowClient(tracking_uri=address)
 
 
-def _write(client: MlflowClient, waiting: Waiting, address: str) -> str:
-    """The MLflow run of an event: the finished one that exists, or a new one, finished last."""
+def _write(client: MlflowClient, waiting: Waiting, address: str) -> tuple[str, str]:
+    """Experiment and run of an event: the finished run that exists, or a new one, finished last."""
     event = waiting.event
     experiment = _experiment(client, str(event["experiment"]), address)
     for run in client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{_quoted(event['run_id'])}'"):
         if run.info.status == "FINISHED":
-            return str(run.info.run_id)
+            return experiment, str(run.info.run_id)
         client.delete_run(run.info.run_id)
     run = client.create_run(
         experiment, start_time=event["time_ms"], tags=dict(event["tags"]), run_name=event["name"]
@@ -201,7 +242,7 @@ def _write(client: MlflowClient, waiting: Waiting, address: str) -> str:
     _log(client, run_id, event)
     client.log_artifacts(run_id, str(waiting.artifacts))
     client.set_terminated(run_id, "FINISHED", end_time=event["time_ms"])
-    return run_id
+    return experiment, run_id
 
 
 def _log(client: MlflowClient, run_id: str, event: Mapping[str, Any]) -> None:
@@ -223,10 +264,11 @@ def _experiment(client: MlflowClient, name: str, address: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    if not address.startswith("sqlite:///"):
-        return str(client.create_experiment(name))
-    folder = Path(address.removeprefix("sqlite:///")).parent / "mlartifacts" / name
-    return str(client.create_experiment(name, artifact_location=folder.absolute().as_uri()))
+    place = None
+    if address.startswith("sqlite:///"):
+        folder = Path(address.removeprefix("sqlite:///")).parent / "mlartifacts" / name
+        place = folder.absolute().as_uri()
+    return str(client.create_experiment(name, artifact_location=place, tags=dict(_KIND)))
 
 
 def _quoted(text: Any) -> str:

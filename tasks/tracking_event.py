@@ -14,11 +14,17 @@ from cohortflow.report.timings import MIB, counted, rates
 
 SCHEMA = 1
 RUN_TAG = "cohortflow.run_id"
+DESCRIPTION_TAG = "mlflow.note.content"
 LONGEST_VALUE = 6000
 
 
-def run_event(source: ReportSource, *, experiment: str, run_id: str) -> dict[str, Any]:
-    """Tags, parameters and aggregate metrics. No paths, no commands, no identifiers of people."""
+def run_event(
+    source: ReportSource, *, experiment: str, run_id: str, report: str = ""
+) -> dict[str, Any]:
+    """Tags, parameters and aggregate metrics. No paths, no commands, no identifiers of people.
+
+    ``report``: the address of the report, or its place inside the cohort.
+    """
     environment = source.environment
     return {
         "schema": SCHEMA,
@@ -32,10 +38,22 @@ def run_event(source: ReportSource, *, experiment: str, run_id: str) -> dict[str
             "cohortflow.cohort": str(environment.get("cohort", "")),
             "cohortflow.index": str(environment.get("index", "")),
             "cohortflow.version": str(environment.get("versions", {}).get("cohortflow", "")),
+            **_where_else(report, environment.get("links", {})),
         },
         "parameters": dict(_parameters(source)),
         "metrics": dict(_metrics(source)),
     }
+
+
+def _where_else(report: str, links: Mapping[str, str]) -> dict[str, str]:
+    """Where the run stands besides: tags, and the same to be clicked in the run's description."""
+    tags = {"cohortflow.report": report} if report else {}
+    pages = {"Report": report} if "://" in report else {}
+    if "Prefect" in links:
+        tags["cohortflow.prefect"] = pages["Run in Prefect"] = links["Prefect"]
+    if pages:
+        tags[DESCRIPTION_TAG] = " · ".join(f"[{name}]({url})" for name, url in pages.items())
+    return tags
 
 
 def case_table(source: ReportSource) -> bytes | None:

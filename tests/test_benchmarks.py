@@ -16,6 +16,8 @@ SMALL = {
     "cohort_page.py": ["--subjects", "60", "--repeat", "1"],
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],
+    "prefect_runs.py": ["--subjects", "60"],
+    "settling.py": ["--kinds", "hang", "worker-killed", "--steps", "subjects"],
     "s3.py": ["--subjects", "5", "--repeat", "1"],
     "throughput.py": ["--units", "20", "--repeat", "1"],
 }

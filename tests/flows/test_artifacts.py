@@ -69,22 +69,17 @@ def test_failures_stand_by_cause_with_few_subjects_and_a_command() -> None:
 @pytest.mark.parametrize("url", ["", "http://127.0.0.1:4280"])
 def test_no_artifact_names_a_place_or_a_person(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv(addresses.REPORTS_URL, url)
-    monkeypatch.setenv(addresses.MLFLOW_URL, "")
     shown = [failures_of([unit("a", "01", "failed", ERROR)]), report_of("three-steps", RESULT)]
     assert "jane" not in json.dumps([vars(one) for one in shown if one]).lower()
 
 
 def test_the_report_is_linked_where_a_server_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(addresses.REPORTS_URL, "http://127.0.0.1:4280")
-    monkeypatch.delenv(addresses.MLFLOW_URL, raising=False)
-    shown = report_of("three-steps", RESULT)
+    shown = report_of("three-steps", replace(RESULT, mlflow_page="http://127.0.0.1:5000/#/runs/1"))
     assert shown is not None
     assert "](http://127.0.0.1:4280/three-steps/000003/report.html)" in shown.data
+    assert "](http://127.0.0.1:5000/#/runs/1)" in shown.data
     monkeypatch.delenv(addresses.REPORTS_URL)
     shown = report_of("three-steps", replace(RESULT, report=None))
     assert shown is not None
     assert "http" not in shown.data
-
-
-def test_an_mlflow_that_is_away_is_left_out() -> None:
-    assert addresses.mlflow_page("a", "b", {addresses.MLFLOW_URL: "http://127.0.0.1:9"}) is None

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers.processes import free_port
 
 PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", "setpriv")
 PACKAGES = "ceph-mon ceph-osd radosgw"
@@ -252,12 +253,6 @@ class RadosGateway:
 
     def _said(self, program: str) -> str:
         return (self.folder / f"{program}.out").read_text(errors="replace")[-2000:]
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def missing_programs() -> list[str]:

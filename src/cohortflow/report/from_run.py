@@ -28,10 +28,18 @@ PACKAGES = (
 class RunSource:
     """Implements :class:`cohortflow.report.source.ReportSource` over a run."""
 
-    def __init__(self, run: RunView, pipeline: Pipeline, *, command: str = "") -> None:
+    def __init__(
+        self,
+        run: RunView,
+        pipeline: Pipeline,
+        *,
+        command: str = "",
+        links: Mapping[str, str] | None = None,
+    ) -> None:
         self.run = run
         self._pipeline = pipeline
         self._command = command
+        self._links = links or {}
         self._rows: dict[str, UnitRow] = {row.key: row for row in run.rows}
 
     @cached_property
@@ -134,6 +142,7 @@ class RunSource:
             "ingest": index.claim["ingest"],
             "seed": self._pipeline.seed,
             "command": self._command,
+            "links": dict(self._links),
             "python": sys.version.split()[0],
             "platform": platform.platform(),
             "versions": {name: found for name in PACKAGES if (found := package_version(name))},

@@ -19,7 +19,7 @@ class Page:
 
     ``verdict``: ``tone`` good, open or bad, and ``text``. ``links``: what is beside the page: its name
     and where it is, seen from here; ``home``: how the page's own address ends there (a pattern), as a
-    copy of it elsewhere has nothing beside it.
+    copy of it elsewhere has nothing beside it. ``elsewhere``: name and whole address of other pages.
     """
 
     kind: str
@@ -30,6 +30,7 @@ class Page:
     foot: str
     links: Sequence[tuple[str, str]] = ()
     home: str = ""
+    elsewhere: Sequence[tuple[str, str]] = ()
     pipeline_text: str = ""
 
 

@@ -141,6 +141,7 @@ def _html(source: ReportSource, head: dict[str, Any], sections: list[Section]) -
         tiles=_tiles(head),
         links=(("Runs of this pipeline", "../nights.html"), ("The cohort", "../../cohort.html")),
         home=r"/\d{6}/report\.html$",
+        elsewhere=[(f"This run in {name}", url) for name, url in about.get("links", {}).items()],
         pipeline_text=pipeline.get("text") or "",
         foot=f"cohortflow · pipeline {pipeline['slug']} · index {about.get('index', '—')} · "
         f"cohort {about.get('cohort', '—')} · {about.get('created', '')}",

@@ -68,7 +68,8 @@ class ReportSource(Protocol):
     has them) and ``reads``. ``participants``: one row per subject, the id as index. ``refused``: subjects turned away at ingest, ``{"subject", "error"}``.
     ``ingested``: what ingest found out about every entry, ``{"subject", "entry", "facts",
     "warnings"}``. ``timings``: of each step that computed anything, in the order of the pipeline.
-    ``environment``: versions, python, platform, seed, cohort, index, created (ISO), command.
+    ``environment``: versions, python, platform, seed, cohort, index, created (ISO), command;
+    ``links``: addresses of this run's pages elsewhere by the name of the program that shows them.
     """
 
     @property

@@ -58,11 +58,11 @@ class Undisturbed:
     units: dict[str, list[str]]
 
 
-def make_study(folder: Path) -> None:
+def make_study(folder: Path, names: Sequence[str] = SUBJECTS) -> None:
     """``folder/cohort`` with its recordings ingested, and two names for one pipeline."""
     cohort = create_cohort(folder / "cohort")
     subjects: list[Any] = []
-    for subject in SUBJECTS:
+    for subject in names:
         key = hashlib.sha256(subject.encode()).hexdigest()
         ref = EntryRef(subject, "text", key)
         text = f"the recording of {subject}".encode()
