@@ -66,7 +66,10 @@ class DaskPool:
     # --- what Dask tells (on its event loop) ------------------------------------------------------
 
     def _on_unit_event(self, event: tuple[float, Any]) -> None:
-        name, position, text = event[1]
+        for name, position, text in event[1]:
+            self._take(name, position, text)
+
+    def _take(self, name: str, position: int, text: str) -> None:
         mark, _, flight = name.partition("/")
         if mark != self._mark:
             return  # of an earlier batch, given up since

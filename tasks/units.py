@@ -161,7 +161,7 @@ class Settlement:
         name, flight = self.where[flight_id]
         now = self.clock()
         unit = flight.units[position]
-        self.costs.learn(unit, now - min(flight.clock, now))
+        self.costs.learn(unit, float(outcome["seconds"]))
         flight.position, flight.clock = position + 1, now
         if not flight.left:
             self._drop_flight(name, flight)

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-CHUNK_S = 0.1
-"""Work sent to a worker in one message: round trips (3-5 ms) then cost little, and a worker that
-dies takes little with it."""
-CHUNK_UNITS = 32
+CHUNK_S = 0.25
+"""Work sent to a worker in one message: round trips (5-10 ms of both sides) then cost little, and a
+worker that dies takes little with it."""
+CHUNK_UNITS = 64
 UNPROVEN_UNITS = 4
 CHEAP_S = 0.5
 

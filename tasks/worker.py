@@ -21,6 +21,7 @@ from typing import Any
 
 from cohortflow.errors import CohortflowError, StageFailed
 from tasks.peak_memory import peak_memory_bytes
+from tasks.teller import Teller
 
 Outcome = dict[str, Any]
 UnitFunction = Callable[[dict[str, Any]], Outcome]
@@ -88,11 +89,12 @@ def run_chunk(function: str, flight: str, topic: str, specs: Sequence[dict[str, 
     """
     from distributed import get_worker
 
-    worker = get_worker()
-    worker.log_event(topic, [flight, -1, ""])
+    teller = Teller(get_worker(), topic)
+    teller.tell(flight, -1, "", at_once=True)
     for position, spec in enumerate(specs):
         outcome = run_one(function, spec)
-        worker.log_event(topic, [flight, position, json.dumps(outcome)])
+        notable = position == len(specs) - 1 or outcome["state"] != "done"
+        teller.tell(flight, position, json.dumps(outcome), at_once=notable)
 
 
 def dask_setup(worker: Any) -> None:

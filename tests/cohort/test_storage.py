@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cohortflow.cohort import local_storage
 from cohortflow.cohort.storage import TEMPORARY, Storage, open_storage
 from cohortflow.errors import AlreadyExists, EntryMissing, StoreError, StoreUnavailable, UsageError
 from tests.cohort import own_processes
@@ -177,9 +178,12 @@ class TestLocalStorage(StorageContract):
         (tmp_path / "aside").rename(tmp_path / "store")
         assert storage.read("a") == b"1"
 
+    @pytest.mark.parametrize("follow", [False, True])
     def test_everything_is_synced_before_the_record_counts(
-        self, storage: Storage, monkeypatch: pytest.MonkeyPatch
+        self, storage: Storage, monkeypatch: pytest.MonkeyPatch, follow: bool
     ) -> None:
+        storage.write("made", b"the store itself")
+        monkeypatch.setattr(local_storage, "names_follow", lambda _: follow)
         steps: list[str] = []
         link, fsync = os.link, os.fsync
 
@@ -194,10 +198,13 @@ class TestLocalStorage(StorageContract):
 
         monkeypatch.setattr(os, "link", told_link)
         monkeypatch.setattr(os, "fsync", told_fsync)
-        storage.create("new/record", b"1")
-        assert steps[:3] == ["file", "link", "folder"]
-        assert set(steps[3:]) == {"folder"}
-        assert len(steps) >= 4, "the folder above gained a name and must be synced too"
+        storage.write_tree("new/attempt", {"a/b": b"1", "c": b"2"})
+        assert steps[:2] == ["file", "file"]
+        # attempt/a, attempt, new and the one above, each of which gained a name.
+        assert steps[2:] == ([] if follow else ["folder"] * 4)
+        steps.clear()
+        storage.create("newer/record", b"1")
+        assert steps == ["file", "link", *([] if follow else ["folder"]), "folder"]
 
 
 def _create(folder: str, i: int) -> bool:

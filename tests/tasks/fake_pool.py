@@ -113,5 +113,6 @@ class FakePool:
         return {
             "key": spec["key"],
             "state": "failed" if failed else "done",
+            "seconds": 0.1,
             "error": error if failed else None,
         }

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from cohortflow.cohort.file_systems import names_follow
 from cohortflow.cohort.storage import TEMPORARY, Storage
 from cohortflow.errors import AlreadyExists, DiskFull, EntryMissing, StoreError, StoreUnavailable
 
@@ -26,6 +27,7 @@ class LocalStorage(Storage):
         self.root = Path(os.path.abspath(os.path.expanduser(folder)))
         self.url = str(self.root)
         self._seen = _identity(self.url)
+        self._names_follow: bool | None = None
 
     def _full(self, path: str) -> str:
         return os.path.join(self.url, path) if path else self.url
@@ -102,8 +104,8 @@ class LocalStorage(Storage):
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-        for name in dict.fromkeys((folder, *fresh)):
-            _sync_folder(name)
+        self._sync_folders((), fresh)
+        _sync_folder(folder)
 
     def write(self, path: str, data: bytes) -> None:
         full = self._full(path)
@@ -127,10 +129,16 @@ class LocalStorage(Storage):
                     file.write(data)
             for name in full:
                 _sync(name)
-            for folder in dict.fromkeys((*folders, *fresh)):
-                _sync_folder(folder)
+            self._sync_folders(folders, fresh)
         except OSError as error:
             raise _unavailable(error, self._full(path)) from error
+
+    def _sync_folders(self, folders: Sequence[str], fresh: Sequence[str]) -> None:
+        """Make the names durable that lead to files just made and synced; deepest folders first."""
+        if self._names_follow is None:
+            self._names_follow = names_follow(self.url)
+        for folder in () if self._names_follow else dict.fromkeys((*folders, *fresh)):
+            _sync_folder(folder)
 
     def delete(self, path: str) -> None:
         full = self._full(path)
