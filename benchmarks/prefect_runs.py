@@ -1,7 +1,7 @@
 """What Prefect is told of a large run in which a worker is killed and a unit hangs.
 
 Two thousand subjects, about five thousand units, two workers. A third of the way a worker gets
-SIGKILL; a further unit sleeps for ever, until its time-out of 6 s. Then Prefect's API is asked for
+SIGKILL; a further unit sleeps for ever, until its time-out of 30 s. Then Prefect's API is asked for
 every task run and its state. Beside it, on the same server: Prefect's own ``.map`` with one task a unit, undisturbed.
 """
 
@@ -28,6 +28,8 @@ from tests.servers.processes import free_port, prefect_command, serving
 
 WORK_S = 0.04
 """What a unit of the study takes."""
+TIMEOUT_S = 30
+"""Enough for a reduction over all subjects."""
 RUN_S = 3600.0
 STATES = ("COMPLETED", "RUNNING", "PENDING", "FAILED", "CRASHED", "CANCELLED", "SCHEDULED")
 
@@ -71,7 +73,7 @@ def disturbed(folder: Path, subjects: int, settings: dict[str, str], api: str) -
     started = time.perf_counter()
     run = Run(
         folder, folder / "cohort", name="large", plan=hangs, options=("--prefect",),
-        environment=settings,
+        environment={**settings, misbehave.TIMEOUT: str(TIMEOUT_S)},
     )  # fmt: skip
     try:
         killed = until(lambda: _started(folder) > subjects // 3 or _ended(run), RUN_S)
