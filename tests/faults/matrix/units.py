@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.faults.matrix import study
 from tests.faults.matrix.cell import ANYWHERE, FOR_EVER, Cell
 from tests.faults.matrix.running import until
+from tests.faults.matrix.study import SUBJECTS
 
 RUNS_TO_QUARANTINE = 3
 
@@ -120,6 +121,13 @@ def _input_file(cell: Cell) -> Path:
 
 
 def _features(cell: Cell) -> list[Path]:
-    records = cell.cohort.glob("subjects/*/clean@*/entry.json")
+    """Arrays of whom the unit reads: all subjects, or those that nobody scores."""
+    scored = {who.split()[0] for who in cell.undisturbed.units["apply"]}
+    read = set(SUBJECTS) - scored if cell.step == "learn" else set(SUBJECTS)
+    records = [
+        path
+        for path in cell.cohort.glob("subjects/*/clean@*/entry.json")
+        if path.relative_to(cell.cohort).parts[1] in read
+    ]
     attempts = [path.parent / json.loads(path.read_text())["attempt"] for path in records]
     return [attempt / "arrays" / "features" / "c" / "0" / "0" for attempt in attempts]
