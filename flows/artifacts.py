@@ -1,19 +1,21 @@
 """What a run shows in Prefect's UI: progress, units by state, failures by cause, the report's address.
 
-At most four artifacts a run, never one per unit. A thread of their own writes them: no unit waits
-for Prefect, and where it is away they are left out. They name study ids and nothing else of a person,
-and no place on a disk.
+At most four artifacts and a few lines a run, never one per unit. A thread of their own writes them: no
+unit waits for Prefect, and where it is away they are left out. They name study ids and nothing else of
+a person, and no place on a disk.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import datetime
 import json
 import logging
 import os
+import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -21,7 +23,7 @@ from uuid import UUID
 
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate, LogCreate
 from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run
 
@@ -73,6 +75,7 @@ class RunArtifacts(NoArtifacts):
         self._ended = threading.Event()
         self._ids: dict[str, UUID] = {}
         self._told: dict[str, Shown] = {}
+        self._lines_told = 0
         # The settings of the flow run's context name the server, which may be this process's own.
         self._thread = threading.Thread(
             target=contextvars.copy_context().run, args=(self._work,), name="artifacts", daemon=True
@@ -105,19 +108,41 @@ class RunArtifacts(NoArtifacts):
 
     def _work(self) -> None:
         while not self._ended.wait(EVERY_S):
-            self._write(self._while_running())
-        self._write([*self._while_running(), *self._at_the_end()])
+            self._write(self._while_running(), [])
+        self._write(self._while_running(), self._at_the_end())
 
-    def _write(self, artifacts: Iterable[Shown]) -> None:
-        changed = [shown for shown in artifacts if self._told.get(shown.name) != shown]
-        if not changed:
+    def _write(self, running: Sequence[Shown], ended: Sequence[Shown]) -> None:
+        changed = [one for one in (*running, *ended) if self._told.get(one.name) != one]
+        lines = self._lines(ended)[self._lines_told :]
+        if not changed and not lines:
             return
         try:
             with get_client(sync_client=True, httpx_settings={"timeout": 5.0}) as client:
                 for shown in changed:
                     self._write_one(client, shown)
+                if lines:
+                    client.create_logs([self._log(line) for line in lines])
+                    self._lines_told += len(lines)
         except AWAY as error:
             log.debug("artifacts could not be written: %s", error)
+
+    def _lines(self, ended: Sequence[Shown]) -> list[str]:
+        """All lines of the Logs tab so far: the first thing that a person sees of a run."""
+        if self._session is None:
+            return []
+        steps = self._progress.steps() if self._progress else []
+        finished = [str(step) for step in steps if step.done >= step.total]
+        return [f"{self._planned:,} units to compute", *finished, *lines_of(ended)]
+
+    def _log(self, line: str) -> LogCreate:
+        now = datetime.datetime.now(datetime.UTC)
+        return LogCreate(
+            name="cohortflow",
+            level=logging.INFO,
+            message=line,
+            timestamp=now,
+            flow_run_id=self._run,
+        )
 
     def _write_one(self, client: SyncPrefectClient, shown: Shown) -> None:
         if shown.name in self._ids:
@@ -192,6 +217,21 @@ def failures_of(units: Sequence[Unit]) -> Shown | None:
     rows = [_cause(step, code, found) for (step, code), found in causes.items()]
     about = "Failures by cause; put the cohort's place for COHORT"
     return Shown("failures", "table", json.dumps(rows), about)
+
+
+def lines_of(ended: Sequence[Shown]) -> list[str]:
+    """Failures by cause, then how the run ended and where its report is, a line each."""
+    lines: list[str] = []
+    for shown in ended:
+        if shown.name == "failures":
+            for row in json.loads(shown.data):
+                told = f"{row['step']}: {row['units']} failed by {row['cause']}"
+                lines.append(f"{told} ({row['subjects']})" if row["subjects"] else told)
+        elif shown.name == "report":
+            lines += [
+                re.sub(r"\[(.*)\]\((.*)\)", r"\1: \2", part) for part in shown.data.split("\n\n")
+            ]
+    return lines
 
 
 def _cause(step: str, code: str, units: Sequence[Unit]) -> Mapping[str, Any]:

@@ -127,6 +127,12 @@ class Served:
         self.wait(lambda: self.state(run) in states, f"state {states} of a run", within_s)
         return self.run(run)
 
+    def lines(self, run: str) -> list[str]:
+        """What the Logs tab of a run shows of ours."""
+        of = {"flow_run_id": {"any_": [run]}}
+        found = self.post("/logs/filter", logs=of, sort="TIMESTAMP_ASC")
+        return [line["message"] for line in found if line["name"] == "cohortflow"]
+
     def artifacts(self, run: str) -> dict[str, dict[str, Any]]:
         """The artifacts of one run, by the last word of their keys."""
         found = self.post("/artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}})

@@ -10,7 +10,7 @@ import pytest
 
 from cohortflow.pipeline.unit import Unit
 from flows import addresses
-from flows.artifacts import failures_of, progress_of, report_of, units_of
+from flows.artifacts import failures_of, lines_of, progress_of, report_of, units_of
 from tasks.progress import StepProgress
 from tasks.request import RunResult
 
@@ -66,11 +66,26 @@ def test_failures_stand_by_cause_with_few_subjects_and_a_command() -> None:
     assert failures_of([unit("a", "01")]) is None
 
 
+def test_the_logs_tab_says_what_failed_and_where_the_report_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(addresses.REPORTS_URL, "http://127.0.0.1:4280")
+    failures = failures_of([unit("a", f"{i:02d}", "failed", ERROR) for i in range(2)])
+    report = report_of("three-steps", replace(RESULT, mlflow_page="http://127.0.0.1:5000/#/1"))
+    assert lines_of([one for one in (failures, report) if one]) == [
+        "a: 2 failed by series-too-short (00, 01)",
+        "Run abc: 5 done, 1 failed",
+        "Open the report: http://127.0.0.1:4280/three-steps/000003/report.html",
+        "Open the run in MLflow: http://127.0.0.1:5000/#/1",
+    ]
+
+
 @pytest.mark.parametrize("url", ["", "http://127.0.0.1:4280"])
 def test_no_artifact_names_a_place_or_a_person(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv(addresses.REPORTS_URL, url)
     shown = [failures_of([unit("a", "01", "failed", ERROR)]), report_of("three-steps", RESULT)]
-    assert "jane" not in json.dumps([vars(one) for one in shown if one]).lower()
+    found = [one for one in shown if one]
+    assert "jane" not in json.dumps([vars(one) for one in found] + lines_of(found)).lower()
 
 
 def test_the_report_is_linked_where_a_server_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:

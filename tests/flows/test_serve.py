@@ -54,7 +54,11 @@ def test_what_the_form_returns_is_run_shown_and_names_nobody(served: Served) -> 
     assert (cause["step"], cause["units"]) == ("rank_sum_map", 1)
     page = shown["report"]["data"].split("](")[1].split(")")[0]
     assert "Nowhere" in httpx.get(page, timeout=ASK_S).text
-    for told in (ended, shown, served.runs("on demand")):
+    lines = served.lines(run)
+    assert lines[0].endswith("units to compute")
+    assert lines[-1] == f"Open the report: {page}"
+    assert any(line.startswith("rank_sum_map: 1 failed by ") for line in lines)
+    for told in (ended, shown, lines, served.runs("on demand")):
         assert STUDY not in json.dumps(told)
 
     unknown = served.ask("on demand", settings=["standardise.lenght=3"])
