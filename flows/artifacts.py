@@ -250,11 +250,12 @@ def _cause(step: str, code: str, units: Sequence[Unit]) -> Mapping[str, Any]:
 
 
 def report_of(slug: str, result: RunResult) -> Shown | None:
-    """Where the report is, and the run in MLflow."""
+    """Where the report is, and the run in MLflow; links stand on the artifact's card too."""
     lines = [f"Run {result.run_id}: " + ", ".join(f"{n} {s}" for s, n in result.counts.items())]
     if result.report:
         page = report_page(result.report, os.environ)
         lines.append(f"[Open the report]({page})" if "://" in page else f"Report: `{page}`")
     if result.mlflow_page:
         lines.append(f"[Open the run in MLflow]({result.mlflow_page})")
-    return Shown("report", "markdown", "\n\n".join(lines), "Report")
+    links = "\n".join(f"- {line}" for line in lines[1:])
+    return Shown("report", "markdown", "\n\n".join(lines), links or "No report")

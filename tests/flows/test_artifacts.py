@@ -94,6 +94,7 @@ def test_the_report_is_linked_where_a_server_shows_it(monkeypatch: pytest.Monkey
     assert shown is not None
     assert "](http://127.0.0.1:4280/three-steps/000003/report.html)" in shown.data
     assert "](http://127.0.0.1:5000/#/runs/1)" in shown.data
+    assert "](http://127.0.0.1:4280/three-steps/000003/report.html)" in shown.about
     monkeypatch.delenv(addresses.REPORTS_URL)
     shown = report_of("three-steps", replace(RESULT, report=None))
     assert shown is not None
