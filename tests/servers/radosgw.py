@@ -69,7 +69,7 @@ osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 [client.rgw.a]
 auth client required = none
-rgw frontends = beast endpoint=127.0.0.1:{port}
+rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 debug rgw = 1/1
 log max recent = 1
 """
@@ -84,6 +84,8 @@ class Request:
     status: int
 
 
+MARK = "/mark-"
+"""How the path of a request begins that only waits for the log."""
 REQUEST = re.compile(r'beast: .*?"(\S+) (\S+) HTTP/1\.1" (\d+)')
 
 
@@ -199,15 +201,18 @@ class RadosGateway:
         answered += self._settled_requests()[len(before) :]
 
     def _settled_requests(self) -> list[Request]:
-        """The gateway writes its log a moment after it answers: end at a request of our own."""
-        mark = f"/{uuid.uuid4()}"
+        """The gateway writes its log a moment after it answers: wait for a request of our own.
+
+        Such requests are none of those that are counted.
+        """
+        mark = f"{MARK}{uuid.uuid4()}"
         with contextlib.suppress(urllib.error.HTTPError):
             urllib.request.urlopen(self.url + mark, timeout=START_S)
         until = time.monotonic() + START_S
         while True:
             found = self.requests()
             if any(request.path == mark for request in found):
-                return found
+                return [request for request in found if not request.path.startswith(MARK)]
             if time.monotonic() > until:
                 raise RuntimeError("the gateway does not write its log")
             time.sleep(0.05)
