@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -33,34 +35,83 @@ def undisturbed(world: World) -> dict[str, dict[str, Any]]:
     return found
 
 
-def told(requests: list[Request]) -> str:
-    return "\n".join(f"{request.method} {request.path}" for request in requests)
+PREFIX = "studies/cohort"
+PLAN = [
+    "GET cohort.json",
+    "LIST ingests/",
+    "GET ingests/*",
+    "LIST indexes/small/",
+    "GET indexes/small/*/summary.json",
+    "GET indexes/small/*/part",
+    "LIST selections/",
+    "GET selections/*",
+]
+"""What a plan asks of the store where all is done."""
+QUIET_NIGHT = [
+    *PLAN,
+    "LIST leases/small/",
+    "PUT leases/small/*.json",
+    "LIST leases/small/",  # whether a later number was taken meanwhile
+    "POST delete",  # leases of the nights before
+    "LIST indexes/small/",  # whether the plan, made before the lease was there, still stands
+    "LIST ingests/",
+    "PUT indexes/small/*/claim.json",
+    "PUT indexes/small/*/part",
+    "PUT indexes/small/*/summary.json",
+    "LIST reports/small/",  # whether the newest report was rendered
+    "GET reports/small/nights.json",
+    "PUT reports/small/nights.html",
+    "PUT reports/small/nights.json",
+    "PUT leases/small/*.end",
+]
+"""What a run asks that finds nothing to do."""
+
+
+def told(requests: list[Request], prefix: str) -> list[str]:
+    """Method and path of each, without what differs between any two runs."""
+    return [_told(request, prefix) for request in requests]
+
+
+def _told(request: Request, prefix: str) -> str:
+    url = urlsplit(request.path)
+    query = parse_qs(url.query, keep_blank_values=True)
+    if "prefix" in query:
+        return f"LIST {query['prefix'][0].removeprefix(f'{prefix}/')}"
+    if request.method == "POST":
+        return f"POST {'delete' if 'delete' in query else url.path}"
+    path = url.path.split(f"/{prefix}/", 1)[-1]
+    path = re.sub(r"/part-\d{4}\.json\.gz$", "/part", path)
+    path = re.sub(r"\b([0-9a-f]{32}/)?\d{6}(\.json\.gz)?\b", "*", path)
+    return f"{request.method} {path}"
 
 
 @pytest.mark.usefixtures("server")
 def test_every_command_on_a_url_and_what_a_quiet_night_costs(
     world: World, undisturbed: dict[str, dict[str, Any]], bucket: str, s3_server: RadosGateway
 ) -> None:
-    cohort = f"s3://{bucket}/studies/cohort"
+    cohort = f"s3://{bucket}/{PREFIX}"
     world.ingest(cohort)
     assert "69 units to run" in world.call("plan", "small.yaml", cohort)
     world.run(cohort)
     assert runs.committed(cohort) == undisturbed, "the same bytes as on a disk"
 
-    world.run(cohort)
+    for _ in range(2):  # from the third night on there are old leases to clean
+        world.run(cohort)
     with s3_server.counted() as requests:
-        assert "nothing to do" in world.run(cohort)
-    assert len(requests) <= 22, told(requests)
-    for command, most in ((("plan", "small.yaml", cohort), 8), (("status", cohort), 11)):
-        with s3_server.counted() as requests:
-            world.call(*command)
-        assert len(requests) <= most, (command, told(requests))
-
+        # No heartbeat, which falls due on a busy machine, is among those that are counted.
+        assert "nothing to do" in world.run(cohort, COHORTFLOW_SILENCE_S="3600")
+    assert told(requests, PREFIX) == QUIET_NIGHT
+    with s3_server.counted() as requests:
+        world.call("plan", "small.yaml", cohort)
+    assert told(requests, PREFIX) == PLAN
+    with s3_server.counted() as requests:
+        world.call("status", cohort)
+    assert len(requests) == 11, told(requests, PREFIX)
     with s3_server.counted() as requests:
         assert "20 unchanged" in world.call(
             "ingest", "source", cohort, "--atlas", "source/atlas.tsv"
         )
-    assert len(requests) <= 12, told(requests)
+    assert len(requests) <= 11, told(requests, PREFIX)
     assert "s3://" in world.call("report", cohort)
     assert "small" in world.call("runs", cohort)
     world.call("fsck", cohort)
