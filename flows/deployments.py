@@ -64,7 +64,7 @@ def make_on_demand(pipeline: Pipeline | None) -> Any:
         """Run the pipeline over the cohort; what stands is not computed again.
 
         Args:
-            steps: Parameters of each step; as the pipeline says, unless changed.
+            steps: Parameters of each step; as the pipeline says, unless changed. Of this run alone.
             points: Only these points of the axes; nothing chosen: all of them.
             subjects: Only these study ids; none: all.
             retry_failed: Try again what failed by a cause that does not pass by itself.

@@ -7,12 +7,13 @@ two days, with a newcomer between them, they would test somebody twice and someb
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from cohortflow.cohort.selections import Selections
 from cohortflow.pipeline.plan import Plan
 from cohortflow.pipeline.selecting import ProposedSelection
-from cohortflow.pipeline.unit import Labels, StepTable, Unit
+from cohortflow.pipeline.unit import Unit
+from tasks.folds import across_folds
 from tasks.request import RunRequest
 
 log = logging.getLogger(__name__)
@@ -29,23 +30,25 @@ class Freezing:
     def freeze(self, plan: Plan, step_id: str) -> bool:
         """Freeze what the step's pending units ask for; True where one is held back instead."""
         held, frozen = len(self.held), len(plan.frozen)
-        table = plan.tables[step_id]
-        for unit in table.unique():
-            proposed = plan.proposed.get(unit.selection or "")
-            if proposed is None or unit.state != "pending" or not unit.asked:
-                continue
-            reason = self._why_not(proposed)
-            if reason:
-                self.held[proposed.question] = reason
-            else:
-                for sibling in _siblings(plan, table, unit):
-                    self._freeze(plan, sibling)
+        for units in across_folds(plan, plan.tables[step_id]).values():
+            for unit in units:
+                proposed = plan.proposed.get(unit.selection or "")
+                if proposed is None or unit.state != "pending" or not unit.asked:
+                    continue
+                reason = self._why_not(proposed)
+                if reason:
+                    self.held[proposed.question] = reason
+                else:
+                    self._freeze(plan, units)
         if len(plan.frozen) > frozen:
             log.info("%s: %d training selections frozen", step_id, len(plan.frozen) - frozen)
         return len(self.held) > held
 
-    def _freeze(self, plan: Plan, proposed: ProposedSelection) -> None:
-        if proposed.question not in plan.frozen and not self._why_not(proposed):
+    def _freeze(self, plan: Plan, units: Sequence[Unit]) -> None:
+        for unit in units:
+            proposed = plan.proposed.get(unit.selection or "")
+            if proposed is None or proposed.question in plan.frozen or self._why_not(proposed):
+                continue
             plan.frozen[proposed.question] = self.selections.freeze(
                 proposed.question, proposed.subjects, proposed.described
             )
@@ -57,19 +60,3 @@ class Freezing:
         if unsettled:
             return f"{len(unsettled)} inputs are pending or failed by a transient cause"
         return ""
-
-
-def _siblings(plan: Plan, table: StepTable, unit: Unit) -> Iterator[ProposedSelection]:
-    """The proposals of the points that differ from the unit's in nothing but the fold."""
-    folds = {name for name, axis in plan.pipeline.axes.items() if axis.split is not None}
-    fixed = [place for place, axis in enumerate(table.axes) if axis not in folds]
-
-    def rest(labels: Labels) -> Labels:
-        return tuple(labels[place] for place in fixed)
-
-    for labels, cell in table.cells.items():
-        if rest(labels) == rest(unit.labels):
-            for other in cell.values():
-                proposed = plan.proposed.get(other.selection or "")
-                if proposed is not None:
-                    yield proposed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from cohortflow.cohort.indexes import IndexBook
 from cohortflow.cohort.selections import Selection
 from cohortflow.pipeline.plan import Plan
 from cohortflow.pipeline.unit import ManyInput, StepTable, Unit
+from tasks.folds import across_folds
 
 
 def model_rows(
@@ -62,21 +63,28 @@ class _Since:
 
 def _since(plan: Plan, table: StepTable) -> _Since:
     since = _Since()
-    for unit in table.unique():
-        selection = plan.frozen.get(unit.selection or "")
-        if selection is not None and selection.question not in since.frozen:
-            since.frozen[selection.question] = selection
-            today = _keys_today(unit)
-            since.new |= today.keys() - {row["subject"] for row in selection.subjects}
-            since.changed |= _changed_since(selection, today)
-            since.corrected |= _corrected_since(selection, plan)
+    for units in across_folds(plan, table).values():
+        frozen = {
+            selection.question: selection
+            for unit in units
+            if (selection := plan.frozen.get(unit.selection or "")) is not None
+        }
+        if frozen and not frozen.keys() <= since.frozen.keys():
+            since.frozen |= frozen
+            today = _keys_today(units)
+            # Of all folds: who has changed places between them is not new.
+            known = {row["subject"] for one in frozen.values() for row in one.subjects}
+            since.new |= today.keys() - known
+            for selection in frozen.values():
+                since.changed |= _changed_since(selection, today)
+                since.corrected |= _corrected_since(selection, plan)
     return since
 
 
-def _keys_today(unit: Unit) -> dict[str, set[str]]:
-    """Whom the unit would read today, and which entries of them."""
+def _keys_today(units: Sequence[Unit]) -> dict[str, set[str]]:
+    """Whom the units would read today, and which entries of them."""
     found: dict[str, set[str]] = {}
-    for source in unit.inputs.values():
+    for source in (source for unit in units for source in unit.inputs.values()):
         for _, read in source.items if isinstance(source, ManyInput) else ():
             if read.subject is not None:
                 found.setdefault(read.subject, set()).add(read.key)

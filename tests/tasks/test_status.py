@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cohortflow.cohort.cohort import Cohort, create_cohort
+from cohortflow.cohort.cohort import Cohort, create_cohort, open_cohort
 from cohortflow.cohort.maintenance import gc
 from cohortflow.report.ages import age
 from cohortflow.stages import CATALOGUE as STAGES
@@ -43,8 +43,6 @@ def request_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRequest:
 
 @pytest.fixture
 def cohort(request_: RunRequest) -> Cohort:
-    from cohortflow.cohort.cohort import open_cohort
-
     process_cohort(request_, after_run=after_run("cohortflow run"))
     return open_cohort(request_.cohort)
 
@@ -90,6 +88,25 @@ def test_the_model_is_as_old_as_the_run_that_made_it(request_: RunRequest, cohor
     assert (row["new"], row["changed"], row["corrected"], row["newer"]) == (1, 1, 0, 2)
     assert any("trained before 1 new, 1 changed subjects" in line for line in said({
         "counts": {}, "steps": [], "runs": [], "failures": [], "selections": [row]}))  # fmt: skip
+
+
+def test_who_only_changed_folds_is_not_new(request_: RunRequest) -> None:
+    Path(request_.pipeline).write_text(
+        """
+inputs: {text: table}
+splits: {cv: {folds: 3}}
+axes: {fold: {split: cv}}
+steps:
+  - learn: {over: [fold], reads: {tables: text}, where: {split: cv/train}}
+"""
+    )
+    cohort = open_cohort(request_.cohort)
+    ingest_texts(cohort, {name: name for name in "mnopqr"})
+    process_cohort(request_)
+    ingest_texts(cohort, {name: name for name in "abcmnopqrxyz"})
+    process_cohort(request_)
+    (row,) = cohort_status(cohort)["selections"]
+    assert (row["selections"], row["new"], row["newer"]) == (3, 6, 6)
 
 
 def test_a_model_whose_run_is_not_kept_is_older_than_what_is(

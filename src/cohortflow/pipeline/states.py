@@ -14,7 +14,7 @@ from cohortflow.pipeline.selecting import Training
 from cohortflow.pipeline.unit import SETTLED_BADLY, ManyInput, Unit
 
 NOT_ASKED = "left out of this run"
-NO_TRAINING = "--no-train: this step would have to train"
+NO_TRAINING = "--no-train: no weights of its parameters stand; a run with training makes them"
 NO_SELECTION = "no selection is frozen by a run with --subjects"
 NOBODY = "no subject is admitted"
 REFUSED = "refused at ingest"
