@@ -8,9 +8,13 @@ from typing import Any
 
 from cohortflow.cohort.indexes import IndexBook
 from cohortflow.cohort.selections import Selection
+from cohortflow.pipeline.parts import made_in_by_key
 from cohortflow.pipeline.plan import Plan
 from cohortflow.pipeline.unit import ManyInput, StepTable, Unit
 from tasks.folds import across_folds
+
+LOOK_BACK = 30
+"""Indexes read to find out which run computed something."""
 
 
 def model_rows(
@@ -24,8 +28,8 @@ def model_rows(
     ``new``, ``changed`` (another recording or another result of it), ``corrected`` (columns) and
     ``withdrawn`` count subjects since; ``newer`` those of the first three, each once. ``trained``:
     when the newest and the oldest of its weights were made; ``before`` instead, where gc has
-    removed the index that says so. ``made_in``: key → number of the index that computed it. ``ended``: when runs ended, as far
-    as it is known without looking into their indexes.
+    removed the index that says so. ``made_in``: key → number of the index that computed it. ``ended``:
+    when runs ended, as far as it is known without looking into their indexes.
     """
     dates = _Dates(book, ended or {})
     rows = []
@@ -113,7 +117,7 @@ def _corrected_since(frozen: Selection, plan: Plan) -> set[str]:
 
 def _age(table: StepTable, made_in: Mapping[str, int], dates: _Dates) -> dict[str, Any]:
     done = [unit.key for unit in table.unique() if unit.state == "done"]
-    made = {made_in[key] for key in done if key in made_in}
+    made = {made_in[key] for key in done if key in made_in} or dates.made_in(done)
     known = [(number, date) for number in sorted(made) if (date := dates.of(number))]
     age: dict[str, Any] = {
         "weights": len(done),
@@ -131,11 +135,25 @@ class _Dates:
     def __init__(self, book: IndexBook, known: Mapping[int, str]) -> None:
         self._book = book
         self._known: dict[int, str | None] = dict(known)
+        self._parts: dict[int, dict[str, int]] = {}
 
     def of(self, number: int) -> str | None:
         if number not in self._known:
             self._known[number] = self._book.ended(number)
         return self._known[number]
+
+    def made_in(self, keys: Sequence[str]) -> set[int]:
+        """Indexes whose runs computed the keys, from the newest index that says so.
+
+        Asked where the last run knew nothing of them: it ran with other parameters between.
+        """
+        for number in reversed(self._book.numbers()[-LOOK_BACK:] if keys else ()):
+            if number not in self._parts:
+                self._parts[number] = made_in_by_key(self._book.get(number).parts())
+            found = {self._parts[number][key] for key in keys if key in self._parts[number]}
+            if found:
+                return found
+        return set()
 
     def oldest(self) -> str | None:
         """Of the oldest index that is kept."""

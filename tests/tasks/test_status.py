@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,17 @@ def test_the_model_is_as_old_as_the_run_that_made_it(request_: RunRequest, cohor
     assert (row["new"], row["changed"], row["corrected"], row["newer"]) == (1, 1, 0, 2)
     assert any("trained before 1 new, 1 changed subjects" in line for line in said({
         "counts": {}, "steps": [], "runs": [], "failures": [], "selections": [row]}))  # fmt: skip
+
+
+def test_the_model_keeps_its_age_over_a_run_with_other_parameters(
+    request_: RunRequest, cohort: Cohort
+) -> None:
+    process_cohort(replace(request_, settings=["learn.word=other"]))
+    (row,) = cohort_status(cohort)["selections"]
+    assert (row["weights"], row["index"]) == (1, 2)
+    process_cohort(request_)
+    (row,) = cohort_status(cohort)["selections"]
+    assert (row["weights"], row["index"]) == (1, 1)
 
 
 def test_who_only_changed_folds_is_not_new(request_: RunRequest) -> None:
