@@ -71,11 +71,12 @@ def _record(cell: Cell, slug: str) -> tuple[Path, bytes]:
 
 
 def _both_whole(cell: Cell, before: tuple[Path, bytes] | None, *, torn: bool = False) -> None:
-    """``torn``: a worker may have been ended in the middle of an attempt, which gc removes."""
+    """``torn``: a worker may have been ended in the middle of a commit, and gc removes that."""
     if before is not None:
         path, record = before
         cell.check(path.read_bytes() == record, "a second attempt took the place of the first")
-    left = [one for one in fsck(open_cohort(cell.cohort)) if not (torn and one.code == "orphan")]
+    found = fsck(open_cohort(cell.cohort))
+    left = [one for one in found if not (torn and one.code in ("orphan", "leftover"))]
     cell.check(not left, f"left behind: {left}")
     cell.others_are_done(None)
     cell.all_whole()
