@@ -5,14 +5,18 @@ gudhi, scikit-learn, scipy and numba are imported by the first call that needs t
 
 from cohortflow.topology.bottleneck import bottleneck_distance
 from cohortflow.topology.embedding import delay_embedding
-from cohortflow.topology.pairwise import wasserstein_matrix
+from cohortflow.topology.matching import Matching, wasserstein_matching
+from cohortflow.topology.pairwise import wasserstein_matrix, wasserstein_tile
 from cohortflow.topology.rips import rips_persistence
 from cohortflow.topology.wasserstein import wasserstein_distance
 
 __all__ = [
+    "Matching",
     "bottleneck_distance",
     "delay_embedding",
     "rips_persistence",
     "wasserstein_distance",
+    "wasserstein_matching",
     "wasserstein_matrix",
+    "wasserstein_tile",
 ]

@@ -1,20 +1,43 @@
-"""Diagrams whose bars share one birth (every H0 of a cloud): matching on a line, compiled.
+"""Diagrams whose bars share one birth (every H0 of a cloud): matching on a line, of any order.
 
-Imported on first use: numba takes a second to load and another to compile, once per process.
+Compiled; imported on first use: numba takes a second to load and some to compile, once per process.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from cohortflow.topology.bars import Floats
 
+Indices = npt.NDArray[np.int64]
+ONE = np.uint64(1)
+
+
+@njit(nogil=True, error_model="numpy")
+def line_partners(diagonal_a: Floats, diagonal_b: Floats, table: Floats, partner: Indices) -> None:
+    """Write the partner of each bar of ``a``, -1 for the diagonal: the way back through ``table``,
+    which :func:`line_cost` filled with a row per anti-diagonal."""
+    i, j = len(diagonal_a), len(diagonal_b)
+    for k in range(i):
+        partner[k] = -1
+    while i > 0 and j > 0:
+        here = table[i + j, i]
+        if here == table[i + j - 1, i - 1] + diagonal_a[i - 1]:
+            i -= 1
+        elif here == table[i + j - 1, i] + diagonal_b[j - 1]:
+            j -= 1
+        else:
+            i, j = i - 1, j - 1
+            partner[i] = j
+
 
 @njit(nogil=True, error_model="numpy")
 def line_cost(
-    deaths_a: Floats, deaths_b: Floats, diagonal_a: Floats, diagonal_b: Floats, order: float
-) -> float:
+    deaths_a: Floats, deaths_b: Floats, diagonal_a: Floats, diagonal_b: Floats,
+    order: float, table: Floats,
+) -> float:  # fmt: skip
     """Least sum of cost^order of matching sorted deaths (bar,), exact, in O(m n).
 
     With equal births both ground norms are |death - death'|, so uncrossing a matching never raises
@@ -22,51 +45,49 @@ def line_cost(
     F[i, j] = min(F[i-1, j] + diagonal_a[i], F[i, j-1] + diagonal_b[j],
     F[i-1, j-1] + |deaths_a[i] - deaths_b[j]|^order). Walked along the anti-diagonals d = i + j,
     where no cell waits for its neighbour. ``diagonal_*`` (bar,) are already powers of ``order``.
+    ``table`` has m + 1 columns; its row d, modulo its 3 (or m + n + 1) rows, holds F[i, d - i] at i.
     """
-    m, n = len(deaths_a), len(deaths_b)
-    before = np.full(m + 1, np.inf)  # F[i, d - 2 - i] at i
-    last = np.full(m + 1, np.inf)  # F[i, d - 1 - i] at i
-    current = np.full(m + 1, np.inf)
-    apart = np.empty(m + 1)
+    m, n, rows = len(deaths_a), len(deaths_b), len(table)
     # b is turned round, so that a step along the anti-diagonal is a step forward in every array.
     turned_deaths, turned_diagonal = deaths_b[::-1].copy(), diagonal_b[::-1].copy()
+    before, last, current = table[2], table[0], table[1]
     last[0] = 0.0
     for d in range(1, m + n + 1):
         low, high = max(1, d - n), min(m, d - 1)
         if low <= high:
-            a, b = slice(low - 1, high), slice(n - d + low, n - d + high + 1)
-            _apart(deaths_a[a], turned_deaths[b], order, apart[a])
             _cells(
-                before[a], apart[a], last[a], diagonal_a[a],
-                last[low : high + 1], turned_diagonal[b], current[low : high + 1],
+                before, last, current, deaths_a, diagonal_a, turned_deaths, turned_diagonal,
+                np.uint64(low), np.uint64(high - low + 1), np.uint64(n - d + low), order,
             )  # fmt: skip
         if d <= n:
             current[0] = last[0] + diagonal_b[d - 1]
         if d <= m:
             current[d] = last[d - 1] + diagonal_a[d - 1]
-        before, last, current = last, current, before
+        before, last, current = last, current, before if rows == 3 else table[min(d + 1, rows - 1)]
     return float(last[m])
 
 
 @njit(nogil=True, error_model="numpy")
-def _apart(a: Floats, b: Floats, order: float, out: Floats) -> None:
-    for k in range(len(out)):
-        out[k] = abs(a[k] - b[k])
-    if order == 2.0:
-        for k in range(len(out)):
-            out[k] *= out[k]
-    elif order != 1.0:
-        for k in range(len(out)):
-            out[k] = out[k] ** order
-
-
-@njit(nogil=True, error_model="numpy")
 def _cells(
-    corner: Floats, apart: Floats, above: Floats, alone_a: Floats,
-    left: Floats, alone_b: Floats, out: Floats,
+    before: Floats, last: Floats, current: Floats, deaths_a: Floats, diagonal_a: Floats,
+    turned_deaths: Floats, turned_diagonal: Floats,
+    low: np.uint64, count: np.uint64, shift: np.uint64, order: float,
 ) -> None:  # fmt: skip
-    # A function of its own: inlined by hand, the loop is not turned into SIMD code (6 times slower).
-    for k in range(len(out)):
-        matched, skip_a, skip_b = corner[k] + apart[k], above[k] + alone_a[k], left[k] + alone_b[k]
-        skipped = skip_a if skip_a < skip_b else skip_b
-        out[k] = matched if matched < skipped else skipped
+    # Unsigned indices cannot count from the end: only so the loops are turned into SIMD code.
+    if order == 2.0:
+        for k in range(count):
+            i = low + k
+            apart = deaths_a[i - ONE] - turned_deaths[shift + k]
+            matched = before[i - ONE] + apart * apart
+            skip_a = last[i - ONE] + diagonal_a[i - ONE]
+            skip_b = last[i] + turned_diagonal[shift + k]
+            skipped = skip_a if skip_a < skip_b else skip_b
+            current[i] = matched if matched < skipped else skipped
+    else:
+        for k in range(count):
+            i = low + k
+            matched = before[i - ONE] + abs(deaths_a[i - ONE] - turned_deaths[shift + k]) ** order
+            skip_a = last[i - ONE] + diagonal_a[i - ONE]
+            skip_b = last[i] + turned_diagonal[shift + k]
+            skipped = skip_a if skip_a < skip_b else skip_b
+            current[i] = matched if matched < skipped else skipped

@@ -8,16 +8,30 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from cohortflow.errors import UsageError
+from cohortflow.topology.bars import as_bars
+
 Bars = npt.NDArray[np.float64]
 Offsets = npt.NDArray[np.int64]
 
 
 def pack(diagrams: Sequence[npt.ArrayLike]) -> tuple[Bars, Offsets]:
     """Diagrams (bar, 2) in a row → all bars (bar, 2) and their offsets (diagram + 1,)."""
-    tables = [np.asarray(diagram, dtype=np.float64).reshape(-1, 2) for diagram in diagrams]
+    tables = [as_bars(diagram) for diagram in diagrams]
     offsets = np.zeros(len(tables) + 1, dtype=np.int64)
     np.cumsum([len(table) for table in tables], out=offsets[1:])
     return np.concatenate([np.empty((0, 2)), *tables]), offsets
+
+
+def check_offsets(bars: Bars, offsets: Offsets) -> None:
+    """Refuse offsets that do not begin at 0, end at the last bar and never step back."""
+    steps = np.diff(offsets)
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(bars) or (steps < 0).any():
+        raise UsageError(
+            "these offsets do not fit these bars",
+            expected=f"0, …, {len(bars)}, ascending",
+            found=np.array2string(np.asarray(offsets), threshold=8),
+        )
 
 
 def transpose(bars: Sequence[Bars], offsets: Sequence[Offsets]) -> tuple[Bars, Offsets]:

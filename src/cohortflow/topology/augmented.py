@@ -1,0 +1,29 @@
+"""The whole assignment of two diagrams: a bar and a diagonal for every bar. Slow and obvious."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cohortflow.topology.bars import GroundNorm, between
+from cohortflow.topology.prepared import Bars, Indices
+
+
+def augmented_matching(
+    a: Bars, b: Bars, order: float, ground_norm: GroundNorm
+) -> tuple[float, Indices]:
+    """Least sum of cost^order, and the partner (bar of a,), -1 for the diagonal; (m + n)² cells.
+
+    No cost is subtracted from another here, so it keeps the digits of diagrams of long bars that
+    hardly differ, where a gain over the diagonal is rounded away.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    m, n = len(a.births), len(b.births)
+    left, right = (np.column_stack([x.births, x.deaths]) for x in (a, b))
+    cost = np.zeros((m + n, m + n))
+    cost[:m, :n] = between(left, right, ground_norm) ** order
+    cost[:m, n:] = a.diagonal[:, None]
+    cost[m:, :n] = b.diagonal
+    rows, columns = linear_sum_assignment(cost)
+    partner = np.where(columns[:m] < n, columns[:m], -1)
+    return float(cost[rows, columns].sum()), partner

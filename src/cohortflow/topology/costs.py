@@ -1,0 +1,67 @@
+"""Costs of all pairs of a tile: which algorithm solves which, and what needs none."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cohortflow.topology.augmented import augmented_matching
+from cohortflow.topology.bars import Floats, GroundNorm
+from cohortflow.topology.prepared import Prepared
+
+Flags = npt.NDArray[np.bool_]
+
+
+def tile_costs(
+    a: Prepared, b: Prepared, order: float, ground_norm: GroundNorm, same: bool
+) -> Floats:
+    """Least sums of cost^order (row, column); where ``same``, only above the diagonal, else 0."""
+    sizes_a, sizes_b = np.diff(a.offsets), np.diff(b.offsets)
+    wanted = np.ones((len(sizes_a), len(sizes_b)), dtype=np.bool_)
+    wanted = np.triu(wanted, 1) if same else wanted
+    out = np.where(wanted, a.alone[:, None] + b.alone, 0.0)
+    solve = wanted & (sizes_a > 0)[:, None] & (sizes_b > 0)
+    line = solve & (a.birth[:, None] == b.birth)
+    plane = solve & ~line
+    if line.any():
+        _on_line(a, b, order, line, out)
+    if plane.any():
+        _in_plane(a, b, order, ground_norm, plane, out)
+    if len(a.essential) or len(b.essential):
+        out += np.where(wanted, _essential_costs(a, b, order), 0.0)
+    return out
+
+
+def _on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
+    from cohortflow.topology.tile import line_tile, sweep_tile
+
+    if order == 1.0:
+        sweep_tile(a.bars, a.offsets, b.bars, b.offsets, todo, out)
+    else:
+        line_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), todo, out)
+
+
+def _in_plane(
+    a: Prepared, b: Prepared, order: float, ground_norm: GroundNorm, todo: Flags, out: Floats
+) -> None:
+    from cohortflow.topology.tile import plane_tile
+
+    l2 = ground_norm == "l2"
+    plane_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), l2, todo, out)
+    for i, j in np.argwhere(np.isnan(out)):
+        out[i, j] = augmented_matching(a.one(i), b.one(j), order, ground_norm)[0]
+
+
+def _essential_costs(a: Prepared, b: Prepared, order: float) -> Floats:
+    """On a line the sorted births are an optimal matching for every order ≥ 1; inf where counts
+    differ."""
+    costs = np.full((len(a.alone), len(b.alone)), np.inf)
+    counts_a, counts_b = np.diff(a.essential_offsets), np.diff(b.essential_offsets)
+    for count in np.intersect1d(counts_a, counts_b):
+        rows, columns = np.flatnonzero(counts_a == count), np.flatnonzero(counts_b == count)
+        step = np.arange(count)
+        left = a.essential[a.essential_offsets[rows][:, None] + step]
+        right = b.essential[b.essential_offsets[columns][:, None] + step]
+        apart = np.abs(left[:, None, :] - right[None, :, :]) ** order
+        costs[np.ix_(rows, columns)] = apart.sum(axis=2)
+    return costs

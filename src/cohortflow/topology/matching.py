@@ -1,0 +1,116 @@
+"""Which bars an optimal matching of two persistence diagrams pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cohortflow.errors import UsageError
+from cohortflow.topology.augmented import augmented_matching
+from cohortflow.topology.bars import Essential, GroundNorm
+from cohortflow.topology.prepared import Bars, Indices, Prepared, prepare
+from cohortflow.topology.ragged import pack
+
+
+@dataclass(frozen=True)
+class Matching:
+    """An optimal matching: rows of the two tables of bars, and the distance that it attains."""
+
+    distance: float
+    pairs: Indices  # (pair, 2): row of a, row of b, by the first
+    diagonal_a: Indices  # (bar,): rows of a matched with the diagonal
+    diagonal_b: Indices
+
+
+def wasserstein_matching(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    order: float = 1.0,
+    ground_norm: GroundNorm = "linf",
+    essential: Essential = "refuse",
+) -> Matching:
+    """A matching that attains the Wasserstein distance, one of several where costs tie.
+
+    Parameters and errors as in :func:`~cohortflow.topology.wasserstein.wasserstein_distance`. Every
+    bar is named once, those that ``essential`` drops never; diagrams of different numbers of essential
+    bars have no matching of finite cost: UsageError.
+    """
+    left, right = (prepare(*pack([x]), order, ground_norm, essential) for x in (a, b))
+    if len(left.essential) != len(right.essential):
+        raise UsageError(
+            "essential bars without partners cost infinitely much",
+            expected=f"{len(left.essential)} essential bar(s), as in the first diagram",
+            found=str(len(right.essential)),
+        )
+    if _ahead(left.bars) <= _ahead(right.bars):
+        cost, partner = _solve(left, right, order, ground_norm)
+        met = np.column_stack([np.flatnonzero(partner >= 0), partner[partner >= 0]])
+    else:
+        cost, partner = _solve(right, left, order, ground_norm)
+        met = np.column_stack([partner[partner >= 0], np.flatnonzero(partner >= 0)])
+    cost += float((np.abs(left.essential - right.essential) ** order).sum())
+    finite = np.column_stack([left.position[met[:, 0]], right.position[met[:, 1]]])
+    endless = np.column_stack([left.essential_position, right.essential_position])
+    pairs = np.concatenate([finite, endless])
+    return Matching(
+        distance=float(cost ** (1.0 / order)),
+        pairs=pairs[np.argsort(pairs[:, 0])],
+        diagonal_a=np.setdiff1d(left.position, finite[:, 0]),
+        diagonal_b=np.setdiff1d(right.position, finite[:, 1]),
+    )
+
+
+def _ahead(bars: Bars) -> tuple[int, list[float]]:
+    """The order in which a tile takes a pair: its distance is to have the same bits."""
+    return len(bars.births), np.column_stack(bars[:2]).ravel().tolist()
+
+
+def _solve(
+    a: Prepared, b: Prepared, order: float, ground_norm: GroundNorm
+) -> tuple[float, Indices]:
+    """Cost^order of the finite bars, and the partners (bar of a,), -1 for the diagonal."""
+    x, y = a.bars, b.bars
+    if _ahead(x) == _ahead(y):
+        return 0.0, np.arange(len(x.births))
+    if not len(x.births):
+        return float(b.alone[0]), np.empty(0, np.int64)
+    if a.birth[0] != b.birth[0]:
+        return _in_plane(x, y, order, ground_norm)
+    return _by_sweep(x, y) if order == 1.0 else _on_line(x, y, order)
+
+
+def _by_sweep(a: Bars, b: Bars) -> tuple[float, Indices]:
+    from cohortflow.topology.line_sweep import keep_on_line, kept_cost
+
+    m, size = len(a.births), len(a.births) + len(b.births)
+    keys, labels = np.empty((4, size + 1)), np.empty((4, size + 1), np.int32)
+    kept = np.empty(size, np.uint8)
+    costs = a.deaths, b.deaths, a.diagonal, b.diagonal
+    keep_on_line(a.births[0], *costs, keys, labels, kept)
+    partner = np.full(m, -1)
+    partner[kept[:m] == 1] = np.flatnonzero(kept[m:])
+    return float(kept_cost(*costs, kept, keys[0])), partner
+
+
+def _on_line(a: Bars, b: Bars, order: float) -> tuple[float, Indices]:
+    from cohortflow.topology.line_matching import line_cost, line_partners
+
+    m, n = len(a.births), len(b.births)
+    table, partner = np.empty((m + n + 1, m + 1)), np.empty(m, np.int64)
+    cost = line_cost(a.deaths, b.deaths, a.diagonal, b.diagonal, float(order), table)
+    line_partners(a.diagonal, b.diagonal, table, partner)
+    return float(cost), partner
+
+
+def _in_plane(a: Bars, b: Bars, order: float, ground_norm: GroundNorm) -> tuple[float, Indices]:
+    from cohortflow.topology.plane_matching import FLOATS, INTS, plane_cost
+
+    m, n = len(a.births), len(b.births)
+    partner = np.empty(n, np.int64)
+    room = np.empty((2, m * n)), np.empty((FLOATS, n)), np.empty((INTS, n), np.int64)
+    cost = plane_cost(a, b, float(order), ground_norm == "l2", partner, *room)
+    if np.isnan(cost):
+        return augmented_matching(a, b, order, ground_norm)
+    return float(cost), partner[:m]

@@ -1,0 +1,114 @@
+"""Ragged diagrams made ready for many distances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from cohortflow.errors import UsageError
+from cohortflow.topology.bars import Essential, Floats, GroundNorm, check_bars, known, to_diagonal
+from cohortflow.topology.ragged import Offsets, check_offsets
+
+Indices = npt.NDArray[np.int64]
+
+
+class Bars(NamedTuple):
+    """Finite bars by (birth, death), as compiled code takes them: one diagram, or many in a row."""
+
+    births: Floats  # (bar,)
+    deaths: Floats
+    diagonal: Floats  # cost of the diagonal to the power of order
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Packed diagrams; ``position`` (bar,) is the row of a bar in the table that it came from."""
+
+    bars: Bars
+    position: Indices
+    offsets: Indices  # (diagram + 1,)
+    alone: Floats  # (diagram,), sum of diagonal
+    birth: (
+        Floats  # (diagram,), the one birth of all its bars, NaN where they differ or there is none
+    )
+    essential: Floats  # births of essential bars, sorted in each diagram
+    essential_position: Indices
+    essential_offsets: Indices  # (diagram + 1,)
+
+    def block(self, first: int, last: int) -> Prepared:
+        """Diagrams ``first`` … ``last - 1`` or the last one; the arrays of bars are shared."""
+        return replace(
+            self,
+            offsets=self.offsets[first : last + 1],
+            alone=self.alone[first:last],
+            birth=self.birth[first:last],
+            essential_offsets=self.essential_offsets[first : last + 1],
+        )
+
+    def one(self, k: int) -> Bars:
+        part = slice(self.offsets[k], self.offsets[k + 1])
+        return Bars(*(values[part] for values in self.bars))
+
+
+def prepare(
+    bars: Floats, offsets: Offsets, order: float, ground_norm: GroundNorm, essential: Essential
+) -> Prepared:
+    """Check packed diagrams, (bar, 2) and (diagram + 1,), and put their bars in order."""
+    if not 1.0 <= order < np.inf:
+        raise UsageError(
+            "a Wasserstein distance has a finite order ≥ 1",
+            found=str(order),
+            hint="For order = inf take bottleneck_distance.",
+        )
+    known("ground_norm", ground_norm, get_args(GroundNorm))
+    check_offsets(bars, offsets)
+    endless = check_bars(bars, essential)
+    counts = np.diff(offsets)
+    diagram = np.repeat(np.arange(len(counts)), counts)
+    finite = _in_order(bars, diagram, np.flatnonzero(~endless))
+    kept = _in_order(
+        bars, diagram, np.flatnonzero(endless if essential == "match" else endless[:0])
+    )
+    births, deaths = (np.ascontiguousarray(column) for column in bars[finite].T)
+    _refuse_overflow(births, deaths, order)
+    diagonal = to_diagonal(bars[finite], ground_norm) ** order
+    ends = _offsets(diagram[finite], len(counts))
+    full = ends[1:] > ends[:-1]
+    first, last = ends[:-1][full], ends[1:][full] - 1
+    alone, birth = np.zeros(len(counts)), np.full(len(counts), np.nan)
+    if full.any():
+        alone[full] = np.add.reduceat(diagonal, first)
+        birth[full] = np.where(births[first] == births[last], births[first], np.nan)
+    return Prepared(
+        Bars(births, deaths, diagonal), finite - offsets[diagram[finite]], ends, alone, birth,
+        bars[kept, 0], kept - offsets[diagram[kept]], _offsets(diagram[kept], len(counts)),
+    )  # fmt: skip
+
+
+def _in_order(bars: Floats, diagram: Indices, rows: Indices) -> Indices:
+    """``rows`` by (diagram, birth, death); they mostly are, which is cheaper to see than to sort."""
+    births, deaths = bars[rows, 0], bars[rows, 1]
+    later = (births[1:] > births[:-1]) | ((births[1:] == births[:-1]) & (deaths[1:] >= deaths[:-1]))
+    if (later | (diagram[rows][1:] > diagram[rows][:-1])).all():
+        return rows
+    return rows[np.lexsort((deaths, births, diagram[rows]))]
+
+
+def _offsets(diagram: Indices, size: int) -> Indices:
+    offsets = np.zeros(size + 1, dtype=np.int64)
+    np.cumsum(np.bincount(diagram, minlength=size), out=offsets[1:])
+    return offsets
+
+
+def _refuse_overflow(births: Floats, deaths: Floats, order: float) -> None:
+    extent = max(np.abs(births).max(initial=0.0), np.abs(deaths).max(initial=0.0))
+    with np.errstate(over="ignore"):
+        largest = (4.0 * extent) ** max(order, 2.0) * (len(births) + 1.0)
+    if not np.isfinite(largest):
+        raise UsageError(
+            f"values up to {extent:g} to the power of {order:g} leave the range of float64",
+            hint="Scale the diagrams; distances scale with them.",
+        )
