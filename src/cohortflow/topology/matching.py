@@ -55,7 +55,7 @@ def wasserstein_matching(
     endless = np.column_stack([left.essential_position, right.essential_position])
     pairs = np.concatenate([finite, endless])
     return Matching(
-        distance=float(cost ** (1.0 / order)),
+        distance=float((np.array([cost]) ** (1.0 / order))[0]),
         pairs=pairs[np.argsort(pairs[:, 0])],
         diagonal_a=np.setdiff1d(left.position, finite[:, 0]),
         diagonal_b=np.setdiff1d(right.position, finite[:, 1]),
