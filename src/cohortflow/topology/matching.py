@@ -109,7 +109,7 @@ def _in_plane(a: Bars, b: Bars, order: float, ground_norm: GroundNorm) -> tuple[
 
     m, n = len(a.births), len(b.births)
     partner = np.empty(n, np.int64)
-    room = np.empty((2, m * n)), np.empty((FLOATS, n)), np.empty((INTS, n), np.int64)
+    room = np.empty(m * n), np.empty((FLOATS, n)), np.empty((INTS, n), np.int64)
     cost = plane_cost(a, b, float(order), ground_norm == "l2", partner, *room)
     if np.isnan(cost):
         return augmented_matching(a, b, order, ground_norm)

@@ -20,29 +20,36 @@ DIGITS, EPSILON = 1e-10, 2.3e-16
 @njit(nogil=True, error_model="numpy")
 def plane_cost(
     a: Bars, b: Bars, order: float, l2: bool,
-    partner: Indices, costs: Floats, floats: Floats, ints: Indices,
+    partner: Indices, gains: Floats, floats: Floats, ints: Indices,
 ) -> float:  # fmt: skip
     """Least sum of cost^order of two diagrams, m ≤ n bars; NaN where rounding could show.
 
     A matched pair that costs more than both its bars cost at the diagonal is cut without loss. So the
     assignment of (m + n)² bars and diagonals shrinks to m × n gains, cost[i, j] - diagonal_a[i] -
     diagonal_b[j], with bars that may stay alone at 0. ``partner`` (m or more,) is written, -1 for the
-    diagonal; ``costs`` (2, m * n or more), ``floats`` and ``ints`` as in :func:`assign` are room.
+    diagonal; ``gains`` (m * n or more,), ``floats`` and ``ints`` as in :func:`assign` are room.
     """
     m, n = len(a.births), len(b.births)
-    cost, gain = costs[0][: m * n].reshape(m, n), costs[1][: m * n].reshape(m, n)
+    gain = gains[: m * n].reshape(m, n)
+    exponent = order / 2.0 if l2 else order
     largest = 0.0
     for i in range(m):
-        _costs_of_bar(
-            a.births[i], a.deaths[i], a.diagonal[i], b.births, b.deaths, b.diagonal,
-            order, l2, cost[i], gain[i],
-        )  # fmt: skip
-        largest = max(largest, a.diagonal[i])
+        row, alone = gain[i], a.diagonal[i]
+        for j in range(n):
+            row[j] = _apart(b.births[j] - a.births[i], b.deaths[j] - a.deaths[i], l2)
+        for j in range(n):
+            row[j] = _power(row[j], exponent) - (alone + b.diagonal[j])
+        largest = max(largest, alone)
     assign(gain, partner, floats, ints)
     # The costs of the matching, not "all alone minus the gain", which loses digits.
     total, owner = 0.0, ints[0]
     for i in range(m):
-        total += a.diagonal[i] if partner[i] < 0 else cost[i, partner[i]]
+        j = partner[i]
+        if j < 0:
+            total += a.diagonal[i]
+        else:
+            apart = _apart(b.births[j] - a.births[i], b.deaths[j] - a.deaths[i], l2)
+            total += _power(apart, exponent)
     for j in range(n):
         total += b.diagonal[j] if owner[j] < 0 else 0.0
         largest = max(largest, b.diagonal[j])
@@ -52,29 +59,19 @@ def plane_cost(
 
 
 @njit(nogil=True, error_model="numpy")
-def _costs_of_bar(
-    birth: float, death: float, diagonal: float, births: Floats, deaths: Floats, diagonals: Floats,
-    order: float, l2: bool, cost: Floats, gain: Floats,
-) -> None:  # fmt: skip
-    if l2:
-        for j in range(len(cost)):
-            cost[j] = (births[j] - birth) ** 2 + (deaths[j] - death) ** 2
-    else:
-        for j in range(len(cost)):
-            across, up = abs(births[j] - birth), abs(deaths[j] - death)
-            cost[j] = across if across > up else up
-    exponent = order / 2.0 if l2 else order
+def _apart(across: float, up: float, l2: bool) -> float:
+    """Ground distance from differences of births and deaths; in L2 its square."""
+    across, up = abs(across), abs(up)
+    return across * across + up * up if l2 else (across if across > up else up)
+
+
+@njit(nogil=True, error_model="numpy")
+def _power(base: float, exponent: float) -> float:
+    if exponent == 1.0:
+        return base
     if exponent == 0.5:
-        for j in range(len(cost)):
-            cost[j] = np.sqrt(cost[j])
-    elif exponent == 2.0:
-        for j in range(len(cost)):
-            cost[j] *= cost[j]
-    elif exponent != 1.0:
-        for j in range(len(cost)):
-            cost[j] **= exponent
-    for j in range(len(cost)):
-        gain[j] = cost[j] - (diagonal + diagonals[j])
+        return np.sqrt(base)
+    return base * base if exponent == 2.0 else base**exponent
 
 
 @njit(nogil=True, error_model="numpy")

@@ -69,14 +69,14 @@ def plane_tile(
             if todo[i, j]:
                 bars = starts_a[i + 1] - starts_a[i], starts_b[j + 1] - starts_b[j]
                 cells = max(cells, bars[0] * bars[1])
-    costs = np.empty((2, cells))
+    gains = np.empty(cells)
     for i in range(todo.shape[0]):
         for j in range(todo.shape[1]):
             if todo[i, j]:
                 x, y, ahead = _ordered(a, starts_a, i, b, starts_b, j)
                 out[i, j] = 0.0
                 if ahead:
-                    out[i, j] = plane_cost(x, y, order, l2, partner, costs, floats, ints)
+                    out[i, j] = plane_cost(x, y, order, l2, partner, gains, floats, ints)
 
 
 @njit(nogil=True, error_model="numpy")
