@@ -19,6 +19,7 @@ SMALL = {
     "prefect_runs.py": ["--subjects", "60"],
     "settling.py": ["--kinds", "hang", "worker-killed", "--steps", "subjects"],
     "s3.py": ["--subjects", "5", "--repeat", "1"],
+    "topology.py": ["--samples", "60", "--diagrams", "4", "--pairs", "2", "--repeat", "1"],
     "throughput.py": ["--units", "20", "--repeat", "1"],
 }
 

@@ -43,12 +43,8 @@ def keep_on_line(
     """
     m, n = len(deaths_a), len(deaths_b)
     left_new, left_top, right_new, right_top = keys[0], keys[1], keys[2], keys[3]
-    of_left_new, of_left_top, of_right_new, of_right_top = (
-        labels[0],
-        labels[1],
-        labels[2],
-        labels[3],
-    )
+    of_left_new, of_left_top = labels[0], labels[1]
+    of_right_new, of_right_top = labels[2], labels[3]
     left_new[0] = left_top[0] = -np.inf
     right_new[0] = right_top[0] = np.inf
     # The number of slopes on each stack is where its top is: what stands at 0 is never reached.

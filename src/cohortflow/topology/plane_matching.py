@@ -70,7 +70,7 @@ def _power(base: float, exponent: float) -> float:
     if exponent == 1.0:
         return base
     if exponent == 0.5:
-        return np.sqrt(base)
+        return float(np.sqrt(base))
     return base * base if exponent == 2.0 else base**exponent
 
 

@@ -1,0 +1,137 @@
+"""Wasserstein distances per pair of diagrams, beside the exact solvers of others; CPU time.
+
+Diagrams H0, H1, H2 of generated region series (band-passed, standardised). Ours is the matrix of all
+pairs with everything that belongs to it; a peer is called for some of these pairs, warm, without its
+preparations. The rounds of all solvers alternate in one process. gudhi's own distance needs POT, and
+persim knows one convention; both are left out where they are not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import itertools
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks._results import Row, save, say
+from cohortflow.topology import delay_embedding, rips_persistence, wasserstein_matrix
+from cohortflow.topology.augmented import augmented_matching
+from cohortflow.topology.bars import GroundNorm, between, to_diagonal
+from cohortflow.topology.prepared import prepare
+from cohortflow.topology.ragged import pack
+
+Diagram = npt.NDArray[np.float64]
+Solver = Callable[[Diagram, Diagram, float, GroundNorm], float]
+TR_S = 3.0
+
+
+def series(samples: int, rng: np.random.Generator) -> Diagram:
+    """A slow driver and autoregressive noise, 0.01–0.1 Hz, zero mean, unit variance."""
+    noise, values = rng.normal(size=(2, samples)), np.zeros((2, samples))
+    for t in range(1, samples):
+        values[:, t] = (0.5, 0.9) * values[:, t - 1] + noise[:, t]
+    spectrum = np.fft.rfft(values.sum(axis=0))
+    frequency = np.fft.rfftfreq(samples, TR_S)
+    passed = np.fft.irfft(spectrum * ((frequency >= 0.01) & (frequency <= 0.1)), samples)
+    return np.asarray((passed - passed.mean()) / passed.std())
+
+
+def reduced(a: Diagram, b: Diagram, order: float, norm: GroundNorm) -> float:
+    """scipy's assignment on the m × n gains."""
+    from scipy.optimize import linear_sum_assignment
+
+    alone_a, alone_b = (to_diagonal(x, norm) ** order for x in (a, b))
+    cost = between(a, b, norm) ** order
+    gain = np.minimum(cost - alone_a[:, None] - alone_b, 0.0)
+    total = alone_a.sum() + alone_b.sum() + gain[linear_sum_assignment(gain)].sum()
+    return float(total ** (1.0 / order))
+
+
+def augmented(a: Diagram, b: Diagram, order: float, norm: GroundNorm) -> float:
+    """scipy's assignment on all (m + n)² cells."""
+    x, y = (prepare(*pack([diagram]), order, norm, "refuse").bars for diagram in (a, b))
+    return float(augmented_matching(x, y, order, norm)[0] ** (1.0 / order))
+
+
+def gudhi_pot(a: Diagram, b: Diagram, order: float, norm: GroundNorm) -> float:
+    from gudhi.wasserstein import wasserstein_distance
+
+    power = np.inf if norm == "linf" else 2.0
+    return float(wasserstein_distance(a, b, order=order, internal_p=power))
+
+
+def persim_l2(a: Diagram, b: Diagram, order: float, norm: GroundNorm) -> float:
+    return float(importlib.import_module("persim").wasserstein(a, b))
+
+
+def solvers(order: float, norm: GroundNorm) -> dict[str, Solver]:
+    found: dict[str, Solver] = {"scipy m × n": reduced, "scipy (m + n)²": augmented}
+    if importlib.util.find_spec("ot"):
+        found["gudhi, POT"] = gudhi_pot
+    if importlib.util.find_spec("persim") and (order, norm) == (1.0, "l2"):
+        found["persim"] = persim_l2
+    return found
+
+
+def case(
+    diagrams: list[Diagram], order: float, norm: GroundNorm, pairs: int, repeat: int
+) -> dict[str, Row]:
+    """Rows by solver; an answer that differs from ours is an error."""
+    ours = wasserstein_matrix(diagrams, order, norm)
+    chosen = list(itertools.combinations(range(len(diagrams)), 2))[:pairs]
+    rows = {"ours": Row("ours", len(diagrams) * (len(diagrams) - 1) // 2)}
+    peers = solvers(order, norm)
+    for name, solve in peers.items():
+        rows[name] = Row(name, len(chosen))
+        found = [solve(diagrams[i], diagrams[j], order, norm) for i, j in chosen]
+        # 1e-6: persim takes distances from dot products.
+        np.testing.assert_allclose(found, [ours[pair] for pair in chosen], rtol=1e-6)
+    for _ in range(repeat):
+        started = time.process_time()
+        wasserstein_matrix(diagrams, order, norm)
+        rows["ours"].seconds.append(time.process_time() - started)
+        for name, solve in peers.items():
+            started = time.process_time()
+            for i, j in chosen:
+                solve(diagrams[i], diagrams[j], order, norm)
+            rows[name].seconds.append(time.process_time() - started)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, nargs="*", default=[140, 197])
+    parser.add_argument("--diagrams", type=int, default=40)
+    parser.add_argument("--pairs", type=int, default=12, help="pairs that each peer solves")
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    rng, rows = np.random.default_rng(0), []
+    norms: tuple[GroundNorm, ...] = ("linf", "l2")
+    for samples in options.samples:
+        clouds = [delay_embedding(series(samples, rng)) for _ in range(options.diagrams)]
+        persistence = [rips_persistence(cloud) for cloud in clouds]
+        for degree, order, norm in itertools.product(range(3), (1.0, 2.0), norms):
+            diagrams = [bars[degree][np.isfinite(bars[degree][:, 1])] for bars in persistence]
+            done = case(diagrams, order, norm, options.pairs, options.repeat)
+            title = f"T={samples} H{degree} q={order:g} {norm:4}"
+            mean = np.mean([len(diagram) for diagram in diagrams])
+            us = 1000.0 * done["ours"].ms_per_item
+            ratios = [
+                f"{name} {row.ms_per_item / done['ours'].ms_per_item:.0f}×"
+                for name, row in done.items()
+                if name != "ours"
+            ]
+            say(f"{title} {mean:4.0f} bars, ours {us:6.2f} µs a pair; {', '.join(ratios)}")
+            for name, row in done.items():
+                row.name, row.note = f"{title} {name}", "CPU seconds"
+                rows.append(row)
+    save("topology", rows, vars(options))
+
+
+if __name__ == "__main__":
+    main()
