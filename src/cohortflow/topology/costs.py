@@ -48,7 +48,8 @@ def _in_plane(
 
     l2 = ground_norm == "l2"
     plane_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), l2, todo, out)
-    for i, j in np.argwhere(np.isnan(out)):
+    unsure = np.isnan(out)
+    for i, j in np.argwhere(unsure) if unsure.any() else ():
         out[i, j] = augmented_matching(a.one(i), b.one(j), order, ground_norm)[0]
 
 
