@@ -61,7 +61,7 @@ def cost(parameters: PairwiseRois, facts: Sequence[Facts]) -> Cost:
     seconds, disk, memory = 0.0, 0, 0
     for one in facts:
         scale = (number(one, "samples", 200) / 176) ** 2
-        seconds += 0.0004 * scale * sum(map(pairs, network_sizes(one)))
+        seconds += 0.00005 * scale * sum(map(pairs, network_sizes(one)))
         disk += 24 * number(one, "rois", 160) ** 2 + 65536
         memory = max(memory, 3 * disk)
     return Cost(memory_bytes=LIBRARIES_BYTES + memory, disk_bytes=disk, seconds=seconds)

@@ -72,7 +72,7 @@ def cost(parameters: PairwiseSubjects, facts: Sequence[Facts]) -> Cost:
     return Cost(
         memory_bytes=LIBRARIES_BYTES + 48 * cells + 64 * len(facts) * samples,
         disk_bytes=24 * cells + 16384,
-        seconds=0.01 + 0.0004 * (samples / 176) ** 2 * pairs(len(facts)),
+        seconds=0.01 + 0.00005 * (samples / 176) ** 2 * pairs(len(facts)),
     )
 
 
