@@ -31,9 +31,7 @@ class Prepared:
     position: Indices
     offsets: Indices  # (diagram + 1,)
     alone: Floats  # (diagram,), sum of diagonal
-    birth: (
-        Floats  # (diagram,), the one birth of all its bars, NaN where they differ or there is none
-    )
+    birth: Floats  # (diagram,), of all its bars; NaN where they differ or there is none
     essential: Floats  # births of essential bars, sorted in each diagram
     essential_position: Indices
     essential_offsets: Indices  # (diagram + 1,)
