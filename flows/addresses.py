@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tasks.tracking import shown
+
 REPORTS_URL = "COHORTFLOW_REPORTS_URL"
 """Address of the server of this cohort's reports, where one runs."""
 
@@ -16,8 +18,8 @@ def report_page(report: str, environment: Mapping[str, str]) -> str:
 
 
 def prefect_pages() -> str:
-    """Address of Prefect's pages; empty where no server is set."""
+    """Address of Prefect's pages, without a password; empty where no server is set."""
     from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 
     named = PREFECT_UI_URL.value() or PREFECT_API_URL.value()
-    return f"{str(named).removesuffix('/api')}/v2" if named else ""
+    return f"{shown(str(named)).removesuffix('/api')}/v2" if named else ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cohortflow.cohort.cohort import Cohort
+from cohortflow.cohort.documents import read_document
 from cohortflow.cohort.run_view import RunView
 from cohortflow.pipeline.model import Pipeline
 from cohortflow.report.from_run import RunSource
@@ -45,5 +45,5 @@ def report_run(
 def _known_links(cohort: Cohort, folder: str) -> dict[str, str]:
     if not cohort.storage.exists(f"{folder}/report.json"):
         return {}
-    report = json.loads(cohort.storage.read(f"{folder}/report.json"))
+    report = read_document(cohort.storage, f"{folder}/report.json")
     return dict(report["environment"].get("links", {}))

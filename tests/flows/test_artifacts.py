@@ -99,3 +99,11 @@ def test_the_report_is_linked_where_a_server_shows_it(monkeypatch: pytest.Monkey
     shown = report_of("three-steps", replace(RESULT, report=None))
     assert shown is not None
     assert "http" not in shown.data
+
+
+def test_the_address_of_prefects_pages_holds_no_password() -> None:
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
+
+    named = {PREFECT_API_URL: "http://anna:secret@127.0.0.1:4200/api"}
+    with temporary_settings(named, restore_defaults={PREFECT_UI_URL}):
+        assert addresses.prefect_pages() == "http://127.0.0.1:4200/v2"
