@@ -49,6 +49,14 @@ class StorageContract:
         assert sum(won) == 1
         assert storage.read("contested") == str(won.index(True)).encode()
 
+    def test_pages_hold_what_sorts_after(self, storage: Storage) -> None:
+        names = ["a", "b/1", "b/2", "c"]
+        for name in names:
+            storage.create(name, b"")
+        assert storage.page_after("") == (names, True)
+        assert storage.page_after("b/1") == (["b/2", "c"], True)
+        assert storage.page_after("c") == ([], True)
+
     def test_write_replaces(self, storage: Storage) -> None:
         storage.write("beat", b"1")
         storage.write("beat", b"2")

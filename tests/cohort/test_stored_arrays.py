@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import xarray as xr
+from zarr.core.buffer import default_buffer_prototype
 
 from cohortflow.cohort.arrays import encode_arrays, open_arrays
 from cohortflow.cohort.object_storage import ObjectStorage
+from cohortflow.cohort.stored_arrays import StoredArrays
 from cohortflow.errors import EntryMissing, StoreUnavailable
 
 CHUNK = "e/arrays/values/c/1/0"
@@ -40,6 +43,16 @@ def storage() -> Iterator[Watched]:
     storage.write_tree("e/arrays", encode_arrays(values.to_dataset(name="values")))
     yield storage
     storage.delete("")
+
+
+def test_what_was_committed_is_not_written_to(storage: Watched) -> None:
+    before = {path: storage.read(path) for path, _ in storage.walk("e")}
+    store = StoredArrays(storage, "e/arrays")
+    for change in (store.set("values/c/0/0", default_buffer_prototype().buffer.from_bytes(b"x")),
+                   store.delete("values/c/0/0")):  # fmt: skip
+        with pytest.raises(ValueError, match="read-only"):
+            asyncio.run(change)
+    assert {path: storage.read(path) for path, _ in storage.walk("e")} == before
 
 
 def test_what_was_written_is_read_by_as_many_requests_as_there_are_chunks(

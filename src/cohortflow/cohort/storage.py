@@ -43,9 +43,9 @@ class Storage(ABC):
     def page_after(self, path: str) -> tuple[Sequence[str], bool]:
         """Paths that sort after ``path``, at most a page; whether there are no more.
 
-        Only of a storage that ``lists_in_pages``.
+        Where the storage does not ``lists_in_pages``, one page holds them all.
         """
-        raise NotImplementedError
+        return sorted(found for found, _ in self.walk("") if found > path), True
 
     @abstractmethod
     def create(self, path: str, data: bytes) -> None:
