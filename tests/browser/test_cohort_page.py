@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cohortflow.report.cohort_page import render_cohort_page
-from tests.browser import chromium
 from tests.browser.chromium import Page, until
 from tests.report.test_cohort_page import CREATED, SHORT, status, unit
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SUBJECTS = 10_000
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    if chromium.executable() is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium, which this test must not go without here")
-        pytest.skip("no Chromium is installed")
-    with chromium.page(tmp_path / "profile") as found:
-        yield found
 
 
 def test_ten_thousand_subjects_are_searched_and_scrolled(page: Page, tmp_path: Path) -> None:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from cohortflow.cohort.cohort import open_cohort
-from tests.browser import chromium
 from tests.browser.chromium import Page, until
 from tests.flows.serving import Served, study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RUN_S = 600.0
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    if chromium.executable() is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium, which this test must not go without here")
-        pytest.skip("no Chromium is installed")
-    with chromium.page(tmp_path / "profile") as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -264,15 +264,20 @@ def missing_programs() -> list[str]:
     return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
-@contextlib.contextmanager
-def running() -> Iterator[RadosGateway]:
-    """A server for the length of the ``with``; skips where its packages are not installed."""
+def need() -> None:
+    """Skip where the packages of a server are not installed; fail where it must be there."""
     missing = missing_programs()
     if missing:
         reason = f"no S3 server here: {', '.join(missing)} missing (apt-get install {PACKAGES})"
         if os.environ.get(MUST):
             pytest.fail(f"{reason}; {MUST} is set")
         pytest.skip(reason)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[RadosGateway]:
+    """A server for the length of the ``with``; skips where its packages are not installed."""
+    need()
     # Not below pytest's folder: its paths grow long, and what is here is nobody's to look at.
     folder = Path(tempfile.mkdtemp(prefix="cohortflow-s3-"))
     server = RadosGateway(folder)
