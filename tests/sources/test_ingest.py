@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import io
 import json
 import os
 from pathlib import Path
@@ -359,10 +361,23 @@ def test_no_path_enters_the_store(source: Path, cohort: Cohort, tmp_path: Path) 
     assert cohort.source_map.files("sub-01")[0].path == str(source / "sub-01.1D")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
-def test_a_file_without_permission_refuses_its_subject(source: Path, cohort: Cohort) -> None:
-    (source / "sub-02.1D").chmod(0)
+def test_a_file_without_permission_refuses_its_subject(
+    source: Path, cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = source / "sub-02.1D"
+    closed.chmod(0)
+    if os.geteuid() == 0:  # permissions do not bind root: it meets what anybody else would
+        monkeypatch.setattr(io, "open", _refusing(closed, io.open))
     assert codes(ingest(cohort, source)) == {"sub-02": "unreadable-file"}
+
+
+def _refusing(closed: Path, opened: Any) -> Any:
+    def refusing(name: Any, *given: Any, **named: Any) -> Any:
+        if str(name) == str(closed):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(name))
+        return opened(name, *given, **named)
+
+    return refusing
 
 
 def test_a_dangling_link_refuses_its_subject(source: Path, cohort: Cohort) -> None:
