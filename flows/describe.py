@@ -10,7 +10,7 @@ from typing import Any
 from cohortflow.cohort.source_map import home
 from cohortflow.errors import UnknownName, nearest
 from cohortflow.pipeline.load import load_pipeline, packaged_pipelines
-from cohortflow.pipeline.model import FileDeclaration
+from cohortflow.pipeline.model import Axis, FileDeclaration
 from cohortflow.pipeline.stage import Stage
 from cohortflow.report.from_run import PACKAGES, package_version
 
@@ -65,16 +65,21 @@ def _describe_pipeline(name: str) -> dict[str, Any]:
     lines += [f"input {i.name}: {i.kind}" for i in pipeline.inputs.values()]
     lines += [_file_line(file) for file in pipeline.files.values()]
     for axis in pipeline.axes.values():
-        values = (
-            ", ".join(str(v.label) for v in axis.values)
-            if axis.values
-            else (f"folds of {axis.split}" if axis.split else f"length of {axis.from_input}")
-        )
-        lines.append(f"axis {axis.name}: {values}")
+        lines.append(f"axis {axis.name}: {_values(axis)}")
     for step in pipeline.steps:
         over = f" over {', '.join(step.over)}" if step.over else ""
         lines.append(f"step {step.id} ({step.stage.name}){over} → {step.stage.writes}")
     return {"pipeline": pipeline.slug, "steps": [s.id for s in pipeline.steps], "lines": lines}
+
+
+def _values(axis: Axis) -> str:
+    if axis.values:
+        return ", ".join(str(value.label) for value in axis.values)
+    if axis.split:
+        return f"folds of {axis.split}"
+    if axis.block_size:
+        return f"blocks of {axis.block_size} subjects"
+    return f"pairs of {axis.pairs}" if axis.pairs else f"length of {axis.from_input}"
 
 
 def _file_line(file: FileDeclaration) -> str:

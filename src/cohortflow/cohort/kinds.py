@@ -86,8 +86,13 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "distance_matrix",
-            "symmetric distances, one matrix per homology degree; NaN where none was computed",
-            {"distance": Variable(("degree", "*_i", "*_j"), "float")},
+            "symmetric distances, one matrix per homology degree; NaN where none was computed. A tile "
+            "of two blocks of subjects is rectangular and names its columns in other",
+            {
+                "distance": Variable(("degree", "*_i", "*_j"), "float"),
+                "other": Variable(("other",), "text", required=False),
+                "other_valid": Variable(("other",), "bool", required=False),
+            },
         ),
         Kind(
             "connectivity",

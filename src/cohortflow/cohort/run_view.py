@@ -5,7 +5,7 @@ Also what a report reads: units by step, entries opened when asked for, particip
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.entry import Entry
 from cohortflow.cohort.indexes import Index, slugs
+from cohortflow.cohort.tiles import PAIR, whole_matrix
 from cohortflow.errors import EntryMissing, UnknownName, nearest
 
 if TYPE_CHECKING:
@@ -161,8 +162,25 @@ class StepView:
         return self._run.open(found[0])
 
     def sel(self, **point: Any) -> xr.Dataset:
-        """The arrays at a point, such as ``sel(fold=0, seed=1, variant="base")``."""
-        return self.entry(**point).dataset
+        """The arrays at a point, such as ``sel(fold=0, seed=1, variant="base")``.
+
+        A matrix in tiles is one, lazy, where the point leaves the axis of its tiles open.
+        """
+        found = [row for row in self.rows if _agrees(row.point, point)]
+        if not _are_tiles(found):
+            return self.entry(**point).dataset
+        return whole_matrix([self._run.open(row).dataset for row in found])
+
+
+def _are_tiles(rows: Sequence[UnitRow]) -> bool:
+    """They differ along one axis, and it is one of pairs of blocks."""
+    labels = {axis: {row.point[axis] for row in rows} for row in rows[:1] for axis in row.point}
+    open_axes = [values for values in labels.values() if len(values) > 1]
+    return (
+        len(open_axes) == 1
+        and all(row.kind == "distance_matrix" for row in rows)
+        and all(PAIR.fullmatch(str(label)) for label in open_axes[0])
+    )
 
 
 def _agrees(have: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cohortflow.cohort.ingests import IngestedSubject
 from cohortflow.errors import PipelineError, UnknownName, nearest
+from cohortflow.pipeline.blocks import block_of
 from cohortflow.pipeline.many import united_saw
 from cohortflow.pipeline.model import Axis, Label, Split, Where
 from cohortflow.pipeline.splits import PARTS, Assignment, assign
@@ -46,6 +47,8 @@ class Admission:
         for condition in wheres:
             for name, values in condition.get("column", {}).items():
                 result &= self._by_column(name, values, where)
+            if "block" in condition:
+                result &= self._by_block(*condition["block"])
             if "split" in condition:
                 result &= self._by_split(condition["split"], labels, where)
             for step in condition.get("unseen_by", ()):
@@ -91,6 +94,18 @@ class Admission:
             wanted = set(values)
             self._kept[key] = frozenset(
                 s for s, subject in self.subjects.items() if _text(subject, name) in wanted
+            )
+        return self._kept[key]
+
+    def blocks(self, size: int) -> list[int]:
+        """Blocks of ``size`` numbers that a subject stands in."""
+        return sorted({block_of(subject, size) for subject in self.subjects.values()})
+
+    def _by_block(self, size: int, block: int) -> frozenset[str]:
+        key = ("block", size, block)
+        if key not in self._kept:
+            self._kept[key] = frozenset(
+                s for s, subject in self.subjects.items() if block_of(subject, size) == block
             )
         return self._kept[key]
 

@@ -28,6 +28,11 @@ class AtPoint:
     line: str
 
     @property
+    def in_a_block(self) -> bool:
+        """Of a block in which nobody is admitted there is nothing, and nothing is missing."""
+        return any("block" in where for where in self.settings.wheres)
+
+    @property
     def wheres(self) -> list[Where]:
         """Conditions of the step and of its inputs."""
         inner = [b.where for bindings in self.bound.values() for b in bindings if b.where]

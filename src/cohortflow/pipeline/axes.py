@@ -36,6 +36,10 @@ def parse_axes(
         axes[name] = _parse_axis(name, value, splits, inputs, path, document)
         if axes[name].values == ():
             raise AxisError(f"axis {name!r} is empty", where=where)
+    blocks = [axis.name for axis in axes.values() if axis.block_size is not None]
+    for axis in axes.values():
+        if axis.pairs is not None:
+            one_of(axis.pairs, blocks, "axis of blocks", document.where(("axes", axis.name)))
     return axes
 
 
@@ -56,14 +60,30 @@ def _parse_axis(
         raise AxisError(
             f"axis {name!r} has no values",
             where=where,
-            expected="an integer, a list, a mapping, {from: input} or {split: name}",
+            expected="an integer, a list, a mapping, {from: input}, {split: name}, "
+            "{subjects: number} or {pairs: axis}",
             found=repr(value),
         )
     if set(value) == {"split"} and isinstance(value["split"], str):
         return Axis(name, None, split=one_of(value["split"], splits, "split", where))
     if set(value) == {"from"} and isinstance(value["from"], str):
         return Axis(name, None, from_input=one_of(value["from"], inputs, "input", where))
+    if set(value) == {"subjects"} and not isinstance(value["subjects"], dict | None):
+        return Axis(name, None, block_size=_block_size(value["subjects"], where))
+    if set(value) == {"pairs"} and isinstance(value["pairs"], str):
+        return Axis(name, None, pairs=value["pairs"])
     return Axis(name, _named_values(name, value, path, document))
+
+
+def _block_size(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise AxisError(
+            "subjects says how many numbers a block spans",
+            where=where,
+            expected="an integer, 1 at least",
+            found=repr(value),
+        )
+    return value
 
 
 def _list_values(name: str, values: list[Any], where: str) -> tuple[AxisValue, ...]:

@@ -13,6 +13,7 @@ from cohortflow.errors import (
     UnknownName,
     nearest,
 )
+from cohortflow.pipeline.blocks import is_side, pair_axis
 from cohortflow.pipeline.model import AxisValue, Label, Pipeline, Read, Step, Where
 from cohortflow.pipeline.stage import Parameters, Reads
 from cohortflow.pipeline.where import split_names, step_names
@@ -64,7 +65,7 @@ def bind(
     above = producers_above(pipeline, step)
     bound: dict[str, tuple[Binding, ...]] = {}
     for name, need in step.stage.reads.items():
-        if need.when is not None and not need.when(parameters):
+        if need.across is not None or (need.when is not None and not need.when(parameters)):
             continue
         sources = reads.get(name, (Read(""),))
         bindings = tuple(
@@ -75,6 +76,10 @@ def bind(
         if bindings:
             bound[name] = bindings
     _refuse_twins(pipeline, step, bound, reads)
+    if pair_axis(pipeline, step) is not None:
+        for name, need in step.stage.reads.items():
+            if need.across in bound:
+                bound[name] = bound[need.across]
     for name, bindings in bound.items():
         for binding in bindings:
             _check_axes(pipeline, step, name, binding)
@@ -186,7 +191,9 @@ def _check_axes(pipeline: Pipeline, step: Step, name: str, binding: Binding) -> 
     if step.stage.reads[name].many:
         return
     producer = binding.producer
-    extra = [axis for axis in binding.free_axes if axis not in step.over]
+    pair = pair_axis(pipeline, step)
+    paired = {pair.pairs} if pair is not None and is_side(step, name) else set()
+    extra = [a for a in binding.free_axes if a not in step.over and a not in paired]
     over_subjects = producer.by_subject and step.stage.scope == "cohort"
     if not extra and not over_subjects:
         return
@@ -215,6 +222,9 @@ def acting_axes(
     bindings = [binding for sources in bound.values() for binding in sources]
     wheres = [*wheres, *(binding.where for binding in bindings)]
     acting = {axis for binding in bindings for axis in binding.free_axes}
+    pair = pair_axis(pipeline, step)
+    if pair is not None and pair.pairs in acting and any(is_side(step, name) for name in bound):
+        acting.add(pair.name)
     acting |= set(step.stage.parameters.model_fields)
     for where in wheres:
         for seen in step_names(where):
@@ -223,6 +233,8 @@ def acting_axes(
     for name in step.over:
         axis = pipeline.axes[name]
         if axis.split in splits or any(_acts(value, step) for value in axis.values or ()):
+            acting.add(name)
+        if axis.block_size is not None and step.stage.scope == "cohort":
             acting.add(name)
     return acting & set(step.over)
 

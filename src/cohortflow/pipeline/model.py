@@ -11,7 +11,10 @@ from cohortflow.pipeline.stage import Stage
 
 Label = str | int
 Where = Mapping[str, Any]
-"""``{"column": {name: [texts]}, "split": [name/part], "unseen_by": [step], "seen_by": [step]}``."""
+"""``{"column": {name: [texts]}, "split": [name/part], "unseen_by": [step], "seen_by": [step]}``.
+
+A value of an axis of blocks admits by ``{"block": [size, place]}``.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,17 @@ class AxisValue:
 
 @dataclass(frozen=True)
 class Axis:
-    """A dimension of steps. ``values`` is None until facts or splits tell (from, split)."""
+    """A dimension of steps. ``values`` is None until facts, splits or subjects tell.
+
+    ``block_size``: cuts the subjects by their numbers. ``pairs``: the axis whose blocks it pairs.
+    """
 
     name: str
     values: tuple[AxisValue, ...] | None
     from_input: str | None = None
     split: str | None = None
+    block_size: int | None = None
+    pairs: str | None = None
 
 
 @dataclass(frozen=True)

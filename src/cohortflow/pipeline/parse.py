@@ -135,6 +135,13 @@ def _parse_over(value: Any, axes: Mapping[str, Axis], where: str) -> tuple[str, 
     over = tuple(one_of(axis, axes, "axis", where) for axis in value)
     if len(set(over)) != len(over):
         raise PipelineError("over names an axis twice", where=where, found=", ".join(over))
+    pairs = [name for name in over if axes[name].pairs is not None]
+    if len(pairs) > 1 or any(axes[name].pairs in over for name in pairs):
+        raise PipelineError(
+            "a step is over blocks, or over one axis of their pairs",
+            where=where,
+            found=", ".join(over),
+        )
     return over
 
 
@@ -153,7 +160,8 @@ def parse_reads(
     reads: dict[str, tuple[Read, ...]] = {}
     for name, source in value.items():
         where = document.where((*path, name))
-        one_of(name, stage.reads, f"input of stage {stage.name!r}", where)
+        inputs = [known for known, need in stage.reads.items() if need.across is None]
+        one_of(name, inputs, f"input of stage {stage.name!r}", where)
         sources = source if isinstance(source, list) else [source]
         reads[name] = tuple(_parse_read(item, (*path, name), document) for item in sources)
         if len(reads[name]) != 1 and not (stage.reads[name].many and sources):

@@ -140,13 +140,14 @@ class _Planner:
         recipe = self.recipes.of(at, candidates)
         table.chains[at.labels] = recipe.chain
         owners = candidates if table.by_subject else [None]
-        if self.inputs.lacks(at):
+        if self.inputs.lacks(at) or (at.in_a_block and not candidates):
             owners = []
         table.cells[at.labels] = {owner: self._unit(at, recipe, owner) for owner in owners}
 
     def _at(self, step: Step, values: Values) -> AtPoint:
         settings = effective(self.pipeline, step, values)
-        bound = self.points.pinned(bind(self.pipeline, step, settings.reads, settings.parameters))
+        bound = bind(self.pipeline, step, settings.reads, settings.parameters)
+        bound = self.points.pinned(step, bound, values)
         point = {axis: value.label for axis, value in values.items()}
         line = self.pipeline.where(step, "where")
         admitted = self.admission.admitted(settings.wheres, point, line)

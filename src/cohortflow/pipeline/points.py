@@ -10,6 +10,7 @@ from typing import Any
 from cohortflow.errors import AxisError, UnknownName, nearest
 from cohortflow.pipeline.admission import Admission
 from cohortflow.pipeline.bind import Binding, acting_axes, bind, refuse_idle_axes
+from cohortflow.pipeline.blocks import block_values, pair_axis, pair_values
 from cohortflow.pipeline.effective import effective
 from cohortflow.pipeline.model import AxisValue, Label, Pipeline, Step
 
@@ -51,8 +52,13 @@ class Points:
             self._values[name] = self._tell(name)
         return self._values[name]
 
-    def pinned(self, bound: Mapping[str, tuple[Binding, ...]]) -> dict[str, tuple[Binding, ...]]:
-        """The same bindings, the labels of every ``at`` being those of the axis."""
+    def pinned(
+        self, step: Step, bound: Mapping[str, tuple[Binding, ...]], values: Values
+    ) -> dict[str, tuple[Binding, ...]]:
+        """The same bindings, the labels of every ``at`` being those of the axis.
+
+        Where the step is over pairs of blocks, its inputs are pinned to theirs.
+        """
         return {
             name: tuple(
                 dataclasses.replace(
@@ -62,8 +68,25 @@ class Points:
                 else b
                 for b in bindings
             )
-            for name, bindings in bound.items()
+            for name, bindings in self._parted(step, bound, values).items()
         }
+
+    def _parted(
+        self, step: Step, bound: Mapping[str, tuple[Binding, ...]], values: Values
+    ) -> dict[str, tuple[Binding, ...]]:
+        pair = pair_axis(self.pipeline, step)
+        if pair is None:
+            return dict(bound)
+        first, second = values[pair.name].value
+        parted = dict(bound)
+        for name, base in ((n, need.across) for n, need in step.stage.reads.items()):
+            if base is None or name not in bound:
+                continue
+            parted[base] = tuple(_at(b, pair.pairs, first) for b in bound[base])
+            parted[name] = tuple(_at(b, pair.pairs, second) for b in bound[name])
+            if first == second:
+                del parted[name]
+        return parted
 
     def check(self, step: Step) -> set[str]:
         """Bind at every point that differs in what it binds, also where no point exists yet.
@@ -91,6 +114,10 @@ class Points:
         if axis.values is not None:
             return list(axis.values)
         where = self.pipeline.document.where(("axes", name))
+        if axis.block_size is not None:
+            return block_values(axis.block_size, self.admission.blocks(axis.block_size))
+        if axis.pairs is not None:
+            return pair_values(self.values(axis.pairs))
         labels: Sequence[Label]
         if axis.split is not None:
             if self.pipeline.splits[axis.split].folds is None:
@@ -130,6 +157,12 @@ class Points:
                 )
             for label in sorted(labels):
                 self._label(axis, label, "--at")
+
+
+def _at(binding: Binding, axis: str | None, block: int) -> Binding:
+    if axis not in binding.producer.axes:
+        return binding
+    return dataclasses.replace(binding, at={**binding.at, axis: block})
 
 
 def _product(choices: Mapping[str, Sequence[AxisValue]]) -> Iterator[Values]:

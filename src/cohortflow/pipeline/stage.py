@@ -33,13 +33,15 @@ class Reads:
     """One input: the kinds it accepts, one entry or many.
 
     ``when(parameters)`` false switches the input off (it leaves the key). ``optional``: the stage
-    runs without it where it is absent.
+    runs without it where it is absent. ``across``: it is the other block of a pair, read from where
+    the input of that name is; None on the diagonal, and where a step is over no pairs of blocks.
     """
 
     kinds: tuple[str, ...]
     many: bool = False
     optional: bool = False
     when: Callable[[Any], bool] | None = None
+    across: str | None = None
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class RunSource:
             "report": list(pipeline.report),
             "steps": [self._step(step) for step in pipeline.steps],
             "axes": self._axes(),
+            "tiles": [axis.name for axis in pipeline.axes.values() if axis.pairs is not None],
             "files": self._files(),
         }
 

@@ -63,9 +63,11 @@ class ReportSource(Protocol):
     """One run, seen by the report.
 
     ``pipeline``: slug, title, system, text of the YAML, ``report`` (section names), ``axes`` (name →
-    labels), ``files`` (of no subject: name, kind, digest, bytes) and ``steps``: each id, stage,
-    version, about, source, parameters, over, and where known ``declared`` (parameters as the file
-    has them) and ``reads``. ``participants``: one row per subject, the id as index. ``refused``: subjects turned away at ingest, ``{"subject", "error"}``.
+    labels), ``tiles`` (its axes of pairs of blocks), ``files`` (of no subject: name, kind, digest,
+    bytes) and ``steps``: each id, stage, version, about, source, parameters, over, and where known
+    ``declared`` (parameters as the file has them) and ``reads``.
+    ``participants``: one row per subject, the id as index. ``refused``: subjects turned away at
+    ingest, ``{"subject", "error"}``.
     ``ingested``: what ingest found out about every entry, ``{"subject", "entry", "facts",
     "warnings"}``. ``timings``: of each step that computed anything, in the order of the pipeline.
     ``environment``: versions, python, platform, seed, cohort, index, created (ISO), command;
