@@ -42,7 +42,8 @@ def points_model(pipeline: Pipeline) -> type[pydantic.BaseModel]:
     for name, axis in pipeline.axes.items():
         if name in used:
             labels = _labels(pipeline, axis)
-            kind = list[Literal[tuple(labels)]] if labels else list[int]  # type: ignore[misc]
+            free: Any = list[str] if axis.pairs is not None else list[int]
+            kind = list[Literal[tuple(labels)]] if labels else free  # type: ignore[misc]
             said = "none chosen: all" + (f" ({', '.join(map(str, labels))})" if labels else "")
             field: Any = pydantic.Field(default_factory=list, title=name, description=said)
             fields[name] = (kind, field)

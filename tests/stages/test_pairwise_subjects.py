@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from cohortflow.cohort.entry import Entry, Output
+from cohortflow.cohort.tiles import whole_matrix
 from cohortflow.errors import RegionCountMismatch, UndefinedResult
 from cohortflow.stages import by_roi, pairwise_subjects
 from cohortflow.topology import wasserstein_distance
@@ -83,3 +84,33 @@ def test_subjects_of_other_regions_are_refused(cohort: Cohort):
 def test_a_region_that_is_not_there(gathered: Entry):
     with pytest.raises(UndefinedResult, match="roi below 3"):
         run(pairwise_subjects.STAGE, {"roi": 3}, diagrams=gathered)
+
+
+def test_tiles_of_two_blocks_are_the_whole_to_the_last_bit(cohort: Cohort, gathered: Entry):
+    names = list(cohort.diagrams)
+    invalid = dict(cohort.diagrams) | {"sub-02": without_region(cohort.diagrams["sub-02"], 1)}
+    parts = [
+        as_entry(by_roi.STAGE, run(by_roi.STAGE, diagrams=many({s: invalid[s] for s in block})))
+        for block in (names[:3], names[3:])
+    ]
+    whole = as_entry(by_roi.STAGE, run(by_roi.STAGE, diagrams=many(invalid)))
+    for roi in range(3):
+        read = {"diagrams": parts[0], "others": parts[1]}
+        outputs = [
+            run(pairwise_subjects.STAGE, {"roi": roi}, diagrams=parts[0]),
+            run(pairwise_subjects.STAGE, {"roi": roi}, **read),
+            run(pairwise_subjects.STAGE, {"roi": roi}, diagrams=parts[1]),
+        ]
+        together = run(pairwise_subjects.STAGE, {"roi": roi}, diagrams=whole)
+        view = whole_matrix([output.dataset for output in outputs if output.dataset is not None])
+        xr.testing.assert_identical(view.load(), together.dataset)
+        assert sum(output.work["distances"] for output in outputs) == together.work["distances"]
+        assert outputs[1].facts["left_out"] == (["sub-02"] if roi == 1 else [])
+        assert outputs[1].dataset["other"].values.tolist() == names[3:]
+
+
+def test_two_blocks_of_other_regions_are_refused(cohort: Cohort, gathered: Entry):
+    renamed = gathered.dataset.assign(region=("roi", np.array(["r0", "r2", "r1"])))
+    other = Entry.in_memory(gathered.kind, Output(dataset=renamed))
+    with pytest.raises(RegionCountMismatch, match="two blocks"):
+        run(pairwise_subjects.STAGE, {"roi": 0}, diagrams=gathered, others=other)
