@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cohortflow.errors import MissingValues, UsageError
@@ -51,6 +51,7 @@ def pair(kind: str, line: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @settings(max_examples=1500, deadline=None)
 @given(st.sampled_from(KINDS), st.booleans(), st.integers(0, 2**32), ORDERS, NORMS)
+@example("long", False, 228, 1.5, "linf")  # of equal sizes, and solved by the whole assignment
 def test_hard_pairs_equal_the_augmented_assignment(kind, line, seed, order, norm):
     a, b = pair(kind, line, seed)
     expected = wasserstein_reference(a, b, order, norm)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cohortflow.topology.augmented import augmented_matching
 from cohortflow.topology.bars import Floats, GroundNorm
-from cohortflow.topology.prepared import Prepared
+from cohortflow.topology.prepared import Prepared, ahead
 
 Flags = npt.NDArray[np.bool_]
 
@@ -50,7 +50,8 @@ def _in_plane(
     plane_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), l2, todo, out)
     unsure = np.isnan(out)
     for i, j in np.argwhere(unsure) if unsure.any() else ():
-        out[i, j] = augmented_matching(a.one(i), b.one(j), order, ground_norm)[0]
+        first, second = sorted((a.one(i), b.one(j)), key=ahead)
+        out[i, j] = augmented_matching(first, second, order, ground_norm)[0]
 
 
 def _essential_costs(a: Prepared, b: Prepared, order: float) -> Floats:

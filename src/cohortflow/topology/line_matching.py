@@ -50,44 +50,36 @@ def line_cost(
     m, n, rows = len(deaths_a), len(deaths_b), len(table)
     # b is turned round, so that a step along the anti-diagonal is a step forward in every array.
     turned_deaths, turned_diagonal = deaths_b[::-1].copy(), diagonal_b[::-1].copy()
-    before, last, current = table[2], table[0], table[1]
-    last[0] = 0.0
+    table[0, 0] = 0.0
     for d in range(1, m + n + 1):
+        # Rows by number: to take and drop an array counts references, once per anti-diagonal.
+        before, last, current = (d - 2) % rows, (d - 1) % rows, d % rows
         low, high = max(1, d - n), min(m, d - 1)
         if low <= high:
             _cells(
-                before, last, current, deaths_a, diagonal_a, turned_deaths, turned_diagonal,
+                table, before, last, current, deaths_a, diagonal_a, turned_deaths, turned_diagonal,
                 np.uint64(low), np.uint64(high - low + 1), np.uint64(n - d + low), order,
             )  # fmt: skip
         if d <= n:
-            current[0] = last[0] + diagonal_b[d - 1]
+            table[current, 0] = table[last, 0] + diagonal_b[d - 1]
         if d <= m:
-            current[d] = last[d - 1] + diagonal_a[d - 1]
-        before, last, current = last, current, before if rows == 3 else table[min(d + 1, rows - 1)]
-    return float(last[m])
+            table[current, d] = table[last, d - 1] + diagonal_a[d - 1]
+    return float(table[(m + n) % rows, m])
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", forceinline=True)
 def _cells(
-    before: Floats, last: Floats, current: Floats, deaths_a: Floats, diagonal_a: Floats,
+    table: Floats, before: int, last: int, current: int, deaths_a: Floats, diagonal_a: Floats,
     turned_deaths: Floats, turned_diagonal: Floats,
     low: np.uint64, count: np.uint64, shift: np.uint64, order: float,
 ) -> None:  # fmt: skip
     # Unsigned indices cannot count from the end: only so the loops are turned into SIMD code.
-    if order == 2.0:
-        for k in range(count):
-            i = low + k
-            apart = deaths_a[i - ONE] - turned_deaths[shift + k]
-            matched = before[i - ONE] + apart * apart
-            skip_a = last[i - ONE] + diagonal_a[i - ONE]
-            skip_b = last[i] + turned_diagonal[shift + k]
-            skipped = skip_a if skip_a < skip_b else skip_b
-            current[i] = matched if matched < skipped else skipped
-    else:
-        for k in range(count):
-            i = low + k
-            matched = before[i - ONE] + abs(deaths_a[i - ONE] - turned_deaths[shift + k]) ** order
-            skip_a = last[i - ONE] + diagonal_a[i - ONE]
-            skip_b = last[i] + turned_diagonal[shift + k]
-            skipped = skip_a if skip_a < skip_b else skip_b
-            current[i] = matched if matched < skipped else skipped
+    for k in range(count):
+        i = low + k
+        apart = deaths_a[i - ONE] - turned_deaths[shift + k]
+        apart = apart * apart if order == 2.0 else abs(apart) ** order
+        matched = table[before, i - ONE] + apart
+        skip_a = table[last, i - ONE] + diagonal_a[i - ONE]
+        skip_b = table[last, i] + turned_diagonal[shift + k]
+        skipped = skip_a if skip_a < skip_b else skip_b
+        table[current, i] = matched if matched < skipped else skipped

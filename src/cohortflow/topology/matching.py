@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cohortflow.errors import UsageError
 from cohortflow.topology.augmented import augmented_matching
 from cohortflow.topology.bars import Essential, GroundNorm
-from cohortflow.topology.prepared import Bars, Indices, Prepared, prepare
+from cohortflow.topology.prepared import Bars, Indices, Prepared, ahead, prepare
 from cohortflow.topology.ragged import pack
 
 
@@ -44,7 +44,7 @@ def wasserstein_matching(
             expected=f"{len(left.essential)} essential bar(s), as in the first diagram",
             found=str(len(right.essential)),
         )
-    if _ahead(left.bars) <= _ahead(right.bars):
+    if ahead(left.bars) <= ahead(right.bars):
         cost, partner = _solve(left, right, order, ground_norm)
         met = np.column_stack([np.flatnonzero(partner >= 0), partner[partner >= 0]])
     else:
@@ -62,17 +62,12 @@ def wasserstein_matching(
     )
 
 
-def _ahead(bars: Bars) -> tuple[int, list[float]]:
-    """The order in which a tile takes a pair: its distance is to have the same bits."""
-    return len(bars.births), np.column_stack(bars[:2]).ravel().tolist()
-
-
 def _solve(
     a: Prepared, b: Prepared, order: float, ground_norm: GroundNorm
 ) -> tuple[float, Indices]:
     """Cost^order of the finite bars, and the partners (bar of a,), -1 for the diagonal."""
     x, y = a.bars, b.bars
-    if _ahead(x) == _ahead(y):
+    if ahead(x) == ahead(y):
         return 0.0, np.arange(len(x.births))
     if not len(x.births):
         return float(b.alone[0]), np.empty(0, np.int64)

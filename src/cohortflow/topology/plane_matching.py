@@ -13,7 +13,9 @@ from cohortflow.topology.bars import Floats
 from cohortflow.topology.prepared import Bars
 
 Indices = npt.NDArray[np.int64]
-FLOATS, INTS = 5, 4  # rows of room that ``assign`` asks for
+U, V, DISTANCE, HIDDEN, FLOOR, SHIFT = range(6)
+OWNER, LATE, SETTLED, THROUGH = range(4)
+FLOATS, INTS = 6, 4  # rows of room that ``assign`` asks for
 DIGITS, EPSILON = 1e-10, 2.3e-16
 
 
@@ -42,7 +44,7 @@ def plane_cost(
         largest = max(largest, alone)
     assign(gain, partner, floats, ints)
     # The costs of the matching, not "all alone minus the gain", which loses digits.
-    total, owner = 0.0, ints[0]
+    total, owner = 0.0, ints[OWNER]
     for i in range(m):
         j = partner[i]
         if j < 0:
@@ -79,102 +81,123 @@ def assign(cost: Floats, partner: Indices, floats: Floats, ints: Indices) -> Non
     """Match rows with columns, or leave them alone at 0, at the least sum of costs.
 
     ``cost`` (row, column), rows ≤ columns; ``partner`` (row,) is written, -1 for alone. ``floats``
-    (FLOATS, columns or more) and ``ints`` (INTS, same) are room; ``ints[0]`` ends as the row that
+    (FLOATS, columns or more) and ``ints`` (INTS, same) are room; ``ints[OWNER]`` ends as the row that
     owns each column, -1 for none. Exact.
 
-    Duals u (row) and v (column) with u[i] + v[j] ≤ cost[i, j], u ≤ 0, v ≤ 0, v = 0 on columns
+    Duals U (row) and V (column) with U[i] + V[j] ≤ cost[i, j], U ≤ 0, V ≤ 0, V = 0 on columns
     nobody has, and equality on matched pairs and on rows left alone prove that none is cheaper.
     Each row starts at its nearest column; rows that find it taken are let in one by one.
     """
     rows, columns = cost.shape
-    u, v, owner, waiting = floats[0], floats[1][:columns], ints[0], ints[1]
+    bits = cost.view(np.uint64)
     for j in range(columns):
-        v[j], owner[j] = 0.0, -1
+        floats[V, j], ints[OWNER, j] = 0.0, -1
     late = 0
     for i in range(rows):
+        j = _lowest(bits, i)
         partner[i] = -1
-        j = _least(cost[i])
-        u[i] = min(cost[i, j], 0.0)
-        if u[i] < 0.0:
-            if owner[j] < 0:
-                owner[j], partner[i] = i, j
+        floats[U, i] = min(cost[i, j], 0.0)
+        if cost[i, j] < 0.0:
+            if ints[OWNER, j] < 0:
+                ints[OWNER, j], partner[i] = i, j
             else:
-                waiting[late] = i
+                ints[LATE, late] = i
                 late += 1
-    for k in range(late):
-        _let_in(waiting[k], cost, partner, owner, u, v, floats[2:], ints[2:])
+    _let_in(late, cost, partner, floats, ints)
 
 
 @njit(nogil=True, error_model="numpy")
-def _let_in(
-    root: int, cost: Floats, partner: Indices, owner: Indices,
-    u: Floats, v: Floats, floats: Floats, ints: Indices,
-) -> None:  # fmt: skip
-    """Dijkstra over reduced costs from a row to the cheapest way out: a free column, or a row that
-    it reached and that had better be alone."""
-    columns = cost.shape[1]
-    distance, hidden, entered = floats[0][:columns], floats[1], floats[2]
-    parent, scanned = ints[0][:columns], ints[1]
-    for j in range(columns):
-        distance[j] = np.inf
-    i, floor, count = root, 0.0, 0
-    quitter, end = -1, np.inf
-    while True:
-        leaving = floor - u[i]
-        if leaving < end:
-            quitter, end = i, leaving
-        j = _scan(cost[i], v, distance, parent, floor - u[i], floor, i)
-        if end <= distance[j]:
-            j = partner[quitter]
-            partner[quitter] = -1
-            break
-        floor = distance[j]
-        if owner[j] < 0:
-            end = floor
-            break
-        i = owner[j]
-        scanned[count], hidden[count], entered[count] = j, v[j], floor
-        # Minus infinity keeps the column out of every later scan without a branch.
-        v[j], distance[j] = -np.inf, np.inf
-        count += 1
-    u[root] += end
-    for k in range(count):
-        v[scanned[k]] = hidden[k] - (end - entered[k])
-        u[owner[scanned[k]]] += end - entered[k]
-    while j >= 0:
-        i = parent[j]
-        owner[j] = i
-        partner[i], j = j, partner[i]
+def _let_in(late: int, cost: Floats, partner: Indices, floats: Floats, ints: Indices) -> None:
+    """For each late row, Dijkstra over reduced costs to the cheapest way out: a free column, or a
+    row that it reached and that had better be alone.
+
+    All rows in one call, no slice and no view inside: each would count references, which is atomic.
+    """
+    bits = floats.view(np.int64)
+    for position in range(late):
+        root = ints[LATE, position]
+        for j in range(cost.shape[1]):
+            floats[DISTANCE, j] = np.inf
+        i, floor, count = root, 0.0, 0
+        quitter, end = -1, np.inf
+        while True:
+            shift = floor - floats[U, i]
+            ints[THROUGH, count], floats[SHIFT, count], floats[FLOOR, count] = i, shift, floor
+            if shift < end:
+                quitter, end = i, shift
+            j = _scan(i, shift, floor, cost, floats, bits)
+            if end <= floats[DISTANCE, j]:
+                j = partner[quitter]
+                partner[quitter] = -1
+                break
+            floor = floats[DISTANCE, j]
+            i = ints[OWNER, j]
+            if i < 0:
+                end = floor
+                break
+            ints[SETTLED, count], floats[HIDDEN, count] = j, floats[V, j]
+            # Minus infinity keeps the column out of every later scan without a branch.
+            floats[V, j], floats[DISTANCE, j] = -np.inf, np.inf
+            count += 1
+        for k in range(count):
+            floats[V, ints[SETTLED, k]] = floats[HIDDEN, k]
+        while j >= 0:
+            i = _parent(j, count, cost, floats, ints)
+            ints[OWNER, j] = i
+            partner[i], j = j, partner[i]
+        floats[U, root] += end
+        for k in range(count):
+            left = end - floats[FLOOR, k + 1]
+            floats[V, ints[SETTLED, k]] -= left
+            floats[U, ints[THROUGH, k + 1]] += left
 
 
-@njit(nogil=True, error_model="numpy")
-def _scan(
-    row: Floats, v: Floats, distance: Floats, parent: Indices, shift: float, floor: float, i: int
-) -> int:
+@njit(nogil=True, error_model="numpy", forceinline=True)
+def _parent(j: int, count: int, cost: Floats, floats: Floats, ints: Indices) -> int:
+    """The first of the rows scanned before column ``j`` was settled from which it is nearest.
+
+    Asked for the few columns of a path, it is cheaper than to keep it for all in every scan.
+    """
+    parent, least, settled = -1, np.inf, False
+    for k in range(count + 1):
+        i = ints[THROUGH, k]
+        distance = max((cost[i, j] - floats[V, j]) + floats[SHIFT, k], floats[FLOOR, k])
+        if distance < least and not settled:
+            parent, least = i, distance
+        settled = settled or (k < count and ints[SETTLED, k] == j)
+    return parent
+
+
+@njit(nogil=True, error_model="numpy", forceinline=True)
+def _scan(i: int, shift: float, floor: float, cost: Floats, floats: Floats, bits: Indices) -> int:
     """Shorten the distances through row ``i``; the nearest column."""
-    for j in range(len(row)):
-        through = (row[j] - v[j]) + shift
+    columns = cost.shape[1]
+    for j in range(columns):
+        through = (cost[i, j] - floats[V, j]) + shift
         through = through if through > floor else floor
-        nearer = through < distance[j]
-        distance[j] = through if nearer else distance[j]
-        parent[j] = i if nearer else parent[j]
-    # Doubles that are not negative sort as their bits do, and integers are compared by SIMD code.
-    bits = distance.view(np.int64)
-    least = bits[0]
-    for j in range(len(bits)):
-        least = min(least, bits[j])
-    j = 0
-    while bits[j] != least:
-        j += 1
-    return j
+        before = floats[DISTANCE, j]
+        floats[DISTANCE, j] = through if through < before else before
+    # Doubles that are not negative sort as their bits do, and integers are compared by SIMD code;
+    # it has no way out of a loop, so the place is a least one too.
+    least = bits[DISTANCE, 0]
+    for j in range(columns):
+        least = min(least, bits[DISTANCE, j])
+    place = columns
+    for j in range(columns):
+        here = j if bits[DISTANCE, j] == least else columns
+        place = min(place, here)
+    return int(place)
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
-def _least(row: Floats) -> int:
-    least = row[0]
-    for j in range(len(row)):
-        least = row[j] if row[j] < least else least
-    j = 0
-    while row[j] != least:
-        j += 1
-    return j
+@njit(nogil=True, error_model="numpy", forceinline=True)
+def _lowest(bits: npt.NDArray[np.uint64], i: int) -> int:
+    """Column of the most negative cost of row ``i``, if one is negative: its bits are the largest."""
+    columns = bits.shape[1]
+    most = bits[i, 0]
+    for j in range(columns):
+        most = max(most, bits[i, j])
+    place = columns
+    for j in range(columns):
+        here = j if bits[i, j] == most else columns
+        place = min(place, here)
+    return int(place)
