@@ -12,7 +12,7 @@ import pytest
 from tests.servers import radosgw
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-SMALL = {
+SMALL: dict[str, list[str]] = {
     "cohort_page.py": ["--subjects", "60", "--repeat", "1"],
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],
@@ -21,6 +21,7 @@ SMALL = {
     "s3.py": ["--subjects", "5", "--repeat", "1"],
     "topology.py": ["--samples", "60", "--diagrams", "4", "--pairs", "2", "--repeat", "1"],
     "throughput.py": ["--units", "20", "--repeat", "1"],
+    "workload.py": "--subjects 3 --samples 100 --pairs 2 --block 4 --large 4".split(),
 }
 
 
