@@ -21,7 +21,18 @@ SMALL: dict[str, list[str]] = {
     "s3.py": ["--subjects", "5", "--repeat", "1"],
     "topology.py": ["--samples", "60", "--diagrams", "4", "--pairs", "2", "--repeat", "1"],
     "throughput.py": ["--units", "20", "--repeat", "1"],
-    "workload.py": "--subjects 3 --samples 100 --pairs 2 --block 4 --large 4".split(),
+    "workload.py": [
+        "--subjects",
+        "3",
+        "--samples",
+        "100",
+        "--pairs",
+        "2",
+        "--block",
+        "4",
+        "--large",
+        "4",
+    ],
 }
 
 
