@@ -3,7 +3,11 @@
 gudhi, scikit-learn, scipy and numba are imported by the first call that needs them.
 """
 
-from cohortflow.topology.bottleneck import bottleneck_distance
+from cohortflow.topology.bottleneck import (
+    bottleneck_distance,
+    bottleneck_matching,
+    bottleneck_matrix,
+)
 from cohortflow.topology.embedding import delay_embedding
 from cohortflow.topology.matching import Matching, wasserstein_matching
 from cohortflow.topology.pairwise import wasserstein_matrix, wasserstein_tile
@@ -13,6 +17,8 @@ from cohortflow.topology.wasserstein import wasserstein_distance
 __all__ = [
     "Matching",
     "bottleneck_distance",
+    "bottleneck_matching",
+    "bottleneck_matrix",
     "delay_embedding",
     "rips_persistence",
     "wasserstein_distance",

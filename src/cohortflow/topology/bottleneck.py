@@ -1,11 +1,19 @@
-"""Exact bottleneck distance of two persistence diagrams."""
+"""Exact bottleneck distances of persistence diagrams, and matchings that attain them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from cohortflow.topology.bars import Essential, Floats, between, split_bars, to_diagonal
+from cohortflow.errors import UsageError
+from cohortflow.topology.bars import Essential, Floats
+from cohortflow.topology.matching import Matching
+from cohortflow.topology.prepared import Indices, Prepared, prepare
+from cohortflow.topology.ragged import pack
+
+TILE = 256
 
 
 def bottleneck_distance(
@@ -14,45 +22,102 @@ def bottleneck_distance(
     """Exact bottleneck distance of two diagrams (bar, 2), in the unit of their filtration.
 
     The least, over matchings, of the largest L∞ cost; the diagonal costs persistence / 2. It is the
-    Wasserstein distance of order infinity. ``essential`` as in :func:`wasserstein_distance`.
+    Wasserstein distance of order infinity. ``essential`` and errors as in
+    :func:`~cohortflow.topology.wasserstein.wasserstein_distance`.
     """
-    left, right = split_bars(a, essential), split_bars(b, essential)
-    if len(left.essential) != len(right.essential):
-        return float("inf")
-    endless = np.abs(left.essential - right.essential)
-    return float(max(endless.max(initial=0.0), _finite_bottleneck(left.finite, right.finite)))
+    return float(bottleneck_matrix([a], essential, others=[b])[0, 0])
 
 
-def _finite_bottleneck(a: Floats, b: Floats) -> float:
-    """Bisection over the costs that occur: the answer is one of them."""
-    alone_a, alone_b = to_diagonal(a, "linf"), to_diagonal(b, "linf")
-    cost = between(a, b, "linf")
-    candidates = np.unique(np.concatenate([[0.0], alone_a, alone_b, cost.ravel()]))
-    low, high = 0, len(candidates) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if _matches_within(candidates[middle], cost, alone_a, alone_b):
-            high = middle
-        else:
-            low = middle + 1
-    return float(candidates[low])
+def bottleneck_matching(
+    a: npt.ArrayLike, b: npt.ArrayLike, essential: Essential = "refuse"
+) -> Matching:
+    """A matching that attains the bottleneck distance, one of many: most pairs may cost up to it.
 
-
-def _matches_within(limit: float, cost: Floats, alone_a: Floats, alone_b: Floats) -> bool:
-    """Whether every bar that cannot go to the diagonal finds a partner within ``limit``.
-
-    Matchings that cover the needy bars of either side can be joined into one that covers both
-    (Mendelsohn and Dulmage), so the sides are asked one after the other.
+    Every bar is named once, those that ``essential`` drops never; diagrams of different numbers of
+    essential bars have no matching of finite cost: UsageError.
     """
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import maximum_bipartite_matching
+    left, right = (_prepared([x], essential) for x in (a, b))
+    endless = float(_essential(left, right)[0, 0])
+    if np.isinf(endless):
+        raise UsageError(
+            "essential bars without partners cost infinitely much",
+            expected=f"{len(left.essential)} essential bar(s), as in the first diagram",
+            found=str(len(right.essential)),
+        )
+    level, partner = _solve(left, right)
+    rows = np.flatnonzero(partner >= 0)
+    finite = np.column_stack([left.position[rows], right.position[partner[rows]]])
+    essential_rows = np.column_stack([left.essential_position, right.essential_position])
+    pairs = np.concatenate([finite, essential_rows])
+    return Matching(
+        distance=max(level, endless),
+        pairs=pairs[np.argsort(pairs[:, 0])],
+        diagonal_a=np.setdiff1d(left.position, finite[:, 0]),
+        diagonal_b=np.setdiff1d(right.position, finite[:, 1]),
+    )
 
-    for costs, alone in ((cost, alone_a), (cost.T, alone_b)):
-        near = costs[alone > limit] <= limit
-        if near.size == 0:
-            if len(near):
-                return False
-            continue
-        if (maximum_bipartite_matching(csr_array(near), perm_type="column") < 0).any():
-            return False
-    return True
+
+def bottleneck_matrix(
+    diagrams: Sequence[npt.ArrayLike],
+    essential: Essential = "refuse",
+    others: Sequence[npt.ArrayLike] | None = None,
+) -> Floats:
+    """Bottleneck distances of diagrams: symmetric (n, n), or rectangular (n, m) against ``others``.
+
+    float64, inf where ``essential="match"`` finds different numbers of essential bars. Runs on one
+    core and holds no lock.
+    """
+    from cohortflow.topology.bottleneck_search import bottleneck_tile
+
+    a = _prepared(diagrams, essential)
+    b = a if others is None else _prepared(others, essential)
+    out = np.empty((len(a.alone), len(b.alone)))
+    for i in range(0, len(a.alone), TILE):
+        for j in range(0 if others is not None else i, len(b.alone), TILE):
+            # Between compiled calls of this size the interpreter hears an interrupt.
+            x, y = a.block(i, i + TILE), b.block(j, j + TILE)
+            same = others is None and i == j
+            part = np.empty((len(x.alone), len(y.alone)))
+            bottleneck_tile(x.bars, x.offsets, x.birth, y.bars, y.offsets, y.birth, same, part)
+            out[i : i + TILE, j : j + TILE] = part
+            if others is None and not same:
+                out[j : j + TILE, i : i + TILE] = part.T
+    return np.maximum(out, _essential(a, b))
+
+
+def _prepared(diagrams: Sequence[npt.ArrayLike], essential: Essential) -> Prepared:
+    return prepare(*pack(diagrams), 1.0, "linf", essential)
+
+
+def _essential(a: Prepared, b: Prepared) -> Floats:
+    """Bottlenecks of the essential bars, which pair in the order of their births; inf where their
+    numbers differ."""
+    costs = np.full((len(a.alone), len(b.alone)), np.inf)
+    counts_a, counts_b = np.diff(a.essential_offsets), np.diff(b.essential_offsets)
+    for count in np.intersect1d(counts_a, counts_b):
+        rows, columns = np.flatnonzero(counts_a == count), np.flatnonzero(counts_b == count)
+        step = np.arange(count)
+        left = a.essential[a.essential_offsets[rows][:, None] + step]
+        right = b.essential[b.essential_offsets[columns][:, None] + step]
+        apart = np.abs(left[:, None, :] - right[None, :, :])
+        costs[np.ix_(rows, columns)] = apart.max(axis=2, initial=0.0)
+    return costs
+
+
+def _solve(a: Prepared, b: Prepared) -> tuple[float, Indices]:
+    """The bottleneck of the finite bars, and the partners (bar of a,), -1 for the diagonal."""
+    from cohortflow.topology.bottleneck_search import line_bottleneck, plane_bottleneck
+
+    x, y = a.bars, b.bars
+    m, n = len(x.births), len(y.births)
+    if a.birth[0] == b.birth[0]:
+        level, count = line_bottleneck(x, y)
+        partner = np.full(m, -1)
+        partner[m - count :] = np.arange(n - count, n)
+        return float(level), partner
+    size = max(m, n)
+    partner, owner, room = np.empty(size, np.int64), np.empty(size, np.int64), (2, size + 1)
+    level = plane_bottleneck(
+        x, y, partner, owner, np.empty(size), np.empty(room, np.int64), np.empty(size, np.bool_)
+    )
+    return float(level), partner[:m]
