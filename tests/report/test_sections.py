@@ -148,6 +148,26 @@ def test_significant_pairs_are_counted_once_each(source: FakeSource) -> None:
     assert not re.search("synchron", str(section.to_json()), re.IGNORECASE)
 
 
+def test_pairs_by_permutation_stand_beside_the_others_where_they_were_asked_for() -> None:
+    source = make_source()
+    plain = SECTIONS["p_plots"](source).to_json()
+    assert "permut" not in str(plain)
+    first, second = (unit for unit in source.units(step="rank_sum_map")[:2])
+    dataset = source.entry(first).dataset.copy()
+    dims = ("roi_i", "roi_j")
+    p_family = np.ones((dataset.sizes["roi_i"],) * 2)
+    p_family[0, 2] = p_family[2, 0] = 0.004
+    p_family[1, 2] = p_family[2, 1] = 0.01
+    dataset = dataset.assign(p_family=(dims, p_family)).assign_attrs(permutations=999)
+    source.all_units = [unit for unit in source.all_units if unit.stage != "rank_sum_map"]
+    source.add("rank_sum_map", "pair_map", Output(dataset), point=first.point)
+    source.add("rank_sum_map", "pair_map", Output(source.entry(second).dataset), point=second.point)
+    section = SECTIONS["p_plots"](source)
+    found = {row["degree"]: row["family"] for row in rows(section, "significant_pairs")}
+    assert sorted(found.values(), key=str) == [1, None]
+    assert "999 ways" in str(section.to_json())
+
+
 def test_distances_within_and_between_groups(source: FakeSource) -> None:
     section = SECTIONS["pair_maps"](source)
     row = next(

@@ -25,6 +25,50 @@ def test_golden(cohort: Cohort):
     assert_golden(STAGE, run(STAGE, parameters, cohort.context, matrices=many(cohort.distances)))
 
 
+ASKED = PARAMETERS | {"alpha": 0.05, "permutations": 200, "permutation_seed": 3, "confidence": 0.9}
+
+
+def test_golden_of_all_that_can_be_asked_for(cohort: Cohort):
+    output = run(STAGE, ASKED, cohort.context, matrices=many(cohort.distances))
+    assert_golden(STAGE, output, case="asked")
+
+
+def test_what_was_not_asked_for_leaves_key_and_entry_alone(cohort: Cohort):
+    assert STAGE.parameters(**PARAMETERS).model_dump(exclude_defaults=True) == PARAMETERS
+    plain = run(
+        STAGE, PARAMETERS | {"alpha": 0.05}, cohort.context, matrices=many(cohort.distances)
+    )
+    asked = run(STAGE, ASKED, cohort.context, matrices=many(cohort.distances))
+    added = {"p_permutation", "p_family", "effect_low", "effect_high"}
+    assert set(asked.dataset.variables) - set(plain.dataset.variables) == added
+    for name in plain.dataset.variables:
+        np.testing.assert_array_equal(plain.dataset[name], asked.dataset[name])
+    assert plain.dataset.attrs.items() < asked.dataset.attrs.items()
+    assert plain.facts.items() < asked.facts.items()
+
+
+def test_permutations_and_intervals(cohort: Cohort):
+    asked = run(STAGE, ASKED, cohort.context, matrices=many(cohort.distances))
+    dataset = asked.dataset
+    assert dataset.attrs["permutations"] == 200
+    assert (dataset["p_family"].values >= dataset["p_permutation"].values).all()
+    assert (dataset["effect_low"] <= dataset["effect"]).all()
+    assert (dataset["effect"] <= dataset["effect_high"]).all()
+    upper = np.triu_indices(3, 1)
+    expected = (dataset["p_family"].values[upper] < 0.05).sum()
+    assert asked.facts["significant_family"] == expected
+    again = run(STAGE, ASKED, cohort.context, matrices=many(cohort.distances)).dataset
+    assert again.identical(dataset)
+    every = run(
+        STAGE, ASKED | {"permutations": 924}, cohort.context, matrices=many(cohort.distances)
+    ).dataset
+    assert every.attrs["permutation_test"].startswith("every way")
+    other = run(
+        STAGE, ASKED | {"permutation_seed": 4}, cohort.context, matrices=many(cohort.distances)
+    ).dataset
+    assert (other["p_permutation"] != dataset["p_permutation"]).any()
+
+
 def test_tests_the_pairs_of_one_network_and_degree(cohort: Cohort):
     output = run(STAGE, PARAMETERS, cohort.context, matrices=many(cohort.distances))
     dataset = output.dataset

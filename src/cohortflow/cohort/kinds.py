@@ -105,6 +105,11 @@ KINDS: dict[str, Kind] = {
             {
                 "p_value": Variable(("roi_i", "roi_j"), "float"),
                 "effect": Variable(("roi_i", "roi_j"), "float"),
+                "effect_low": Variable(("roi_i", "roi_j"), "float", required=False),
+                "effect_high": Variable(("roi_i", "roi_j"), "float", required=False),
+                "q_value": Variable(("roi_i", "roi_j"), "float", required=False),
+                "p_permutation": Variable(("roi_i", "roi_j"), "float", required=False),
+                "p_family": Variable(("roi_i", "roi_j"), "float", required=False),
             },
         ),
         Kind(

@@ -34,6 +34,8 @@ class PairMap:
     groups: tuple[str, str]
     counts: Mapping[str, int]
     left_out: Sequence[str]
+    p_family: np.ndarray | None = None
+    permutations: int = 0
 
     @property
     def tests(self) -> int:
@@ -49,6 +51,14 @@ class PairMap:
     def count(self, corrected: bool = False) -> int:
         return int(self.hits(corrected).sum()) // 2
 
+    def family(self) -> int | None:
+        """Pairs below the level by permutation, corrected for all pairs; None: not permuted."""
+        import numpy as np
+
+        if self.p_family is None:
+            return None
+        return int((self.p_family[np.triu_indices(len(self.regions), 1)] < self.alpha).sum())
+
 
 def p_plots(source: ReportSource) -> Section:
     """P-value maps and masks, numbers of significant pairs, regions with most partners."""
@@ -58,6 +68,9 @@ def p_plots(source: ReportSource) -> Section:
     maps = _sorted(source, units)
     groups = _by_network(maps)
     blocks: list[Block] = [_text(maps[0])]
+    permuted = [found.permutations for found in maps if found.p_family is not None]
+    if permuted:
+        blocks.append(_permutation_text(max(permuted)))
     open_units = len(source.units(stage="rank_sum_map")) - len(units)
     if open_units:
         blocks.append(Note(f"{open_units} maps did not finish and are missing here.", "warning"))
@@ -95,6 +108,8 @@ def read_map(source: ReportSource, unit: ReportUnit) -> PairMap:
         groups=(str(attrs.get("first", "first")), str(attrs.get("second", "second"))),
         counts={str(k): int(v) for k, v in dict(attrs.get("n", {})).items()},
         left_out=[str(name) for name in attrs.get("left_out", ())],
+        p_family=np.asarray(dataset["p_family"].values) if "p_family" in dataset else None,
+        permutations=int(attrs.get("permutations", 0)),
     )
 
 
@@ -128,8 +143,16 @@ def _text(first: PairMap) -> Text:
     )
 
 
+def _permutation_text(count: int) -> Text:
+    return Text(
+        f"Groups were also exchanged at random, in up to {count} ways, whole subjects at a time. The "
+        "column by permutation counts the pairs below the level against the largest statistic of all "
+        "pairs of the network (Westfall–Young), which bounds the chance of any false pair."
+    )
+
+
 def _counts(maps: Sequence[PairMap]) -> Table:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "comparison": found.comparison,
             "network": found.network,
@@ -158,6 +181,10 @@ def _counts(maps: Sequence[PairMap]) -> Table:
         Column("corrected", "Corrected", "integer", "pairs"),
         Column("smallest", "Smallest p", "p"),
     ]
+    if any(found.p_family is not None for found in maps):
+        columns.insert(-1, Column("family", "By permutation", "integer", "pairs"))
+        for row, found in zip(rows, maps, strict=True):
+            row["family"] = found.family()
     levels = sorted({found.alpha for found in maps})
     level = ", ".join(f"{alpha:g}" for alpha in levels)
     caption = (
