@@ -13,6 +13,7 @@ from cohortflow.stages import (
     rank_sum_map,
     score,
     standardise,
+    vector_features,
 )
 
 CATALOGUE: dict[str, Stage] = {
@@ -24,6 +25,7 @@ CATALOGUE: dict[str, Stage] = {
         by_roi,
         pairwise_subjects,
         rank_sum_map,
+        vector_features,
         correlation,
         classify,
         score,

@@ -11,15 +11,23 @@ from cohortflow.topology.bottleneck import (
 from cohortflow.topology.embedding import delay_embedding
 from cohortflow.topology.matching import Matching, wasserstein_matching
 from cohortflow.topology.pairwise import wasserstein_matrix, wasserstein_tile
+from cohortflow.topology.persistence_images import persistence_image
+from cohortflow.topology.persistence_statistics import persistence_statistics
 from cohortflow.topology.rips import rips_persistence
+from cohortflow.topology.vectors import betti_curve, persistence_landscape, persistence_silhouette
 from cohortflow.topology.wasserstein import wasserstein_distance
 
 __all__ = [
     "Matching",
+    "betti_curve",
     "bottleneck_distance",
     "bottleneck_matching",
     "bottleneck_matrix",
     "delay_embedding",
+    "persistence_image",
+    "persistence_landscape",
+    "persistence_silhouette",
+    "persistence_statistics",
     "rips_persistence",
     "wasserstein_distance",
     "wasserstein_matching",
