@@ -53,8 +53,10 @@ def plane_bottleneck(
     search gives way only where its diagonal is within the level. ``reach``, ``done`` (longer diagram
     or more,) and ``room`` (2, one more) are room.
     """
-    mate_a[: len(a.births)] = -1
-    mate_b[: len(b.births)] = -1
+    for i in range(len(a.births)):
+        mate_a[i] = -1
+    for j in range(len(b.births)):
+        mate_b[j] = -1
     level = _nearest(b, a, _nearest(a, b, 0.0))
     level = _let_in(a, b, mate_a, mate_b, level, reach, room, done)
     return _let_in(b, a, mate_b, mate_a, level, reach, room, done)
@@ -92,7 +94,7 @@ def _let_in(
         if mate_x[i] >= 0 or x.diagonal[i] <= level:
             continue
         if not _within(i, x, y, mate_x, mate_y, level, room, done):
-            level = _beyond(i, x, y, mate_x, mate_y, level, reach, room[0], done)
+            level = _beyond(i, x, y, mate_x, mate_y, level, reach, room, done)
     return level
 
 
@@ -103,25 +105,25 @@ def _within(
 ) -> bool:  # fmt: skip
     """Find the bar of x a place by an alternating path of costs up to ``level``: to a bar of y
     without a mate, or to a bar of x whose diagonal costs no more."""
-    source, queue = room
-    done[: len(y.births)] = False
-    queue[0], first, last = root, 0, 1
+    for j in range(len(y.births)):
+        done[j] = False
+    room[1, 0], first, last = root, 0, 1
     while first < last:
-        i, first = queue[first], first + 1
+        i, first = room[1, first], first + 1
         birth, death = x.births[i], x.deaths[i]
         for j in range(_from(y.births, birth, level), len(y.births)):
             if y.births[j] - birth > level:
                 break
             if done[j] or abs(y.deaths[j] - death) > level:
                 continue
-            done[j], source[j] = True, i
+            done[j], room[0, j] = True, i
             mate = mate_y[j]
             if mate < 0 or x.diagonal[mate] <= level:
                 if mate >= 0:
                     mate_x[mate] = -1
-                _turn(j, mate_x, mate_y, source)
+                _turn(j, mate_x, mate_y, room)
                 return True
-            queue[last], last = mate, last + 1
+            room[1, last], last = mate, last + 1
     return False
 
 
@@ -141,11 +143,12 @@ def _from(births: Floats, birth: float, level: float) -> int:
 @njit(nogil=True, error_model="numpy")
 def _beyond(
     root: int, x: Bars, y: Bars, mate_x: Indices, mate_y: Indices, level: float,
-    reach: Floats, source: Indices, done: Flags,
+    reach: Floats, room: Indices, done: Flags,
 ) -> float:  # fmt: skip
     """The same by a path of least largest cost, as Dijkstra's; the level that it needs."""
     size = len(y.births)
-    reach[:size], done[:size] = np.inf, False
+    for j in range(size):
+        reach[j], done[j] = np.inf, False
     i = quitter = root
     while True:
         if x.diagonal[i] < x.diagonal[quitter]:
@@ -156,7 +159,7 @@ def _beyond(
             if not done[j]:
                 apart = max(abs(y.births[j] - birth), abs(y.deaths[j] - death))
                 if apart < reach[j]:
-                    reach[j], source[j] = apart, i
+                    reach[j], room[0, j] = apart, i
                 if reach[j] < least:
                     end, least = j, reach[j]
         if x.diagonal[quitter] <= max(level, least):
@@ -169,15 +172,15 @@ def _beyond(
         done[end] = True
         i = mate_y[end]
     if end >= 0:
-        _turn(end, mate_x, mate_y, source)
+        _turn(end, mate_x, mate_y, room)
     return level
 
 
 @njit(nogil=True, error_model="numpy")
-def _turn(end: int, mate_x: Indices, mate_y: Indices, source: Indices) -> None:
+def _turn(end: int, mate_x: Indices, mate_y: Indices, room: Indices) -> None:
     """Exchange the pairs along the path that ends at a bar of y; its root has had no mate."""
     while end >= 0:
-        i = source[end]
+        i = room[0, end]
         mate_y[end] = i
         mate_x[i], end = end, mate_x[i]
 
