@@ -69,6 +69,14 @@ def test_drawn_permutations_come_near_all_of_them(monkeypatch):
     )
 
 
+def test_no_p_is_below_what_the_number_of_permutations_can_tell():
+    rng = np.random.default_rng(0)
+    first, second = matrices(20, 4, rng, 9.0), matrices(20, 4, rng)
+    tests = permuted_rank_sum_pairs(first, second, 50)
+    assert (tests.p_value[UPPER] == 1 / 51).all()
+    assert (tests.p_family[UPPER] == 1 / 51).all()
+
+
 def test_p_is_uniform_where_the_groups_do_not_differ_and_the_family_is_kept():
     rng = np.random.default_rng(0)
     smallest, values = [], []
