@@ -95,7 +95,7 @@ def _metrics(source: ReportSource) -> Iterable[tuple[str, float]]:
         yield from _cell_metrics(cell, label)
     for unit in done(source.units(stage="rank_sum_map")):
         label = _label(unit.point, unit.step)
-        for fact in ("tests", "significant", "significant_corrected"):
+        for fact in ("tests", "significant", "significant_corrected", "significant_family"):
             if fact in unit.facts:
                 yield mlflow_metric_name(f"{fact}_pairs", label), float(unit.facts[fact])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from typing import Any
 
@@ -142,6 +143,12 @@ def test_significant_pairs_are_counted_once_each(source: FakeSource) -> None:
         assert row["share"] == pytest.approx((p_value < 0.01).mean())
         assert row["expected"] == pytest.approx(0.01 * len(p_value))
         assert row["corrected"] == (q_value < 0.01).sum()
+    for row in rows(section, "strongest_pairs"):
+        low, high = row["interval"]
+        assert -1.0 <= low <= row["effect"] <= high <= 1.0
+    best = [row for row in rows(section, "strongest_pairs") if row["network"] == "DMN"]
+    assert {row["degree"] for row in best} == {"H0", "H1"}
+    assert all(a["p"] <= b["p"] for a, b in itertools.pairwise(best[:3]))
     first = rows(section, "partners")[0]
     assert first["region"] in ("region 1 of DMN", "region 2 of DMN")
     assert first["partners"][1] == 6

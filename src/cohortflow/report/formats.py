@@ -42,6 +42,11 @@ def interval(value: Any) -> str:
     return f"{100 * value[0]:.1f}–{100 * value[1]:.1f} %"
 
 
+def ends(value: Any) -> str:
+    """Two numbers, either of which may be negative, as an interval."""
+    return f"{value[0]:.2f} to {value[1]:.2f}".replace("-", "−")
+
+
 def mean_sd(value: Any) -> str:
     """``{"mean", "sd"}`` of shares as percent; no sd from a single value."""
     if value.get("sd") is None:
@@ -69,6 +74,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "printed": printed,
     "fraction": fraction,
     "interval": interval,
+    "ends": ends,
     "mean_sd": mean_sd,
     "p": p_value,
     "names": names,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
 from cohortflow.report.sections.p_figures import map_figure, pair_figure
+from cohortflow.report.sections.p_pairs import strongest_pairs
 from cohortflow.report.source import ReportSource, ReportUnit, axis_labels, done
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def p_plots(source: ReportSource) -> Section:
     if open_units:
         blocks.append(Note(f"{open_units} maps did not finish and are missing here.", "warning"))
     blocks.append(_counts(maps))
-    blocks.append(_partners(maps))
+    blocks += [_partners(maps), strongest_pairs(maps)]
     strongest = sorted(groups, key=lambda key: -sum(m.count() for m in groups[key]))[:MOST_MAPS]
     blocks += [map_figure(groups[key]) for key in groups if key in strongest]
     if len(groups) > MOST_MAPS:
