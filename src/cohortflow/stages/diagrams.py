@@ -16,6 +16,7 @@ from cohortflow.stages._regions import LIBRARIES_BYTES, number, region_variables
 from cohortflow.topology.embedding import delay_embedding
 from cohortflow.topology.ragged import pack
 from cohortflow.topology.rips import rips_persistence
+from cohortflow.topology.rips_cost import predict_rips_cost
 
 
 class Diagrams(Parameters):
@@ -73,9 +74,9 @@ def cost(parameters: Diagrams, facts: Sequence[Facts]) -> Cost:
     seconds = 0.0
     for one in facts:
         rois, points = number(one, "rois", 160), number(one, "samples", 200)
-        per_cloud = 0.03 * (points / 176) ** 2.7 if parameters.max_degree == 2 else 0.01
-        seconds += rois * per_cloud
-        memory = max(memory, 200 * points**2)
+        one_cloud = predict_rips_cost(points, parameters.max_degree, dimension=parameters.dimension)
+        seconds += rois * one_cloud.seconds
+        memory = max(memory, int(one_cloud.memory_bytes))
         disk += 16 * rois * points * (1 + parameters.max_degree) + 65536
     return Cost(memory_bytes=LIBRARIES_BYTES + memory, disk_bytes=disk, seconds=seconds)
 

@@ -13,12 +13,14 @@ from cohortflow.topology.matching import Matching, wasserstein_matching
 from cohortflow.topology.pairwise import wasserstein_matrix, wasserstein_tile
 from cohortflow.topology.persistence_images import persistence_image
 from cohortflow.topology.persistence_statistics import persistence_statistics
-from cohortflow.topology.rips import rips_persistence
+from cohortflow.topology.rips import rips_persistence, rips_persistence_many
+from cohortflow.topology.rips_cost import RipsCost, predict_rips_cost
 from cohortflow.topology.vectors import betti_curve, persistence_landscape, persistence_silhouette
 from cohortflow.topology.wasserstein import wasserstein_distance
 
 __all__ = [
     "Matching",
+    "RipsCost",
     "betti_curve",
     "bottleneck_distance",
     "bottleneck_matching",
@@ -28,7 +30,9 @@ __all__ = [
     "persistence_landscape",
     "persistence_silhouette",
     "persistence_statistics",
+    "predict_rips_cost",
     "rips_persistence",
+    "rips_persistence_many",
     "wasserstein_distance",
     "wasserstein_matching",
     "wasserstein_matrix",

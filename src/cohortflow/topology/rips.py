@@ -1,55 +1,144 @@
-"""Persistent homology of a point cloud under the Vietoris–Rips filtration."""
+"""Persistent homology of point clouds and distance matrices under the Vietoris–Rips filtration."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from cohortflow.errors import EmptyInput, MissingValues, UsageError
+from cohortflow.topology.bars import Floats
+from cohortflow.topology.rips_cost import (
+    LIMIT,
+    SHORT_RANKS,
+    RipsCost,
+    predict_rips_cost,
+    refuse_beyond,
+)
+from cohortflow.topology.rips_input import (
+    Metric,
+    checked_cloud,
+    checked_matrix,
+    checked_options,
+    unit_scale,
+)
 
-Diagram = npt.NDArray[np.float64]
+Diagram = Floats
 
 
-def rips_persistence(cloud: npt.ArrayLike, max_degree: int = 2) -> list[Diagram]:
-    """Persistence diagrams H0 … H``max_degree`` of a cloud, exact in float64, over Z/2.
+def rips_persistence(
+    cloud: npt.ArrayLike,
+    max_degree: int = 2,
+    *,
+    threshold: float | None = None,
+    metric: Metric = "euclidean",
+    limit: RipsCost = LIMIT,
+) -> list[Diagram]:
+    """Persistence diagrams H0 … H``max_degree``, exact in float64, over Z/2.
 
-    ``cloud`` (point, coordinate), Euclidean metric → one (bar, 2) float64 array of (birth, death)
-    per degree, also where it is empty, sorted by birth, then death. The filtration value is the
-    edge length; the essential bar of H0 has death = inf; bars of zero length are not returned.
+    ``cloud`` (point, coordinate) of any dimension; with ``metric="precomputed"`` a matrix of lengths
+    (point, point), symmetric, zero on the diagonal, inf where there is no edge. → One (bar, 2) float64
+    array of (birth, death) per degree, also where it is empty, sorted by birth, then death. The
+    filtration value is the edge length; the essential bar of H0 has death = inf; bars of zero length
+    are not returned.
 
-    Raises MissingValues: gudhi answers NaN with nonsense instead of an error.
-    Source: Aithal et al. 2024, equation 3; edge collapse of Glisse and Pritam 2022, cohomology of
-    Bauer 2021, both as in gudhi's MIT modules.
+    ``threshold``: edges that are longer are left out. What is not filled by then lives for ever: such a
+    bar has death = inf, in any degree. From the enclosing radius on (the least length within which one
+    point has all others) a threshold changes nothing.
+
+    Raises MissingValues, EmptyInput and UsageError for what is no cloud, and DoesNotFit, with the
+    prediction, for what is expected to exceed ``limit`` (see :func:`predict_rips_cost`).
+
+    Source: Aithal et al. 2024, equation 3; edge collapse of Glisse and Pritam 2022; cohomology with
+    clearing of Bauer 2021. Degrees above 2, large clouds under a threshold, and what a collapse
+    leaves too large are handed to gudhi (MIT modules): the same bars.
     """
-    points = _checked(cloud, max_degree)
-    from gudhi.sklearn import RipsPersistence
-
-    # No threshold: below the enclosing radius it would leave infinite bars in H1 and H2, and at
-    # that radius gudhi stops by itself.
-    rips = RipsPersistence(
-        homology_dimensions=list(range(max_degree + 1)),
-        num_collapses="auto",
-        homology_coeff_field=2,
-    )
-    return [_canonical(bars) for bars in rips.fit_transform([points])[0]]
+    return rips_persistence_many(
+        [cloud], max_degree, threshold=threshold, metric=metric, limit=limit
+    )[0]
 
 
-def _checked(cloud: npt.ArrayLike, max_degree: int) -> npt.NDArray[np.float64]:
-    points = np.ascontiguousarray(cloud, dtype=np.float64)
-    if points.ndim != 2:
-        raise UsageError(
-            "a cloud is a table of points", expected="(point, coordinate)", found=str(points.shape)
-        )
-    if max_degree < 0:
-        raise UsageError("max_degree is a homology degree", expected="≥ 0", found=str(max_degree))
-    if not points.size:
-        raise EmptyInput("a cloud without points has no homology", found=str(points.shape))
-    if not np.isfinite(points).all():
-        raise MissingValues("a cloud with NaN or infinity has no homology")
-    return points
+def rips_persistence_many(
+    clouds: Iterable[npt.ArrayLike],
+    max_degree: int = 2,
+    *,
+    threshold: float | None = None,
+    metric: Metric = "euclidean",
+    limit: RipsCost = LIMIT,
+) -> list[list[Diagram]]:
+    """:func:`rips_persistence` of many clouds, in their order. ``limit`` holds for each by itself.
+
+    Runs on one core and holds no lock while it computes: threads may share out the clouds.
+    """
+    longest = checked_options(max_degree, threshold, metric)
+    task = _Task(max_degree, longest, limit)
+    one = task.of_cloud if metric == "euclidean" else task.of_matrix
+    return [one(cloud) for cloud in clouds]
 
 
-def _canonical(bars: npt.ArrayLike) -> Diagram:
-    diagram = np.asarray(bars, dtype=np.float64).reshape(-1, 2)
-    diagram = diagram[diagram[:, 1] > diagram[:, 0]]
-    return np.ascontiguousarray(diagram[np.lexsort((diagram[:, 1], diagram[:, 0]))])
+@dataclass(frozen=True)
+class _Task:
+    max_degree: int
+    threshold: float
+    limit: RipsCost
+
+    def of_cloud(self, cloud: npt.ArrayLike) -> list[Diagram]:
+        points = checked_cloud(cloud)
+        scale = unit_scale(points)
+        if scale != 1.0:
+            scaled = _Task(self.max_degree, min(self.threshold * scale, 2.0**1023), self.limit)
+            return [bars / scale for bars in scaled.of_cloud(points * scale)]
+        if len(points) > SHORT_RANKS:
+            # Points that stand where others do add bars of zero length only.
+            points = np.unique(points + 0.0, axis=0)
+        n, dimension = points.shape
+        if n == 1:
+            return self._of_tree(np.empty(0))
+        if self.max_degree == 0:
+            self._check(n, dimension)
+            from cohortflow.topology.rips_tree import tree_of_points
+
+            return self._of_tree(tree_of_points(points.T.copy()))
+        if self._is_sparse(n, dimension):
+            from cohortflow.topology.rips_sparse import sparse_persistence
+
+            return sparse_persistence(points, self.threshold, self.max_degree, self.limit)
+        self._check(n, dimension)
+        from cohortflow.topology.rips_lengths import pair_lengths
+
+        return self._of_lengths(pair_lengths(points.T.copy()), n)
+
+    def of_matrix(self, matrix: npt.ArrayLike) -> list[Diagram]:
+        lengths = checked_matrix(matrix)
+        if len(lengths) == 1:
+            return self._of_tree(np.empty(0))
+        self._check(len(lengths), 0)
+        if self.max_degree == 0:
+            from cohortflow.topology.rips_tree import tree_of_matrix
+
+            return self._of_tree(tree_of_matrix(lengths))
+        from scipy.spatial.distance import squareform
+
+        return self._of_lengths(squareform(lengths, checks=False), len(lengths))
+
+    def _check(self, points: int, dimension: int) -> None:
+        cost = predict_rips_cost(points, self.max_degree, dimension=dimension)
+        refuse_beyond(cost, self.limit, f"{points} points up to degree {self.max_degree}")
+
+    def _is_sparse(self, points: int, dimension: int) -> bool:
+        """Whether the matrix of all pairs is not to be made because few are within the threshold."""
+        cost = predict_rips_cost(points, self.max_degree, dimension=dimension)
+        return bool(self.threshold < np.finfo(np.float64).max) and cost.exceeds(self.limit)
+
+    def _of_tree(self, tree: Floats) -> list[Diagram]:
+        deaths = np.sort(np.append(tree, np.inf))
+        deaths[deaths > self.threshold] = np.inf
+        deaths = deaths[deaths > 0.0]
+        bars = np.column_stack([np.zeros(len(deaths)), deaths])
+        return [bars, *(np.empty((0, 2)) for _ in range(self.max_degree))]
+
+    def _of_lengths(self, lengths: Floats, points: int) -> list[Diagram]:
+        from cohortflow.topology.rips_dense import dense_persistence
+
+        return dense_persistence(lengths, points, self.threshold, self.max_degree, self.limit)
