@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import pdist, squareform
 
-from cohortflow.errors import EmptyInput, MissingValues, UsageError
-from cohortflow.topology import delay_embedding, rips_persistence
+from cohortflow.topology import bottleneck_distance, delay_embedding, rips_persistence
+from tests.topology.rips_reference import euclidean, rips_reference
 
 CLOUDS = arrays(
     np.float64,
@@ -28,43 +28,13 @@ def lengths(diagram: np.ndarray) -> np.ndarray:
     return np.sort(diagram[:, 1] - diagram[:, 0])[::-1]
 
 
-def boundary_reference(cloud: np.ndarray, max_degree: int) -> list[np.ndarray]:
-    """Plain column reduction of the whole boundary matrix over Z/2."""
-    from itertools import combinations
-
-    distance = squareform(pdist(cloud)) if len(cloud) > 1 else np.zeros((1, 1))
-    simplices = sorted(
-        (max((distance[i, j] for i, j in combinations(face, 2)), default=0.0), len(face), face)
-        for size in range(1, max_degree + 3)
-        for face in combinations(range(len(cloud)), size)
-    )
-    index = {face: i for i, (_, _, face) in enumerate(simplices)}
-    columns: dict[int, set[int]] = {}
-    paired, bars = set(), [[] for _ in range(max_degree + 1)]
-    for j, (value, size, face) in enumerate(simplices):
-        column = {index[face[:k] + face[k + 1 :]] for k in range(size)} if size > 1 else set()
-        while column and max(column) in columns:
-            column ^= columns[max(column)]
-        if column:
-            low = max(column)
-            columns[low] = column
-            paired |= {low, j}
-            birth = simplices[low][0]
-            if value > birth:
-                bars[size - 2].append((birth, value))
-    for i, (value, size, _) in enumerate(simplices):
-        if i not in paired and size <= max_degree + 1:
-            bars[size - 1].append((value, np.inf))
-    return [np.array(sorted(one)).reshape(-1, 2) for one in bars]
-
-
 @settings(max_examples=40, deadline=None)
 @given(CLOUDS)
 def test_equals_the_reduction_of_the_whole_complex(cloud: np.ndarray):
     # Integer grids: many ties and duplicate points.
     found = rips_persistence(cloud[:9], max_degree=2)
-    for got, expected in zip(found, boundary_reference(cloud[:9], 2), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-14)
+    for got, expected in zip(found, rips_reference(euclidean(cloud[:9]), 2), strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -120,23 +90,92 @@ def test_shift_sign_and_time_reversal_change_nothing_and_scaling_scales(seed: in
         np.testing.assert_allclose(got, 3.0 * expected, rtol=1e-12)
 
 
+@settings(max_examples=40, deadline=None)
+@given(CLOUDS, st.integers(0, 2**32 - 1), st.floats(0.0, 0.7))
+def test_diagrams_move_no_more_than_twice_what_the_points_do(
+    cloud: np.ndarray, seed: int, epsilon: float
+):
+    step = np.random.default_rng(seed).normal(size=cloud.shape)
+    step *= epsilon / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-300)
+    for a, b in zip(rips_persistence(cloud), rips_persistence(cloud + step), strict=True):
+        assert bottleneck_distance(a, b, essential="match") <= 2.0 * epsilon + 1e-12
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.7, 1.5, 2.0])
+def test_what_a_threshold_leaves_open_lives_for_ever(threshold: float):
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    h0, h1 = rips_persistence(square, max_degree=1, threshold=threshold)
+    joined = threshold >= 1.0
+    assert np.isinf(h0[:, 1]).sum() == (1 if joined else 4)
+    filled = np.sqrt(2.0) if threshold >= np.sqrt(2.0) else np.inf
+    np.testing.assert_array_equal(h1, [[1.0, filled]] if joined else np.empty((0, 2)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(CLOUDS, st.sampled_from([0.0, 0.9, 1.0, 2.3, 4.0, np.inf]))
+def test_a_threshold_is_the_complex_cut_there(cloud: np.ndarray, threshold: float):
+    found = rips_persistence(cloud[:9], max_degree=2, threshold=threshold)
+    expected = rips_reference(euclidean(cloud[:9]), 2, threshold)
+    for got, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    alone = rips_persistence(cloud[:9], max_degree=0, threshold=threshold)[0]
+    np.testing.assert_array_equal(alone, expected[0])
+
+
+def test_a_distance_matrix_gives_what_its_points_give():
+    cloud = np.random.default_rng(5).normal(size=(40, 3))
+    for degree in (0, 1, 2, 3):
+        for got, expected in zip(
+            rips_persistence(euclidean(cloud), degree, metric="precomputed"),
+            rips_persistence(cloud, degree),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(got, expected)
+
+
+LENGTHS = st.integers(1, 8).flatmap(
+    lambda n: arrays(
+        np.float64, (n, n), elements=st.sampled_from([0.0, -0.0, 1e-300, 1.0, 1.5, 2.0, np.inf])
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LENGTHS, st.sampled_from([1.0, np.inf]))
+def test_any_symmetric_matrix_is_a_weighted_graph(half: np.ndarray, threshold: float):
+    # No triangle inequality, zeros off the diagonal, missing edges.
+    lengths = np.triu(half, 1) + np.triu(half, 1).T
+    found = rips_persistence(lengths, metric="precomputed", threshold=threshold)
+    expected = rips_reference(lengths, 2, threshold)
+    for got, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    alone = rips_persistence(lengths, 0, metric="precomputed", threshold=threshold)[0]
+    np.testing.assert_array_equal(alone, expected[0])
+
+
+@pytest.mark.parametrize("exponent", [-1074, -900, -400, 400, 900, 1015])
+def test_lengths_far_from_one_scale_exactly(exponent: int):
+    cloud = np.random.default_rng(6).integers(-9, 10, (30, 3)).astype(float)
+    for degree in (0, 2):
+        plain, far = (
+            rips_persistence(cloud, degree),
+            rips_persistence(np.ldexp(cloud, exponent), degree),
+        )
+        for got, expected in zip(far, plain, strict=True):
+            if exponent < -1022:  # subnormal lengths are rounded to whole steps
+                assert abs(len(got) - len(expected)) <= len(expected)
+            else:
+                np.testing.assert_array_equal(got, np.ldexp(expected, exponent))
+
+
+def test_a_sphere_in_four_dimensions_has_its_void_in_degree_three():
+    cross = np.vstack([np.eye(4), -np.eye(4)])
+    diagrams = rips_persistence(cross, max_degree=3)
+    np.testing.assert_allclose(diagrams[3], [[np.sqrt(2.0), 2.0]])
+    assert [len(diagram) for diagram in diagrams[1:3]] == [0, 0]
+
+
 def test_one_point_repeated_is_one_essential_bar():
     h0, h1, h2 = rips_persistence(np.zeros((5, 3)))
     np.testing.assert_array_equal(h0, [[0.0, np.inf]])
     assert h1.shape == h2.shape == (0, 2)
-
-
-def test_nan_is_refused_where_gudhi_would_answer():
-    cloud = np.random.default_rng(0).normal(size=(20, 3))
-    cloud[3, 1] = np.nan
-    with pytest.raises(MissingValues):
-        rips_persistence(cloud)
-
-
-def test_shapes_that_are_no_cloud():
-    with pytest.raises(EmptyInput):
-        rips_persistence(np.empty((0, 3)))
-    with pytest.raises(UsageError, match="table of points"):
-        rips_persistence(np.ones(3))
-    with pytest.raises(UsageError, match="degree"):
-        rips_persistence(np.ones((3, 2)), max_degree=-1)

@@ -8,6 +8,7 @@ from cohortflow.topology.bottleneck import (
     bottleneck_matching,
     bottleneck_matrix,
 )
+from cohortflow.topology.cubical import cubical_persistence
 from cohortflow.topology.embedding import delay_embedding
 from cohortflow.topology.matching import Matching, wasserstein_matching
 from cohortflow.topology.pairwise import wasserstein_matrix, wasserstein_tile
@@ -25,6 +26,7 @@ __all__ = [
     "bottleneck_distance",
     "bottleneck_matching",
     "bottleneck_matrix",
+    "cubical_persistence",
     "delay_embedding",
     "persistence_image",
     "persistence_landscape",
