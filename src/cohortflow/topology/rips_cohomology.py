@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from cohortflow.topology.bars import Floats
 from cohortflow.topology.rips_graph import Ints, _doubled
 from cohortflow.topology.rips_lengths import VERTEX, VERTICES, Keys
 
@@ -18,12 +19,14 @@ Words = npt.NDArray[np.int64]
 
 
 @njit(nogil=True, error_model="numpy")
-def spanning_edges(keys: Keys, n: int, deaths: Ints) -> Ints:
-    """Kruskal over sorted ``keys``: CLEARED (edge,) for those that join two parts, else NOBODY.
-
-    In ``deaths`` (n or more,) stand the joining edges; the rest of it gets NOBODY.
-    """
-    parent, state = np.empty(n, np.int32), np.empty(len(keys), np.int32)
+def spanning_edges(keys: Keys, n: int) -> tuple[Ints, Ints]:
+    """Kruskal over sorted ``keys``: the edge that ends each of n parts (n,), NOBODY for those that
+    stay, and CLEARED (edge,) for these edges, else NOBODY."""
+    deaths, parent, state = (
+        np.empty(n, np.int32),
+        np.empty(n, np.int32),
+        np.empty(len(keys), np.int32),
+    )
     for u in range(n):
         parent[u], deaths[u] = u, NOBODY
     count = 0
@@ -39,7 +42,7 @@ def spanning_edges(keys: Keys, n: int, deaths: Ints) -> Ints:
         if u != v:
             parent[u], state[e], deaths[count] = v, CLEARED, e
             count += 1
-    return state
+    return deaths, state
 
 
 @njit(nogil=True, error_model="numpy")
@@ -133,3 +136,25 @@ def _next(bits: Words, first: int, last: int) -> int:
         left >>= 1
         row += 1
     return row
+
+
+@njit(nogil=True, error_model="numpy")
+def write_bars(births: Floats, partner: Ints, deaths: Floats) -> Floats:
+    """Bars (bar, 2) of more than zero length, by birth, then death.
+
+    ``births`` (column,) ascend; ``partner`` (column,) says which of ``deaths`` (row,) is whose.
+    """
+    bars, end = np.empty((len(partner), 2)), 0
+    for k in range(len(partner)):
+        if partner[k] < NOBODY:
+            continue
+        death = deaths[partner[k]] if partner[k] >= 0 else np.inf
+        if death > births[k]:
+            # Only bars of the same birth can be out of order.
+            j = end
+            while j and bars[j - 1, 0] == births[k] and bars[j - 1, 1] > death:
+                bars[j, 0], bars[j, 1] = births[k], bars[j - 1, 1]
+                j -= 1
+            bars[j, 0], bars[j, 1] = births[k], death
+            end += 1
+    return bars[:end]

@@ -101,7 +101,7 @@ def _delayed(
     return now, u
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _join(ranks: Ranks, u: Row, v: Row, near: Row, stride: Row, never: Rank) -> Rank:
     """Write from which rank each w is a common neighbour of u and v; the least."""
     least, index = never, near + stride
@@ -116,14 +116,14 @@ def _join(ranks: Ranks, u: Row, v: Row, near: Row, stride: Row, never: Rank) -> 
     return least
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _least(ranks: Ranks, row: Row, stride: Row, least: Rank) -> Rank:
     for w in range(stride):
         least = ranks[row + w] if ranks[row + w] < least else least
     return least
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _first(ranks: Ranks, row: Row, wanted: Rank, index: Row, stride: Row, never: Rank) -> Row:
     """Where ``wanted`` first stands in the row."""
     found = never
@@ -133,7 +133,7 @@ def _first(ranks: Ranks, row: Row, wanted: Rank, index: Row, stride: Row, never:
     return np.uint64(found)
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _stop(ranks: Ranks, c: Row, near: Row, stride: Row, now: Rank, never: Rank) -> Rank:
     """The first rank from ``now`` on at which c misses a common neighbour; ``never`` if at none."""
     stop = never
@@ -145,7 +145,7 @@ def _stop(ranks: Ranks, c: Row, near: Row, stride: Row, now: Rank, never: Rank) 
     return stop
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _missed(
     ranks: Ranks, c: Row, near: Row, index: Row, stride: Row, now: Rank, never: Rank
 ) -> Row:
@@ -158,7 +158,7 @@ def _missed(
     return np.uint64(found)
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _strike(
     ranks: Ranks, missed: Row, alive: Row, left: Row, stride: Row, now: Rank, never: Rank
 ) -> Rank:

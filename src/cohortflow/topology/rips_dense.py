@@ -33,9 +33,9 @@ def dense_persistence(
     """Diagrams H0 … H``max_degree`` (1 or more) of ``lengths`` (pair,), row after row."""
     edges, values, matrix = collapsed_edges(lengths, points, threshold)
     if max_degree <= 2:
-        bars, ends = graph_bars(edges, matrix, values, max_degree, MOST)
-        if len(ends):
-            return [part.copy() for part in np.split(bars.reshape(-1, 2), ends[:-1])]
+        bars = graph_bars(edges, matrix, values, max_degree, MOST)
+        if bars is not None:
+            return bars
     cost = clique_cost(count_apexes(edges, points).tolist(), max_degree)
     refuse_beyond(cost, limit, f"the {len(edges)} edges that a collapse leaves of {points} points")
     u, v = edges >> VERTEX & VERTICES, edges & VERTICES

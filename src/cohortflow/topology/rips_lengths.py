@@ -121,7 +121,7 @@ def _scatter(keys: Keys, out: Keys, ends: Keys, shift: int) -> None:
         ends[digit] += 1
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _order_runs(keys: Keys, lengths: Floats, n: int) -> None:
     """Sort by length what shares its leading bits: gaps of a third, since a run can be long."""
     start = 0
