@@ -78,16 +78,17 @@ def triangles_of(
         side = 0
         if before[2 * e + 1] < before[2 * e]:
             u, v, side = v, u, 1
-        for k in range(starts[u], starts[u] + before[2 * e + side]):
+        most_here = before[2 * e + side]
+        while count + most_here > len(apexes):
+            apexes, faces = _doubled(apexes), _doubled(faces)
+        for k in range(starts[u], starts[u] + most_here):
+            # Written in any case, counted if it is one: nothing here could be foreseen by a branch.
             w = neighbours[k]
-            if matrix[v, w] < e:
-                if count == len(apexes):
-                    apexes, faces = _doubled(apexes), _doubled(faces)
-                apexes[count] = w
-                faces[3 * count] = e
-                faces[3 * count + 1] = matrix[u, w]
-                faces[3 * count + 2] = matrix[v, w]
-                count += 1
+            apexes[count] = w
+            faces[3 * count] = e
+            faces[3 * count + 1] = matrix[u, w]
+            faces[3 * count + 2] = matrix[v, w]
+            count += matrix[v, w] < e
         if count > most:
             firsts[len(keys)] = -1
             return firsts, apexes, faces

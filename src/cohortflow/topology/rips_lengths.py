@@ -22,6 +22,7 @@ ROOM = 3
 """Rows at the end of a matrix of ranks that the collapse works in."""
 DIGIT, VERTEX = 11, 16
 DIGITS, VERTICES = (1 << DIGIT) - 1, (1 << VERTEX) - 1
+LAST = (1 << 2 * DIGIT) - 1
 
 
 @njit(nogil=True, error_model="numpy")
@@ -81,30 +82,32 @@ def ascending_edges(lengths: Floats, n: int, limit: float) -> Keys:
     bits = lengths.view(np.int64)
     low, high, count = np.int64(2**62), np.int64(0), 0
     for j in range(len(lengths)):
-        if lengths[j] <= limit:
-            count += 1
-            high = bits[j] if bits[j] > high else high
-            low = bits[j] if 0 < bits[j] < low else low
+        within = lengths[j] <= limit
+        high = bits[j] if within and bits[j] > high else high
+        low = bits[j] if 0 < bits[j] < low else low
+        count += within
     shift = 0
-    while high > low and (high - low) >> shift >= (1 << 2 * DIGIT) - 2:
+    while high > low and (high - low) >> shift >= LAST - 1:
         shift += 1
-    keys, other = np.empty(count, np.int64), np.empty(count, np.int64)
+    keys, other = np.empty(len(lengths), np.int64), np.empty(len(lengths), np.int64)
+    first = 0
+    for u in range(n - 1):
+        row, out = bits[first : first + n - 1 - u], keys[first : first + n - 1 - u]
+        for j in range(len(row)):
+            # Zero has bits far below all others; what is beyond the limit goes to the end.
+            lead = ((row[j] - low) >> shift) + 1 if row[j] else 0
+            lead = lead if row[j] <= high else LAST
+            out[j] = lead << 2 * VERTEX | u << VERTEX | u + 1 + j
+        first += n - 1 - u
     small, large = np.empty(DIGITS + 1, np.int64), np.empty(DIGITS + 1, np.int64)
     for digit in range(DIGITS + 1):
         small[digit], large[digit] = 0, 0
-    i = j = 0
-    for u in range(n - 1):
-        for v in range(u + 1, n):
-            if lengths[j] <= limit:
-                # Lengths of zero come first: their bits are far below all others.
-                lead = ((bits[j] - low) >> shift) + 1 if bits[j] else 0
-                keys[i] = lead << 2 * VERTEX | u << VERTEX | v
-                small[lead & DIGITS] += 1
-                large[lead >> DIGIT] += 1
-                i += 1
-            j += 1
+    for key in keys:
+        small[key >> 2 * VERTEX & DIGITS] += 1
+        large[key >> 2 * VERTEX + DIGIT] += 1
     _scatter(keys, other, small, 2 * VERTEX)
     _scatter(other, keys, large, 2 * VERTEX + DIGIT)
+    keys = keys[:count]
     _order_runs(keys, lengths, n)
     return keys
 
