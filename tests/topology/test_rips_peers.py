@@ -84,8 +84,9 @@ def test_what_does_not_collapse_goes_to_gudhi(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         rips_dense, "graph_persistence", lambda *args: calls.append(1) or original(*args)
     )
-    for most in (0, 10, 300, 2100):
-        monkeypatch.setattr(rips_dense, "MOST", most)
+    monkeypatch.setattr(rips_dense, "PER_EDGE", 0)
+    for few in (0, 10, 300, 2100):
+        monkeypatch.setattr(rips_dense, "FEW", few)
         for got, expected in zip(rips_persistence(cloud), plain, strict=True):
             np.testing.assert_array_equal(got, expected)
     assert calls == [1, 1, 1, 1]

@@ -36,16 +36,16 @@ def predict_rips_cost(
     leaves is counted before it is gone into, and refused where it is too much.
     """
     pairs = points * (points - 1) // 2
-    kept = pairs if edges is None else min(edges, pairs)
     if max_degree == 0:
         return RipsCost(pairs * (0.4e-9 + 0.25e-9 * dimension), 8.0 * points * (dimension + 4))
-    width = 2 if points <= SHORT_RANKS else 4
-    passes = kept * 15e-9 + kept * points * width * SECONDS_PER_BYTE
-    seconds = 20e-6 + pairs * (2e-9 + 0.25e-9 * dimension) + kept * 10e-9 + passes
-    return RipsCost(seconds, 8.0 * pairs + 24.0 * kept + (points + 64.0) ** 2 * width)
-
-
-SECONDS_PER_BYTE = 0.1e-9
+    kept = pairs if edges is None else min(edges, pairs)
+    short = points <= SHORT_RANKS
+    row = (points + 64.0) * (2 if short else 4)
+    # Rows of a short matrix stay in a fast cache.
+    collapse = kept * (15e-9 + row * (0.1e-9 if short else 0.2e-9))
+    seconds = 20e-6 + pairs * (2e-9 + 0.25e-9 * dimension) + kept * 10e-9 + collapse
+    # Lengths, keys twice or keys and values, the matrix, and the complex that is left.
+    return RipsCost(seconds, 8.0 * pairs + 24.0 * kept + row * points + 24e3 * points)
 
 
 def clique_cost(apexes: list[int], max_degree: int) -> RipsCost:

@@ -23,8 +23,9 @@ from cohortflow.topology.rips_lengths import (
 )
 from cohortflow.topology.rips_small import graph_bars
 
-MOST = 1 << 20
-"""Simplices of one degree that are listed; a complex that is larger goes to gudhi, which lists none."""
+FEW, PER_EDGE = 4096, 24
+"""A complex of more than FEW and PER_EDGE times its edges is faster in gudhi, which lists no simplex:
+points spread evenly over a circle or a sphere, which do not collapse."""
 
 
 def dense_persistence(
@@ -33,7 +34,7 @@ def dense_persistence(
     """Diagrams H0 … H``max_degree`` (1 or more) of ``lengths`` (pair,), row after row."""
     edges, values, matrix = collapsed_edges(lengths, points, threshold)
     if max_degree <= 2:
-        bars = graph_bars(edges, matrix, values, max_degree, MOST)
+        bars = graph_bars(edges, matrix, values, max_degree, FEW + PER_EDGE * len(edges))
         if bars is not None:
             return bars
     cost = clique_cost(count_apexes(edges, points).tolist(), max_degree)

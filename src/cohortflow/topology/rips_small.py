@@ -9,6 +9,8 @@ from cohortflow.topology.rips_cohomology import cofaces, reduce_columns, spannin
 from cohortflow.topology.rips_graph import number_edges, tetrahedron_faces, triangles_of
 from cohortflow.topology.rips_lengths import ROOM, VERTEX, Keys, Ranks
 
+COLUMNS = 16
+
 
 def graph_bars(
     keys: Keys, matrix: Ranks, values: Floats, max_degree: int, most: int
@@ -16,8 +18,8 @@ def graph_bars(
     """Diagrams (bar, 2) of degree 0 … ``max_degree`` (1 or 2), by birth, then death.
 
     ``keys`` are the collapsed edges, sorted (rank, u, v in one integer each), ``matrix`` holds their
-    ranks and gets their numbers, ``values`` (rank,) their lengths. None where more than ``most``
-    simplices or numbers would have to be held.
+    ranks and gets their numbers, ``values`` (rank,) their lengths. None where there are more than
+    ``most`` simplices of a degree, or COLUMNS times as many numbers in its reduced columns.
     """
     points = len(matrix) - ROOM
     lengths = values[keys >> 2 * VERTEX]
@@ -28,7 +30,7 @@ def graph_bars(
         return None
     heights = lengths[faces[::3]]
     starts, rows = cofaces(faces, 3, len(keys))
-    fillers, fits = reduce_columns(starts, rows, len(apexes), ends, most)
+    fillers, fits = reduce_columns(starts, rows, len(apexes), ends, COLUMNS * most)
     if not fits:
         return None
     bars = [write_bars(np.zeros(points), joins, lengths), write_bars(lengths, ends, heights)]
@@ -37,7 +39,7 @@ def graph_bars(
         if not fits:
             return None
         starts, rows = cofaces(faces, 4, len(apexes))
-        _, fits = reduce_columns(starts, rows, len(faces) // 4, fillers, most)
+        _, fits = reduce_columns(starts, rows, len(faces) // 4, fillers, COLUMNS * most)
         if not fits:
             return None
         bars.append(write_bars(heights, fillers, heights[faces[::4]]))
