@@ -17,6 +17,7 @@ SMALL: dict[str, list[str]] = {
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],
     "prefect_runs.py": ["--subjects", "60"],
+    "rips.py": ["--samples", "40", "--clouds", "2", "--repeat", "1"],
     "settling.py": ["--kinds", "hang", "worker-killed", "--steps", "subjects"],
     "s3.py": ["--subjects", "5", "--repeat", "1"],
     "topology.py": ["--samples", "60", "--diagrams", "4", "--pairs", "2", "--repeat", "1"],
