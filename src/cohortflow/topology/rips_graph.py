@@ -131,11 +131,11 @@ def tetrahedron_faces(
 @njit(nogil=True, error_model="numpy")
 def _triangle(a: int, b: int, c: int, keys: Keys, matrix: Ranks, firsts: Ints, apexes: Ints) -> int:
     """The number of a triangle."""
-    last, apex = np.int64(matrix[a, b]), c
-    if matrix[a, c] > last:
-        last, apex = np.int64(matrix[a, c]), b
-    if matrix[b, c] > last:
-        last, apex = np.int64(matrix[b, c]), a
+    ab, ac, bc = np.int64(matrix[a, b]), np.int64(matrix[a, c]), np.int64(matrix[b, c])
+    last = ab if ab > ac else ac
+    apex = c if ab > ac else b
+    apex = apex if last > bc else a
+    last = last if last > bc else bc
     t = firsts[last]
     while apexes[t] != apex:
         t += 1
