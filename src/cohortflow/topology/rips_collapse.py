@@ -9,11 +9,13 @@ the end it may as well never come.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from cohortflow.topology.rips_lengths import ROOM, VERTEX, VERTICES, Keys, Rank, Ranks
 
 Row = np.uint64
+Words = npt.NDArray[np.uint64]
 
 
 @njit(nogil=True, error_model="numpy")
@@ -29,35 +31,61 @@ def collapse(keys: Keys, matrix: Ranks, never: Rank) -> int:
     near = np.uint64(len(matrix) - ROOM) * stride
     for index in range(stride):
         ranks[near + stride + index] = index
-    guess = np.empty(len(matrix), np.int64)
-    for w in range(len(guess)):
-        guess[w] = 0
+    guesses = np.empty(GUESSES * len(matrix), np.uint64)
+    for index in range(len(guesses)):
+        guesses[index] = 0
     place = len(keys)
     for i in range(len(keys) - 1, -1, -1):
         edge = keys[i] & EDGE
-        x, y = edge >> VERTEX, edge & VERTICES
-        u, v = np.uint64(x), np.uint64(y)
+        u, v = np.uint64(edge >> VERTEX), np.uint64(edge & VERTICES)
         now = ranks[u * stride + v]
-        # What dominated another edge of u or of v mostly dominates this one too.
-        c, d = guess[x], guess[y]
-        if c != x and c != y and _dominates(ranks, np.uint64(c), u, v, stride, now):
-            guess[y], later = c, never
-        elif d != x and d != y and d != c and _dominates(ranks, np.uint64(d), u, v, stride, now):
-            guess[x], later = d, never
-        else:
+        best = _guess(ranks, guesses, u, v, stride, now)
+        later = never
+        if best == u or not _dominates(ranks, best, u, v, stride, now):
             later, best = _delayed(ranks, u, v, near, stride, now, never)
-            if later == never:
-                guess[x], guess[y] = best, best
+        if later == never:
+            _remember(guesses, GUESSES * (edge >> VERTEX), best)
+            _remember(guesses, GUESSES * (edge & VERTICES), best)
+        else:
+            place -= 1
+            keys[place] = np.int64(later) << 2 * VERTEX | edge
         if later != now:
             ranks[u * stride + v] = later
             ranks[v * stride + u] = later
-        if later != never:
-            place -= 1
-            keys[place] = np.int64(later) << 2 * VERTEX | edge
     return len(keys) - place
 
 
 EDGE = (1 << 2 * VERTEX) - 1
+GUESSES = 3
+
+
+@njit(nogil=True, error_model="numpy", inline="always")
+def _guess(ranks: Ranks, guesses: Words, u: Row, v: Row, stride: Row, now: Rank) -> Row:
+    """Of the last few who dominated other edges of u or of v the one that is nearest to both.
+
+    In most cases it dominates this edge too. u if none is a common neighbour now.
+    """
+    best, nearest = u, now
+    from_u, from_v = u * stride, v * stride
+    for vertex in (u, v):
+        for k in range(GUESSES):
+            c = guesses[np.uint64(GUESSES) * vertex + np.uint64(k)]
+            joined = (
+                ranks[from_u + c] if ranks[from_u + c] > ranks[from_v + c] else ranks[from_v + c]
+            )
+            better = (joined <= nearest) & (c != u) & (c != v)
+            nearest = joined if better else nearest
+            best = c if better else best
+    return best
+
+
+@njit(nogil=True, error_model="numpy")
+def _remember(guesses: Words, first: int, best: Row) -> None:
+    """Put ``best`` in front of the GUESSES from ``first`` on."""
+    a, b, c = guesses[first], guesses[first + 1], guesses[first + 2]
+    guesses[first] = best
+    guesses[first + 1] = b if best == a else a
+    guesses[first + 2] = c if (best == a) | (best == b) else b
 
 
 @njit(nogil=True, error_model="numpy")
