@@ -140,11 +140,11 @@ def _next(bits: Words, first: int, last: int) -> int:
 
 @njit(nogil=True, error_model="numpy")
 def write_bars(births: Floats, partner: Ints, deaths: Floats) -> Floats:
-    """Bars (bar, 2) of more than zero length, by birth, then death.
+    """Birth and death (bar * 2,) of bars of more than zero length, by birth, then death.
 
     ``births`` (column,) ascend; ``partner`` (column,) says which of ``deaths`` (row,) is whose.
     """
-    bars, end = np.empty((len(partner), 2)), 0
+    bars, end = np.empty(2 * len(partner)), 0
     for k in range(len(partner)):
         if partner[k] < NOBODY:
             continue
@@ -152,9 +152,9 @@ def write_bars(births: Floats, partner: Ints, deaths: Floats) -> Floats:
         if death > births[k]:
             # Only bars of the same birth can be out of order.
             j = end
-            while j and bars[j - 1, 0] == births[k] and bars[j - 1, 1] > death:
-                bars[j, 0], bars[j, 1] = births[k], bars[j - 1, 1]
-                j -= 1
-            bars[j, 0], bars[j, 1] = births[k], death
-            end += 1
+            while j and bars[j - 2] == births[k] and bars[j - 1] > death:
+                bars[j], bars[j + 1] = births[k], bars[j - 1]
+                j -= 2
+            bars[j], bars[j + 1] = births[k], death
+            end += 2
     return bars[:end]

@@ -9,13 +9,11 @@ the end it may as well never come.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from cohortflow.topology.rips_lengths import ROOM, VERTEX, VERTICES, Keys, Rank, Ranks
 
 Row = np.uint64
-Words = npt.NDArray[np.uint64]
 
 
 @njit(nogil=True, error_model="numpy")
@@ -31,7 +29,7 @@ def collapse(keys: Keys, matrix: Ranks, never: Rank) -> int:
     near = np.uint64(len(matrix) - ROOM) * stride
     for index in range(stride):
         ranks[near + stride + index] = index
-    guesses = np.empty(GUESSES * len(matrix), np.uint64)
+    guesses = np.empty(GUESSES * len(matrix), np.int64)
     for index in range(len(guesses)):
         guesses[index] = 0
     place = len(keys)
@@ -44,8 +42,8 @@ def collapse(keys: Keys, matrix: Ranks, never: Rank) -> int:
         if best == u or not _dominates(ranks, best, u, v, stride, now):
             later, best = _delayed(ranks, u, v, near, stride, now, never)
         if later == never:
-            _remember(guesses, GUESSES * (edge >> VERTEX), best)
-            _remember(guesses, GUESSES * (edge & VERTICES), best)
+            _remember(guesses, GUESSES * (edge >> VERTEX), int(best))
+            _remember(guesses, GUESSES * (edge & VERTICES), int(best))
         else:
             place -= 1
             keys[place] = np.int64(later) << 2 * VERTEX | edge
@@ -60,7 +58,7 @@ GUESSES = 3
 
 
 @njit(nogil=True, error_model="numpy", inline="always")
-def _guess(ranks: Ranks, guesses: Words, u: Row, v: Row, stride: Row, now: Rank) -> Row:
+def _guess(ranks: Ranks, guesses: Keys, u: Row, v: Row, stride: Row, now: Rank) -> Row:
     """Of the last few who dominated other edges of u or of v the one that is nearest to both.
 
     In most cases it dominates this edge too. u if none is a common neighbour now.
@@ -69,7 +67,7 @@ def _guess(ranks: Ranks, guesses: Words, u: Row, v: Row, stride: Row, now: Rank)
     from_u, from_v = u * stride, v * stride
     for vertex in (u, v):
         for k in range(GUESSES):
-            c = guesses[np.uint64(GUESSES) * vertex + np.uint64(k)]
+            c = np.uint64(guesses[np.uint64(GUESSES) * vertex + np.uint64(k)])
             joined = (
                 ranks[from_u + c] if ranks[from_u + c] > ranks[from_v + c] else ranks[from_v + c]
             )
@@ -80,7 +78,7 @@ def _guess(ranks: Ranks, guesses: Words, u: Row, v: Row, stride: Row, now: Rank)
 
 
 @njit(nogil=True, error_model="numpy")
-def _remember(guesses: Words, first: int, best: Row) -> None:
+def _remember(guesses: Keys, first: int, best: int) -> None:
     """Put ``best`` in front of the GUESSES from ``first`` on."""
     a, b, c = guesses[first], guesses[first + 1], guesses[first + 2]
     guesses[first] = best

@@ -43,4 +43,4 @@ def graph_bars(
         if not fits:
             return None
         bars.append(write_bars(heights, fillers, heights[faces[::4]]))
-    return bars
+    return [one.reshape(-1, 2) for one in bars]
