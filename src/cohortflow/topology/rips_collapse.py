@@ -38,8 +38,14 @@ def collapse(keys: Keys, matrix: Ranks, never: Rank) -> int:
         u, v = np.uint64(edge >> VERTEX), np.uint64(edge & VERTICES)
         now = ranks[u * stride + v]
         best = _guess(ranks, guesses, u, v, stride, now)
+        found = best != u and _dominates(ranks, best, u, v, stride, now)
+        for vertex in (edge >> VERTEX, edge & VERTICES):
+            if not found:
+                # Around a loop the last one is the better guess, though it may be far away.
+                best = np.uint64(guesses[GUESSES * vertex])
+                found = best != u and best != v and _dominates(ranks, best, u, v, stride, now)
         later = never
-        if best == u or not _dominates(ranks, best, u, v, stride, now):
+        if not found:
             later, best = _delayed(ranks, u, v, near, stride, now, never)
         if later == never:
             _remember(guesses, GUESSES * (edge >> VERTEX), int(best))
