@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from benchmarks._results import Row, save, say
 from cohortflow.topology import delay_embedding, rips_persistence, wasserstein_matrix
-from cohortflow.topology.augmented import augmented_matching
 from cohortflow.topology.bars import GroundNorm, between, to_diagonal
-from cohortflow.topology.prepared import prepare
+from cohortflow.topology.distances.augmented import augmented_matching
+from cohortflow.topology.distances.prepared import prepare
 from cohortflow.topology.ragged import pack
 
 Diagram = npt.NDArray[np.float64]

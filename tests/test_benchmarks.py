@@ -13,6 +13,9 @@ from tests.servers import radosgw
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SMALL: dict[str, list[str]] = {
+    "bottleneck.py": [
+        *("--samples", "60", "--diagrams", "4", "--sizes", "20", "--pairs", "2", "--repeat", "1"),
+    ],
     "cohort_page.py": ["--subjects", "60", "--repeat", "1"],
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],

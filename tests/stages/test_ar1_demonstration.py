@@ -52,7 +52,7 @@ def test_equal_groups_show_nothing(control: Cohort, degree: int):
 
 
 def test_correlation_carries_no_group_signal(cohort: Cohort):
-    from cohortflow.topology.rank_sum import rank_sum_pairs
+    from cohortflow.topology.group_maps.rank_sum import rank_sum_pairs
 
     stacks = [
         np.stack(

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from cohortflow.errors import MissingValues, UsageError
 from cohortflow.topology import (
-    bottleneck,
     bottleneck_distance,
     bottleneck_matching,
     bottleneck_matrix,
@@ -17,6 +16,7 @@ from cohortflow.topology import (
     rips_persistence,
     wasserstein_distance,
 )
+from cohortflow.topology.distances import blocks
 from tests.topology.reference import augmented_cost, bottleneck_by_bisection, bottleneck_reference
 from tests.topology.test_matching_algorithms import KINDS, pair
 
@@ -126,7 +126,7 @@ def test_matrices_hold_the_single_distances(monkeypatch):
         assert square[i, j] == bottleneck_distance(a, b)
     for (i, a), (j, b) in itertools.product(enumerate(rows), enumerate(columns)):
         assert table[i, j] == bottleneck_distance(a, b)
-    monkeypatch.setattr(bottleneck, "TILE", 4)
+    monkeypatch.setattr(blocks, "SIZE", 4)
     np.testing.assert_array_equal(bottleneck_matrix(rows), square)
     np.testing.assert_array_equal(bottleneck_matrix(rows, others=columns), table)
     assert bottleneck_matrix([]).shape == (0, 0)

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from cohortflow.errors import MissingValues, UsageError
 from cohortflow.topology import (
-    costs,
-    pairwise,
     wasserstein_distance,
     wasserstein_matching,
     wasserstein_matrix,
     wasserstein_tile,
 )
-from cohortflow.topology.prepared import prepare
+from cohortflow.topology.distances import blocks, costs
+from cohortflow.topology.distances.prepared import prepare
 from cohortflow.topology.ragged import pack
 from tests.topology.reference import augmented_cost, wasserstein_reference
 
@@ -78,7 +77,7 @@ def test_a_matching_names_every_bar_once_and_attains_the_distance(kind, line, se
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["fine", "coarse", "heavy"]), NORMS)
 def test_the_sweep_equals_the_table_on_many_bars(seed, kind, norm):
-    from cohortflow.topology.tile import line_tile, sweep_tile
+    from cohortflow.topology.distances.tile import line_tile, sweep_tile
 
     rng = np.random.default_rng(seed)
     draw = {"fine": rng.random, "heavy": lambda k: rng.pareto(0.7, k)}.get(
@@ -126,12 +125,12 @@ def examples(count: int, seed: int = 0) -> list[np.ndarray]:
 def test_tiles_put_together_equal_the_whole_matrix(order: float, monkeypatch):
     diagrams = [*examples(17), examples(1)[0]]
     whole = wasserstein_matrix(diagrams, order)
-    monkeypatch.setattr(pairwise, "TILE", 5)
+    monkeypatch.setattr(blocks, "SIZE", 5)
     np.testing.assert_array_equal(wasserstein_matrix(diagrams, order), whole)
-    blocks = diagrams[:6], diagrams[6:7], diagrams[7:]
+    parts = diagrams[:6], diagrams[6:7], diagrams[7:]
     tiles = [
-        [wasserstein_tile(pack(x), None if x is y else pack(y), order) for y in blocks]
-        for x in blocks
+        [wasserstein_tile(pack(x), None if x is y else pack(y), order) for y in parts]
+        for x in parts
     ]
     np.testing.assert_array_equal(np.block(tiles), whole)
     assert whole[0, -1] == 0.0

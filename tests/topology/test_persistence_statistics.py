@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cohortflow.errors import MissingValues, UsageError
 from cohortflow.topology import persistence_statistics
-from cohortflow.topology.persistence_statistics import STATISTICS
+from cohortflow.topology.vectors.statistics import STATISTICS
 from tests.topology.test_matching_algorithms import KINDS, pair
 
 

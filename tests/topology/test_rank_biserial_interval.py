@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ndtr
 
 from cohortflow.errors import UsageError
-from cohortflow.topology.rank_sum_interval import rank_biserial_interval
+from cohortflow.topology.group_maps.intervals import rank_biserial_interval
 
 
 @pytest.mark.parametrize(("m", "n", "confidence"), [(5, 9, 0.95), (40, 40, 0.9), (1, 1, 0.5)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, mannwhitneyu
 
-from cohortflow.topology.rank_sum import rank_sum_pairs
+from cohortflow.topology.group_maps.rank_sum import rank_sum_pairs
 
 
 def matrices(count: int, size: int, rng: np.random.Generator, shift: float = 0.0) -> np.ndarray:

@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import kstest, permutation_test, rankdata
 
 from cohortflow.errors import GroupTooSmall, MissingValues, UsageError
-from cohortflow.topology import rank_sum_permutation
-from cohortflow.topology.rank_sum import rank_sum_pairs
-from cohortflow.topology.rank_sum_permutation import permuted_rank_sum_pairs
+from cohortflow.topology.group_maps import permutations
+from cohortflow.topology.group_maps.permutations import permuted_rank_sum_pairs
+from cohortflow.topology.group_maps.rank_sum import rank_sum_pairs
 from tests.topology.test_rank_sum_pairs import matrices
 
 UPPER = np.triu_indices(4, 1)
@@ -63,7 +63,7 @@ def test_drawn_permutations_come_near_all_of_them(monkeypatch):
     np.testing.assert_array_equal(again.p_family, drawn.p_family)
     other = permuted_rank_sum_pairs(first, second, 461, seed=1)
     assert (other.p_value != drawn.p_value).any()
-    monkeypatch.setattr(rank_sum_permutation, "BATCH", 7)
+    monkeypatch.setattr(permutations, "BATCH", 7)
     np.testing.assert_array_equal(
         permuted_rank_sum_pairs(first, second, 461).p_value, drawn.p_value
     )

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import squareform
 
-from cohortflow.topology.rips_dense import collapsed_edges
-from cohortflow.topology.rips_lengths import (
+from cohortflow.topology.rips.dense import collapsed_edges
+from cohortflow.topology.rips.lengths import (
     VERTEX,
     VERTICES,
     ascending_edges,
@@ -66,11 +66,11 @@ def test_few_edges_of_a_cloud_stay(points: int):
 
 
 def test_ranks_of_four_bytes_leave_the_same_edges(monkeypatch: pytest.MonkeyPatch):
-    from cohortflow.topology import rips_dense
+    from cohortflow.topology.rips import dense
 
     lengths = pair_lengths(np.random.default_rng(0).normal(size=(3, 50)))
     short = graph(lengths, 50)
-    monkeypatch.setattr(rips_dense, "SHORT_RANKS", 0)
+    monkeypatch.setattr(dense, "SHORT_RANKS", 0)
     np.testing.assert_array_equal(graph(lengths, 50), short)
 
 

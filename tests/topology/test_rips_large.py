@@ -43,7 +43,7 @@ def test_more_points_edges_and_coordinates_cost_more(degree: int):
 
 
 def test_what_is_promised_is_let_in_and_what_is_hopeless_is_not():
-    from cohortflow.topology.rips_cost import LIMIT
+    from cohortflow.topology.rips.cost import LIMIT
 
     assert not predict_rips_cost(20_000, 0).exceeds(LIMIT)
     assert not predict_rips_cost(3000, 1).exceeds(LIMIT)
@@ -110,8 +110,8 @@ def test_a_large_cloud_under_a_threshold_holds_only_the_edges_within():
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
 def test_the_sparse_route_gives_the_same_bits(degree: int):
-    from cohortflow.topology.rips_cost import LIMIT
-    from cohortflow.topology.rips_sparse import sparse_persistence
+    from cohortflow.topology.rips.cost import LIMIT
+    from cohortflow.topology.rips.sparse import sparse_persistence
 
     rng = np.random.default_rng(degree)
     for points in (rng.normal(size=(60, 3)), rng.integers(-3, 4, (60, 2)).astype(float)):

@@ -75,18 +75,18 @@ def test_bitwise_gudhi_in_high_degrees(degree: int):
 
 
 def test_what_does_not_collapse_goes_to_gudhi(monkeypatch: pytest.MonkeyPatch):
-    from cohortflow.topology import rips_dense
+    from cohortflow.topology.rips import dense
 
     cloud = cloud_of("circle", np.random.default_rng(70))
     plain = rips_persistence(cloud)
     calls = []
-    original = rips_dense.graph_persistence
+    original = dense.graph_persistence
     monkeypatch.setattr(
-        rips_dense, "graph_persistence", lambda *args: calls.append(1) or original(*args)
+        dense, "graph_persistence", lambda *args: calls.append(1) or original(*args)
     )
-    monkeypatch.setattr(rips_dense, "PER_EDGE", 0)
+    monkeypatch.setattr(dense, "PER_EDGE", 0)
     for few in (0, 10, 300, 2100):
-        monkeypatch.setattr(rips_dense, "FEW", few)
+        monkeypatch.setattr(dense, "FEW", few)
         for got, expected in zip(rips_persistence(cloud), plain, strict=True):
             np.testing.assert_array_equal(got, expected)
     assert calls == [1, 1, 1, 1]

@@ -15,8 +15,8 @@ from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, S
 from cohortflow.stages._regions import LIBRARIES_BYTES, number, region_variables
 from cohortflow.topology.embedding import delay_embedding
 from cohortflow.topology.ragged import pack
-from cohortflow.topology.rips import rips_persistence_many
-from cohortflow.topology.rips_cost import predict_rips_cost
+from cohortflow.topology.rips.cost import predict_rips_cost
+from cohortflow.topology.rips.persistence import rips_persistence_many
 
 
 class Diagrams(Parameters):

@@ -18,7 +18,7 @@ from cohortflow.stages._regions import (
     region_variables,
 )
 from cohortflow.topology.bars import GroundNorm
-from cohortflow.topology.pairwise import wasserstein_matrix
+from cohortflow.topology.distances.pairwise import wasserstein_matrix
 from cohortflow.topology.ragged import degrees, unpack
 
 

@@ -15,7 +15,7 @@ from cohortflow.errors import RegionCountMismatch, UndefinedResult
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
 from cohortflow.stages._regions import LIBRARIES_BYTES, number, pairs, text
 from cohortflow.topology.bars import GroundNorm
-from cohortflow.topology.pairwise import wasserstein_matrix
+from cohortflow.topology.distances.pairwise import wasserstein_matrix
 from cohortflow.topology.ragged import degrees, unpack
 
 

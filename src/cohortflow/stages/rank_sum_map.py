@@ -16,9 +16,9 @@ from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, S
 from cohortflow.recorder import Recorder
 from cohortflow.stages._matrices import network_matrices
 from cohortflow.stages._regions import LIBRARIES_BYTES, number
-from cohortflow.topology.rank_sum import rank_sum_pairs
-from cohortflow.topology.rank_sum_interval import rank_biserial_interval
-from cohortflow.topology.rank_sum_permutation import BATCH, permuted_rank_sum_pairs
+from cohortflow.topology.group_maps.intervals import rank_biserial_interval
+from cohortflow.topology.group_maps.permutations import BATCH, permuted_rank_sum_pairs
+from cohortflow.topology.group_maps.rank_sum import rank_sum_pairs
 
 Floats = NDArray[np.float64]
 SMALLEST_GROUP = 2

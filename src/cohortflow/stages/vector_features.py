@@ -14,10 +14,14 @@ from cohortflow.cohort.entry import Entry, Output
 from cohortflow.errors import BadParameter
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
 from cohortflow.stages._regions import LIBRARIES_BYTES, number, region_variables
-from cohortflow.topology.persistence_images import persistence_image
-from cohortflow.topology.persistence_statistics import STATISTICS, persistence_statistics
 from cohortflow.topology.ragged import degrees, unpack
-from cohortflow.topology.vectors import betti_curve, persistence_landscape, persistence_silhouette
+from cohortflow.topology.vectors.curves import (
+    betti_curve,
+    persistence_landscape,
+    persistence_silhouette,
+)
+from cohortflow.topology.vectors.images import persistence_image
+from cohortflow.topology.vectors.statistics import STATISTICS, persistence_statistics
 
 Feature = Literal["statistics", "betti", "landscape", "silhouette", "image"]
 Floats = npt.NDArray[np.float64]

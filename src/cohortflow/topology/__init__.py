@@ -3,21 +3,25 @@
 gudhi, scikit-learn, scipy and numba are imported by the first call that needs them.
 """
 
-from cohortflow.topology.bottleneck import (
+from cohortflow.topology.cubical import cubical_persistence
+from cohortflow.topology.distances.bottleneck import (
     bottleneck_distance,
     bottleneck_matching,
     bottleneck_matrix,
 )
-from cohortflow.topology.cubical import cubical_persistence
+from cohortflow.topology.distances.matching import Matching, wasserstein_matching
+from cohortflow.topology.distances.pairwise import wasserstein_matrix, wasserstein_tile
+from cohortflow.topology.distances.wasserstein import wasserstein_distance
 from cohortflow.topology.embedding import delay_embedding
-from cohortflow.topology.matching import Matching, wasserstein_matching
-from cohortflow.topology.pairwise import wasserstein_matrix, wasserstein_tile
-from cohortflow.topology.persistence_images import persistence_image
-from cohortflow.topology.persistence_statistics import persistence_statistics
-from cohortflow.topology.rips import rips_persistence, rips_persistence_many
-from cohortflow.topology.rips_cost import RipsCost, predict_rips_cost
-from cohortflow.topology.vectors import betti_curve, persistence_landscape, persistence_silhouette
-from cohortflow.topology.wasserstein import wasserstein_distance
+from cohortflow.topology.rips.cost import RipsCost, predict_rips_cost
+from cohortflow.topology.rips.persistence import rips_persistence, rips_persistence_many
+from cohortflow.topology.vectors.curves import (
+    betti_curve,
+    persistence_landscape,
+    persistence_silhouette,
+)
+from cohortflow.topology.vectors.images import persistence_image
+from cohortflow.topology.vectors.statistics import persistence_statistics
 
 __all__ = [
     "Matching",

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cohortflow.errors import EmptyInput, MissingValues, UsageError
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.rips_gudhi import canonical
+from cohortflow.topology.rips.by_gudhi import canonical
 
 
 def cubical_persistence(

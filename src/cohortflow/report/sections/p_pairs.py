@@ -44,7 +44,7 @@ def strongest_pairs(maps: Sequence[PairMap]) -> Table:
 def _rows(found: PairMap) -> list[dict[str, Any]]:
     import numpy as np
 
-    from cohortflow.topology.rank_sum_interval import rank_biserial_interval
+    from cohortflow.topology.group_maps.intervals import rank_biserial_interval
 
     upper = np.triu_indices(len(found.regions), 1)
     order = np.argsort(found.p_value[upper], kind="stable")[:MOST_PAIRS]

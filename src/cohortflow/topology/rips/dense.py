@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.rips_collapse import collapse
-from cohortflow.topology.rips_cost import SHORT_RANKS, RipsCost, clique_cost, refuse_beyond
-from cohortflow.topology.rips_graph import count_apexes, sort_keys
-from cohortflow.topology.rips_gudhi import graph_persistence
-from cohortflow.topology.rips_lengths import (
+from cohortflow.topology.rips.by_gudhi import graph_persistence
+from cohortflow.topology.rips.collapse import collapse
+from cohortflow.topology.rips.cost import SHORT_RANKS, RipsCost, clique_cost, refuse_beyond
+from cohortflow.topology.rips.graph import count_apexes, sort_keys
+from cohortflow.topology.rips.lengths import (
     LINE,
     ROOM,
     VERTEX,
@@ -21,7 +21,7 @@ from cohortflow.topology.rips_lengths import (
     enclosing_radius,
     rank_edges,
 )
-from cohortflow.topology.rips_small import graph_bars
+from cohortflow.topology.rips.small import graph_bars
 
 FEW, PER_EDGE = 4096, 24
 """A complex of more than FEW and PER_EDGE times its edges is faster in gudhi, which lists no simplex:

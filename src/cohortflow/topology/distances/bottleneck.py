@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from cohortflow.errors import UsageError
 from cohortflow.topology.bars import Essential, Floats
-from cohortflow.topology.matching import Matching
-from cohortflow.topology.prepared import Indices, Prepared, prepare
+from cohortflow.topology.distances.blocks import by_blocks, essential_costs
+from cohortflow.topology.distances.matching import Matching
+from cohortflow.topology.distances.prepared import Indices, Prepared, prepare
 from cohortflow.topology.ragged import pack
-
-TILE = 256
 
 
 def bottleneck_distance(
@@ -23,7 +22,7 @@ def bottleneck_distance(
 
     The least, over matchings, of the largest L∞ cost; the diagonal costs persistence / 2. It is the
     Wasserstein distance of order infinity. ``essential`` and errors as in
-    :func:`~cohortflow.topology.wasserstein.wasserstein_distance`.
+    :func:`~cohortflow.topology.distances.wasserstein.wasserstein_distance`.
     """
     return float(bottleneck_matrix([a], essential, others=[b])[0, 0])
 
@@ -37,7 +36,7 @@ def bottleneck_matching(
     essential bars have no matching of finite cost: UsageError.
     """
     left, right = (_prepared([x], essential) for x in (a, b))
-    endless = float(_essential(left, right)[0, 0])
+    endless = float(essential_costs(left, right, np.inf)[0, 0])
     if np.isinf(endless):
         raise UsageError(
             "essential bars without partners cost infinitely much",
@@ -67,46 +66,26 @@ def bottleneck_matrix(
     float64, inf where ``essential="match"`` finds different numbers of essential bars. Runs on one
     core and holds no lock.
     """
-    from cohortflow.topology.bottleneck_search import bottleneck_tile
-
     a = _prepared(diagrams, essential)
     b = a if others is None else _prepared(others, essential)
+    return np.maximum(by_blocks(a, b, others is None, _block), essential_costs(a, b, np.inf))
+
+
+def _block(a: Prepared, b: Prepared, same: bool) -> Floats:
+    from cohortflow.topology.distances.bottleneck_search import bottleneck_tile
+
     out = np.empty((len(a.alone), len(b.alone)))
-    for i in range(0, len(a.alone), TILE):
-        for j in range(0 if others is not None else i, len(b.alone), TILE):
-            # Between compiled calls of this size the interpreter hears an interrupt.
-            x, y = a.block(i, i + TILE), b.block(j, j + TILE)
-            same = others is None and i == j
-            part = np.empty((len(x.alone), len(y.alone)))
-            bottleneck_tile(x.bars, x.offsets, x.birth, y.bars, y.offsets, y.birth, same, part)
-            out[i : i + TILE, j : j + TILE] = part
-            if others is None and not same:
-                out[j : j + TILE, i : i + TILE] = part.T
-    return np.maximum(out, _essential(a, b))
+    bottleneck_tile(a.bars, a.offsets, a.birth, b.bars, b.offsets, b.birth, same, out)
+    return out
 
 
 def _prepared(diagrams: Sequence[npt.ArrayLike], essential: Essential) -> Prepared:
     return prepare(*pack(diagrams), 1.0, "linf", essential)
 
 
-def _essential(a: Prepared, b: Prepared) -> Floats:
-    """Bottlenecks of the essential bars, which pair in the order of their births; inf where their
-    numbers differ."""
-    costs = np.full((len(a.alone), len(b.alone)), np.inf)
-    counts_a, counts_b = np.diff(a.essential_offsets), np.diff(b.essential_offsets)
-    for count in np.intersect1d(counts_a, counts_b):
-        rows, columns = np.flatnonzero(counts_a == count), np.flatnonzero(counts_b == count)
-        step = np.arange(count)
-        left = a.essential[a.essential_offsets[rows][:, None] + step]
-        right = b.essential[b.essential_offsets[columns][:, None] + step]
-        apart = np.abs(left[:, None, :] - right[None, :, :])
-        costs[np.ix_(rows, columns)] = apart.max(axis=2, initial=0.0)
-    return costs
-
-
 def _solve(a: Prepared, b: Prepared) -> tuple[float, Indices]:
     """The bottleneck of the finite bars, and the partners (bar of a,), -1 for the diagonal."""
-    from cohortflow.topology.bottleneck_search import line_bottleneck, plane_bottleneck
+    from cohortflow.topology.distances.bottleneck_search import line_bottleneck, plane_bottleneck
 
     x, y = a.bars, b.bars
     m, n = len(x.births), len(y.births)

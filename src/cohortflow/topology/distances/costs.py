@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cohortflow.topology.augmented import augmented_matching
 from cohortflow.topology.bars import Floats, GroundNorm
-from cohortflow.topology.prepared import Prepared, ahead
+from cohortflow.topology.distances.augmented import augmented_matching
+from cohortflow.topology.distances.blocks import essential_costs
+from cohortflow.topology.distances.prepared import Prepared, ahead
 
 Flags = npt.NDArray[np.bool_]
 
@@ -28,12 +29,12 @@ def tile_costs(
     if plane.any():
         _in_plane(a, b, order, ground_norm, plane, out)
     if len(a.essential) or len(b.essential):
-        out += np.where(wanted, _essential_costs(a, b, order), 0.0)
+        out += np.where(wanted, essential_costs(a, b, order), 0.0)
     return out
 
 
 def _on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
-    from cohortflow.topology.tile import line_tile, sweep_tile
+    from cohortflow.topology.distances.tile import line_tile, sweep_tile
 
     if order == 1.0:
         sweep_tile(a.bars, a.offsets, b.bars, b.offsets, todo, out)
@@ -44,7 +45,7 @@ def _on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -
 def _in_plane(
     a: Prepared, b: Prepared, order: float, ground_norm: GroundNorm, todo: Flags, out: Floats
 ) -> None:
-    from cohortflow.topology.tile import plane_tile
+    from cohortflow.topology.distances.tile import plane_tile
 
     l2 = ground_norm == "l2"
     plane_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), l2, todo, out)
@@ -52,18 +53,3 @@ def _in_plane(
     for i, j in np.argwhere(unsure) if unsure.any() else ():
         first, second = sorted((a.one(i), b.one(j)), key=ahead)
         out[i, j] = augmented_matching(first, second, order, ground_norm)[0]
-
-
-def _essential_costs(a: Prepared, b: Prepared, order: float) -> Floats:
-    """On a line the sorted births are an optimal matching for every order ≥ 1; inf where counts
-    differ."""
-    costs = np.full((len(a.alone), len(b.alone)), np.inf)
-    counts_a, counts_b = np.diff(a.essential_offsets), np.diff(b.essential_offsets)
-    for count in np.intersect1d(counts_a, counts_b):
-        rows, columns = np.flatnonzero(counts_a == count), np.flatnonzero(counts_b == count)
-        step = np.arange(count)
-        left = a.essential[a.essential_offsets[rows][:, None] + step]
-        right = b.essential[b.essential_offsets[columns][:, None] + step]
-        apart = np.abs(left[:, None, :] - right[None, :, :]) ** order
-        costs[np.ix_(rows, columns)] = apart.sum(axis=2)
-    return costs

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cohortflow.errors import UsageError
 from cohortflow.topology.bars import Floats, known, split_bars
-from cohortflow.topology.vectors import Endless, persistence_weight
+from cohortflow.topology.vectors.curves import Endless, persistence_weight
 
 
 def persistence_image(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cohortflow.topology.bars import Floats, known, split_bars
-from cohortflow.topology.vectors import Endless
+from cohortflow.topology.vectors.curves import Endless
 
 SUMMARIES = ("mean", "sd", "min", "q25", "median", "q75", "max")
 STATISTICS = (

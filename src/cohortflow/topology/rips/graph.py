@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from cohortflow.topology.rips_lengths import ROOM, VERTEX, VERTICES, Keys, Ranks
+from cohortflow.topology.rips.lengths import ROOM, VERTEX, VERTICES, Keys, Ranks
 
 Ints = npt.NDArray[np.int32]
 

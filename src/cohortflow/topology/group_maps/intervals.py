@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cohortflow.errors import UsageError
-from cohortflow.topology.rank_sum import Floats
+from cohortflow.topology.group_maps.rank_sum import Floats
 
 HALVINGS = 60
 

@@ -1,6 +1,6 @@
 """The bottleneck of two persistence diagrams, compiled: on a line, in the plane, and of a tile.
 
-Imported on first use, as :mod:`cohortflow.topology.line_matching`. Costs are compared and never
+Imported on first use, as :mod:`cohortflow.topology.distances.line_matching`. Costs are compared and never
 added, so the answers carry no rounding of their own.
 """
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.prepared import Bars, Indices
+from cohortflow.topology.distances.prepared import Bars, Indices
 
 Flags = npt.NDArray[np.bool_]
 

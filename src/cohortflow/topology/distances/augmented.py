@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cohortflow.topology.bars import GroundNorm, between
-from cohortflow.topology.prepared import Bars, Indices
+from cohortflow.topology.distances.prepared import Bars, Indices
 
 
 def augmented_matching(

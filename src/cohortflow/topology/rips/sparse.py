@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.rips_cost import RipsCost, refuse_beyond, sparse_cost
-from cohortflow.topology.rips_gudhi import graph_persistence
+from cohortflow.topology.rips.by_gudhi import graph_persistence
+from cohortflow.topology.rips.cost import RipsCost, refuse_beyond, sparse_cost
 
 
 def sparse_persistence(

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cohortflow.errors import UsageError
-from cohortflow.topology.augmented import augmented_matching
 from cohortflow.topology.bars import Essential, GroundNorm
-from cohortflow.topology.prepared import Bars, Indices, Prepared, ahead, prepare
+from cohortflow.topology.distances.augmented import augmented_matching
+from cohortflow.topology.distances.prepared import Bars, Indices, Prepared, ahead, prepare
 from cohortflow.topology.ragged import pack
 
 
@@ -33,7 +33,7 @@ def wasserstein_matching(
 ) -> Matching:
     """A matching that attains the Wasserstein distance, one of several where costs tie.
 
-    Parameters and errors as in :func:`~cohortflow.topology.wasserstein.wasserstein_distance`. Every
+    Parameters and errors as in :func:`~cohortflow.topology.distances.wasserstein.wasserstein_distance`. Every
     bar is named once, those that ``essential`` drops never; diagrams of different numbers of essential
     bars have no matching of finite cost: UsageError.
     """
@@ -77,7 +77,7 @@ def _solve(
 
 
 def _by_sweep(a: Bars, b: Bars) -> tuple[float, Indices]:
-    from cohortflow.topology.line_sweep import keep_on_line, kept_cost
+    from cohortflow.topology.distances.line_sweep import keep_on_line, kept_cost
 
     m, size = len(a.births), len(a.births) + len(b.births)
     keys, labels = np.empty((4, size + 1)), np.empty((4, size + 1), np.int32)
@@ -90,7 +90,7 @@ def _by_sweep(a: Bars, b: Bars) -> tuple[float, Indices]:
 
 
 def _on_line(a: Bars, b: Bars, order: float) -> tuple[float, Indices]:
-    from cohortflow.topology.line_matching import line_cost, line_partners
+    from cohortflow.topology.distances.line_matching import line_cost, line_partners
 
     m, n = len(a.births), len(b.births)
     table, partner = np.empty((m + n + 1, m + 1)), np.empty(m, np.int64)
@@ -100,7 +100,7 @@ def _on_line(a: Bars, b: Bars, order: float) -> tuple[float, Indices]:
 
 
 def _in_plane(a: Bars, b: Bars, order: float, ground_norm: GroundNorm) -> tuple[float, Indices]:
-    from cohortflow.topology.plane_matching import FLOATS, INTS, plane_cost
+    from cohortflow.topology.distances.plane_matching import FLOATS, INTS, plane_cost
 
     m, n = len(a.births), len(b.births)
     partner = np.empty(n, np.int64)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from cohortflow.topology.bars import Essential, GroundNorm
-from cohortflow.topology.costs import tile_costs
-from cohortflow.topology.prepared import prepare
+from cohortflow.topology.distances.costs import tile_costs
+from cohortflow.topology.distances.prepared import prepare
 from cohortflow.topology.ragged import pack
 
 

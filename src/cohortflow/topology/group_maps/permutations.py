@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohortflow.errors import UsageError
-from cohortflow.topology.rank_sum import Floats, mirrored, pairs_above
+from cohortflow.topology.group_maps.rank_sum import Floats, mirrored, pairs_above
 
 BATCH = 512
 
@@ -31,7 +31,7 @@ def permuted_rank_sum_pairs(
 ) -> PermutationTests:
     """Two-sided permutation test of every pair i < j, and of all pairs as one family.
 
-    ``first``, ``second`` and errors as in :func:`~cohortflow.topology.rank_sum.rank_sum_pairs`.
+    ``first``, ``second`` and errors as in :func:`~cohortflow.topology.group_maps.rank_sum.rank_sum_pairs`.
     Subjects change groups as wholes, so pairs keep their dependence. The statistic is the distance of
     the rank sum from its mean; p = (b + 1) / (permutations + 1), b the number of permutations that
     reach it. ``p_family`` compares each pair, divided by the standard deviation that its ties leave

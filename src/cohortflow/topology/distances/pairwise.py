@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import numpy.typing as npt
 
 from cohortflow.topology.bars import Essential, Floats, GroundNorm
-from cohortflow.topology.costs import tile_costs
-from cohortflow.topology.prepared import prepare
+from cohortflow.topology.distances.blocks import by_blocks
+from cohortflow.topology.distances.costs import tile_costs
+from cohortflow.topology.distances.prepared import Prepared, prepare
 from cohortflow.topology.ragged import Offsets, pack
-
-TILE = 256
 
 
 def wasserstein_matrix(
@@ -46,14 +44,9 @@ def wasserstein_tile(
     """
     a = prepare(*rows, order, ground_norm, essential)
     b = a if columns is None else prepare(*columns, order, ground_norm, essential)
-    out = np.empty((len(a.alone), len(b.alone)))
-    for i in range(0, len(a.alone), TILE):
-        for j in range(0 if columns is not None else i, len(b.alone), TILE):
-            # Between compiled calls of this size the interpreter hears an interrupt.
-            left, right = a.block(i, i + TILE), b.block(j, j + TILE)
-            same = columns is None and i == j
-            part = tile_costs(left, right, order, ground_norm, same) ** (1.0 / order)
-            out[i : i + TILE, j : j + TILE] = part + part.T if same else part
-            if columns is None and not same:
-                out[j : j + TILE, i : i + TILE] = part.T
-    return out
+
+    def solve(rows: Prepared, columns: Prepared, same: bool) -> Floats:
+        part: Floats = tile_costs(rows, columns, order, ground_norm, same) ** (1.0 / order)
+        return part + part.T if same else part
+
+    return by_blocks(a, b, columns is None, solve)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from numba import njit
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.rips_graph import Ints, _doubled
-from cohortflow.topology.rips_lengths import VERTEX, VERTICES, Keys
+from cohortflow.topology.rips.graph import Ints, _doubled
+from cohortflow.topology.rips.lengths import VERTEX, VERTICES, Keys
 
 NOBODY, CLEARED = -1, -2
 Words = npt.NDArray[np.int64]

@@ -1,6 +1,6 @@
 """Diagrams in the plane of births and deaths: a partial assignment, compiled, of any order.
 
-Imported on first use, as :mod:`cohortflow.topology.line_matching`.
+Imported on first use, as :mod:`cohortflow.topology.distances.line_matching`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.prepared import Bars
+from cohortflow.topology.distances.prepared import Bars
 
 Indices = npt.NDArray[np.int64]
 U, V, DISTANCE, HIDDEN, FLOOR, SHIFT = range(6)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.rips_cohomology import cofaces, reduce_columns, spanning_edges, write_bars
-from cohortflow.topology.rips_graph import number_edges, tetrahedron_faces, triangles_of
-from cohortflow.topology.rips_lengths import ROOM, VERTEX, Keys, Ranks
+from cohortflow.topology.rips.cohomology import cofaces, reduce_columns, spanning_edges, write_bars
+from cohortflow.topology.rips.graph import number_edges, tetrahedron_faces, triangles_of
+from cohortflow.topology.rips.lengths import ROOM, VERTEX, Keys, Ranks
 
 COLUMNS = 16
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cohortflow.topology.rips_lengths import ROOM, VERTEX, VERTICES, Keys, Rank, Ranks
+from cohortflow.topology.rips.lengths import ROOM, VERTEX, VERTICES, Keys, Rank, Ranks
 
 Row = np.uint64
 
@@ -20,7 +20,7 @@ Row = np.uint64
 def collapse(keys: Keys, matrix: Ranks, never: Rank) -> int:
     """Take edges, longest first, out of ``matrix`` or move them to a later rank; how many stay.
 
-    ``keys`` and ``matrix`` as in :mod:`cohortflow.topology.rips_lengths`; both are written. What
+    ``keys`` and ``matrix`` as in :mod:`cohortflow.topology.rips.lengths`; both are written. What
     stays is left at the end of ``keys``: rank, u, v in one integer each, in no order.
     """
     stride = np.uint64(matrix.shape[1])

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.rips_cost import (
+from cohortflow.topology.rips.cost import (
     LIMIT,
     SHORT_RANKS,
     RipsCost,
     predict_rips_cost,
     refuse_beyond,
 )
-from cohortflow.topology.rips_input import (
+from cohortflow.topology.rips.inputs import (
     Metric,
     checked_cloud,
     checked_matrix,
@@ -97,15 +97,15 @@ class _Task:
             return self._of_tree(np.empty(0))
         if self.max_degree == 0:
             self._check(n, dimension)
-            from cohortflow.topology.rips_tree import tree_of_points
+            from cohortflow.topology.rips.tree import tree_of_points
 
             return self._of_tree(tree_of_points(points.T.copy()))
         if self._is_sparse(n, dimension):
-            from cohortflow.topology.rips_sparse import sparse_persistence
+            from cohortflow.topology.rips.sparse import sparse_persistence
 
             return sparse_persistence(points, self.threshold, self.max_degree, self.limit)
         self._check(n, dimension)
-        from cohortflow.topology.rips_lengths import pair_lengths
+        from cohortflow.topology.rips.lengths import pair_lengths
 
         return self._of_lengths(pair_lengths(points.T.copy()), n)
 
@@ -115,7 +115,7 @@ class _Task:
             return self._of_tree(np.empty(0))
         self._check(len(lengths), 0)
         if self.max_degree == 0:
-            from cohortflow.topology.rips_tree import tree_of_matrix
+            from cohortflow.topology.rips.tree import tree_of_matrix
 
             return self._of_tree(tree_of_matrix(lengths))
         from scipy.spatial.distance import squareform
@@ -139,6 +139,6 @@ class _Task:
         return [bars, *(np.empty((0, 2)) for _ in range(self.max_degree))]
 
     def _of_lengths(self, lengths: Floats, points: int) -> list[Diagram]:
-        from cohortflow.topology.rips_dense import dense_persistence
+        from cohortflow.topology.rips.dense import dense_persistence
 
         return dense_persistence(lengths, points, self.threshold, self.max_degree, self.limit)

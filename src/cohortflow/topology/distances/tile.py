@@ -1,6 +1,6 @@
 """The pairs of one tile that one algorithm solves, in one compiled call without the lock.
 
-Imported on first use, as :mod:`cohortflow.topology.line_matching`. Each function compiles by itself,
+Imported on first use, as :mod:`cohortflow.topology.distances.line_matching`. Each function compiles by itself,
 so a process that only meets H0 waits for the line alone.
 """
 
@@ -11,10 +11,10 @@ import numpy.typing as npt
 from numba import njit
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.line_matching import line_cost
-from cohortflow.topology.line_sweep import keep_on_line, kept_cost
-from cohortflow.topology.plane_matching import FLOATS, INTS, plane_cost
-from cohortflow.topology.prepared import Bars, Indices
+from cohortflow.topology.distances.line_matching import line_cost
+from cohortflow.topology.distances.line_sweep import keep_on_line, kept_cost
+from cohortflow.topology.distances.plane_matching import FLOATS, INTS, plane_cost
+from cohortflow.topology.distances.prepared import Bars, Indices
 
 Flags = npt.NDArray[np.bool_]
 

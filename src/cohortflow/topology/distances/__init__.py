@@ -1,0 +1,1 @@
+"""Exact distances between persistence diagrams: Wasserstein of any order, and bottleneck."""

@@ -1,0 +1,1 @@
+"""Tests of every pair of regions between two groups."""

@@ -1,0 +1,1 @@
+"""Persistent homology under the Vietoris–Rips filtration."""

@@ -1,0 +1,1 @@
+"""Vectors of fixed length from persistence diagrams."""
