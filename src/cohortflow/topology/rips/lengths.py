@@ -26,30 +26,6 @@ LAST = (1 << 2 * DIGIT) - 1
 
 
 @njit(nogil=True, error_model="numpy")
-def pair_lengths(coordinates: Floats) -> Floats:
-    """Euclidean lengths of all pairs (pair,) of points (coordinate, point), row after row.
-
-    Squares are summed in the order of coordinates, as scipy's ``pdist`` does: the same bits.
-    """
-    dimension, n = coordinates.shape
-    lengths = np.empty(n * (n - 1) // 2)
-    first = 0
-    for u in range(n - 1):
-        row = lengths[first : first + n - 1 - u]
-        for j in range(len(row)):
-            row[j] = 0.0
-        for k in range(dimension):
-            here, others = coordinates[k, u], coordinates[k, u + 1 :]
-            for j in range(len(row)):
-                apart = here - others[j]
-                row[j] += apart * apart
-        for j in range(len(row)):
-            row[j] = np.sqrt(row[j])
-        first += n - 1 - u
-    return lengths
-
-
-@njit(nogil=True, error_model="numpy")
 def enclosing_radius(lengths: Floats, n: int) -> float:
     """The least length within which one vertex has an edge to every other.
 

@@ -16,6 +16,7 @@ from cohortflow.topology.rips.cost import (
     predict_rips_cost,
     refuse_beyond,
 )
+from cohortflow.topology.rips.few import few_persistence, few_so_far
 from cohortflow.topology.rips.inputs import (
     Metric,
     checked_cloud,
@@ -105,9 +106,9 @@ class _Task:
 
             return sparse_persistence(points, self.threshold, self.max_degree, self.limit)
         self._check(n, dimension)
-        from cohortflow.topology.rips.lengths import pair_lengths
+        from scipy.spatial.distance import pdist
 
-        return self._of_lengths(pair_lengths(points.T.copy()), n)
+        return self._of_lengths(pdist(points), n)
 
     def of_matrix(self, matrix: npt.ArrayLike) -> list[Diagram]:
         lengths = checked_matrix(matrix)
@@ -139,6 +140,8 @@ class _Task:
         return [bars, *(np.empty((0, 2)) for _ in range(self.max_degree))]
 
     def _of_lengths(self, lengths: Floats, points: int) -> list[Diagram]:
+        if few_so_far(points, self.max_degree, self.limit):
+            return few_persistence(lengths, points, self.threshold, self.max_degree)
         from cohortflow.topology.rips.dense import dense_persistence
 
         return dense_persistence(lengths, points, self.threshold, self.max_degree, self.limit)
