@@ -12,7 +12,7 @@ from cohortflow.report.identifiers import slug
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from cohortflow.report.sections.p_plots import PairMap
+    from cohortflow.report.sections.p_maps import PairMap
 
 
 def map_figure(maps: Sequence[PairMap]) -> Figure:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cohortflow.report.blocks import Column, Table
 
 if TYPE_CHECKING:
-    from cohortflow.report.sections.p_plots import PairMap
+    from cohortflow.report.sections.p_maps import PairMap
 
 MOST_PAIRS = 3
 CONFIDENCE = 0.95
