@@ -46,7 +46,8 @@ def wasserstein_tile(
     b = a if columns is None else prepare(*columns, order, ground_norm, essential)
 
     def solve(rows: Prepared, columns: Prepared, same: bool) -> Floats:
-        part: Floats = tile_costs(rows, columns, order, ground_norm, same) ** (1.0 / order)
+        part = tile_costs(rows, columns, order, ground_norm, same)
+        part = part if order == 1.0 else part ** (1.0 / order)
         return part + part.T if same else part
 
     return by_blocks(a, b, columns is None, solve)

@@ -65,15 +65,23 @@ def prepare(
     check_offsets(bars, offsets)
     endless = check_bars(bars, essential)
     counts = np.diff(offsets)
-    diagram = np.repeat(np.arange(len(counts)), counts)
-    finite = _in_order(bars, diagram, np.flatnonzero(~endless))
-    kept = _in_order(
-        bars, diagram, np.flatnonzero(endless if essential == "match" else endless[:0])
-    )
-    births, deaths = (np.ascontiguousarray(column) for column in bars[finite].T)
+    finite, kept = np.arange(len(bars)), np.empty(0, np.int64)
+    ends = kept_ends = np.asarray(offsets, dtype=np.int64)
+    births, deaths = np.ascontiguousarray(bars.T)
+    # To see that bars are in order is cheaper than to put them in order, and they mostly are.
+    if endless.any() or not _in_order(births, deaths, ends):
+        diagram = np.repeat(np.arange(len(counts)), counts)
+        order_of_all = np.lexsort((deaths, births, diagram))
+        finite = order_of_all[~endless[order_of_all]]
+        kept = order_of_all[endless[order_of_all]] if essential == "match" else kept
+        ends = _offsets(diagram[finite], len(counts))
+        births, deaths = births[finite], deaths[finite]
+        kept_ends = _offsets(diagram[kept], len(counts))
+    else:
+        kept_ends = np.zeros_like(ends)
+    starts = np.repeat(offsets[:-1], counts)
     _refuse_overflow(births, deaths, order)
-    diagonal = to_diagonal(bars[finite], ground_norm) ** order
-    ends = _offsets(diagram[finite], len(counts))
+    diagonal = to_diagonal(np.stack([births, deaths], axis=1), ground_norm) ** order
     full = ends[1:] > ends[:-1]
     first, last = ends[:-1][full], ends[1:][full] - 1
     alone, birth = np.zeros(len(counts)), np.full(len(counts), np.nan)
@@ -81,8 +89,8 @@ def prepare(
         alone[full] = np.add.reduceat(diagonal, first)
         birth[full] = np.where(births[first] == births[last], births[first], np.nan)
     return Prepared(
-        Bars(births, deaths, diagonal), finite - offsets[diagram[finite]], ends, alone, birth,
-        bars[kept, 0], kept - offsets[diagram[kept]], _offsets(diagram[kept], len(counts)),
+        Bars(births, deaths, diagonal), finite - starts[finite], ends, alone, birth,
+        bars[kept, 0], kept - starts[kept], kept_ends,
     )  # fmt: skip
 
 
@@ -92,13 +100,13 @@ def ahead(bars: Bars) -> tuple[int, list[float]]:
     return len(bars.births), np.column_stack(bars[:2]).ravel().tolist()
 
 
-def _in_order(bars: Floats, diagram: Indices, rows: Indices) -> Indices:
-    """``rows`` by (diagram, birth, death); they mostly are, which is cheaper to see than to sort."""
-    births, deaths = bars[rows, 0], bars[rows, 1]
-    later = (births[1:] > births[:-1]) | ((births[1:] == births[:-1]) & (deaths[1:] >= deaths[:-1]))
-    if (later | (diagram[rows][1:] > diagram[rows][:-1])).all():
-        return rows
-    return rows[np.lexsort((deaths, births, diagram[rows]))]
+def _in_order(births: Floats, deaths: Floats, ends: Indices) -> bool:
+    """Whether the bars of each diagram ascend by birth, then death."""
+    falls = births[1:] < births[:-1]
+    falls |= (births[1:] == births[:-1]) & (deaths[1:] < deaths[:-1])
+    between = ends[(ends > 0) & (ends < len(births))]
+    falls[between - 1] = False
+    return not falls.any()
 
 
 def _offsets(diagram: Indices, size: int) -> Indices:
