@@ -7,9 +7,13 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 # Before the first import of prefect and mlflow: both read the environment when they load.
 _HOME = Path(tempfile.mkdtemp(prefix="cohortflow-tests-"))
@@ -37,6 +41,15 @@ os.environ |= {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MPLBACKEND": "Agg",
 }
+
+
+def _unsynced(descriptor: FileDescriptorLike) -> None:
+    os.fstat(descriptor if isinstance(descriptor, int) else descriptor.fileno())
+
+
+# No test can cut the power, all that a sync is for, and a small study asks for a thousand of them.
+# Processes that tests start sync for real; what is synced, and when, is tested by the calls.
+os.fsync = _unsynced
 
 # A shared machine is slow now and then; how long one example takes is no property of the code.
 hypothesis.settings.register_profile("cohortflow", deadline=None)

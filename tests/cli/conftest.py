@@ -37,8 +37,21 @@ class Result:
         return json.loads(self.out)
 
 
+def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """How a command ends; a run goes through this process, without Prefect and tracking."""
+    from flows.cli import main
+
+    words = [str(argument) for argument in arguments]
+    if words[0] == "run":
+        words += ["--cluster", "none", "--no-prefect"]
+    monkeypatch.setattr(sys, "argv", ["cohortflow", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
 class CommandLine:
-    """``cli("run", …)``; runs go through this process, without Prefect and tracking."""
+    """``cli("run", …)``, and what it says."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capsys = capsys
@@ -47,17 +60,17 @@ class CommandLine:
         monkeypatch.setenv("COLUMNS", "300")
 
     def __call__(self, *arguments: object) -> Result:
-        from flows.cli import main
-
-        words = [str(argument) for argument in arguments]
-        if words[0] == "run":
-            words += ["--cluster", "none", "--no-prefect"]
-        self._monkeypatch.setattr(sys, "argv", ["cohortflow", *words])
         self._capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
+        code = exit_code(self._monkeypatch, *arguments)
         said = self._capsys.readouterr()
-        return Result(int(ended.value.code or 0), said.out, said.err)
+        return Result(code, said.out, said.err)
+
+
+def prepare(*arguments: object) -> int:
+    """How a command ends that makes what several tests take copies of."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("COHORTFLOW_TRACKING", "off")
+        return exit_code(monkeypatch, *arguments)
 
 
 @pytest.fixture

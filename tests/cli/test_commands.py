@@ -17,7 +17,7 @@ from cohortflow.phantoms.ar1 import write_ar1_cohort
 from flows.ingest import IngestRequest, ingest_source
 from flows.process import process_cohort
 from tasks.request import RunRequest
-from tests.cli.conftest import CommandLine, Result
+from tests.cli.conftest import CommandLine, Result, prepare
 from tests.faults.killing import PIPELINE
 
 SUBJECTS = [f"sub-{n:02d}" for n in range(1, 13)]
@@ -258,16 +258,24 @@ def test_what_cannot_fit_is_refused_with_the_numbers_before_anything_ran(ingeste
 # --- failures -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def failing(ingested: Study) -> Study:
+@pytest.fixture(scope="module")
+def failed_once(ingested_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two of its subjects hold too few samples for what the pipeline asks."""
-    source = ingested.source
+    folder = tmp_path_factory.mktemp("failing") / "study"
+    shutil.copytree(ingested_once, folder)
+    source = folder / "source"
     for subject in ("sub-03", "sub-04"):
         recording = source / f"{subject}.1D"
         recording.write_text("".join(recording.read_text().splitlines(True)[:15]))
-    ingested.cli("ingest", source, ingested.cohort, "--atlas", source / "atlas.tsv")
-    assert ingested.run("--at", "seed=0").code == 3
-    return ingested
+    cohort = folder / "cohort"
+    prepare("ingest", source, cohort, "--atlas", source / "atlas.tsv")
+    assert prepare("run", folder / "small.yaml", cohort, "--at", "seed=0") == 3
+    return folder
+
+
+@pytest.fixture
+def failing(cli: CommandLine, failed_once: Path, tmp_path: Path) -> Study:
+    return _copy(cli, failed_once, tmp_path / "study")
 
 
 def test_retry_failed_tries_standing_failures_again(failing: Study) -> None:
@@ -327,15 +335,18 @@ def test_a_result_that_failed_says_why_when_it_is_asked_for(failing: Study) -> N
     assert "samples" in told.value.found
 
 
-def test_no_source_path_is_in_logs_records_and_failures(failing: Study) -> None:
+def test_no_source_path_is_in_logs_records_and_failures(
+    failing: Study, ingested_once: Path, failed_once: Path
+) -> None:
     """Subjects go by their id: what a file was called may name a person."""
-    place = str(failing.source).encode()
+    places = [str(folder / "source") for folder in (ingested_once, failed_once)]
     documents = [*failing.cohort.glob("logs/**/*.log"), *failing.cohort.glob("**/*.json")]
     assert len(documents) > 50
-    assert [path for path in documents if place in path.read_bytes()] == []
+    for path in documents:
+        assert not [place for place in places if place.encode() in path.read_bytes()], path
     for number in open_cohort(failing.cohort).ingests.numbers():
         ingested = open_cohort(failing.cohort).ingests.get(number)
-        assert str(failing.source) not in json.dumps(ingested.to_json())
+        assert not [place for place in places if place in json.dumps(ingested.to_json())]
 
 
 # --- looking --------------------------------------------------------------------------------------

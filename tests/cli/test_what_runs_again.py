@@ -10,29 +10,20 @@ import pytest
 from cohortflow.cohort.cohort import open_cohort
 from cohortflow.evaluation.cases import read_cases
 from cohortflow.phantoms.ar1 import write_ar1_cohort
-from tests.cli.conftest import CommandLine
+from tests.cli.conftest import CommandLine, prepare
 from tests.faults.killing import PIPELINE
 
 SUBJECTS = 12
 
 
 class Cohort:
-    """A cohort that stands finished, its source beside it."""
+    """A cohort, with its source and its pipeline beside it."""
 
     def __init__(self, cli: CommandLine, folder: Path) -> None:
         self.cli = cli
         self.folder = folder
         self.cohort = folder / "cohort"
         self.pipeline = folder / "small.yaml"
-        self.pipeline.write_text(PIPELINE.replace("epochs: 30", "epochs: 2"))
-        self.generate(SUBJECTS)
-        self.ingest()
-        assert cli("run", self.pipeline, self.cohort).code == 0
-
-    def generate(self, subjects: int) -> None:
-        write_ar1_cohort(
-            self.folder / "source", subjects=subjects, regions=6, samples=40, affected=(1, 3)
-        )
 
     def ingest(self) -> None:
         source = self.folder / "source"
@@ -46,8 +37,33 @@ class Cohort:
         return {row["step"]: (row["units"], row["reason"]) for row in rows}
 
 
+def generate(folder: Path, subjects: int = SUBJECTS) -> None:
+    """The source, and the pipeline."""
+    write_ar1_cohort(folder / "source", subjects=subjects, regions=6, samples=40, affected=(1, 3))
+    (folder / "small.yaml").write_text(PIPELINE.replace("epochs: 30", "epochs: 2"))
+
+
+@pytest.fixture(scope="module")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "study"
+    generate(folder)
+    source, cohort = folder / "source", folder / "cohort"
+    assert prepare("ingest", source, cohort, "--atlas", source / "atlas.tsv") == 0
+    assert prepare("run", folder / "small.yaml", cohort) == 0
+    return folder
+
+
 @pytest.fixture
-def finished(cli: CommandLine, tmp_path: Path) -> Cohort:
+def finished(cli: CommandLine, finished_once: Path, tmp_path: Path) -> Cohort:
+    """A cohort that stands finished."""
+    shutil.copytree(finished_once, tmp_path / "study")
+    return Cohort(cli, tmp_path / "study")
+
+
+@pytest.fixture
+def fresh(cli: CommandLine, tmp_path: Path) -> Cohort:
+    """One of which nothing was taken in yet."""
+    generate(tmp_path)
     return Cohort(cli, tmp_path)
 
 
@@ -60,7 +76,7 @@ def test_an_unchanged_cohort_runs_nothing(finished: Cohort) -> None:
 def test_one_more_subject_costs_itself_and_the_reductions_never_a_training(
     finished: Cohort,
 ) -> None:
-    finished.generate(SUBJECTS + 1)
+    generate(finished.folder, SUBJECTS + 1)
     finished.ingest()
     assert finished.to_run() == {
         "standardise": (1, "new"),
@@ -115,25 +131,20 @@ def test_a_withdrawn_subject_leaves_the_reductions_and_retrains_nothing(finished
     assert left == []
 
 
-def test_a_failed_subject_counts_as_wrong_in_the_score(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_failed_subject_counts_as_wrong_in_the_score(fresh: Cohort) -> None:
     """A subject that fails on the way is missing where it should have been scored."""
-    cohort = Cohort.__new__(Cohort)
-    cohort.cli, cohort.folder, cohort.cohort = cli, tmp_path, tmp_path / "cohort"
-    cohort.pipeline = tmp_path / "small.yaml"
-    cohort.pipeline.write_text(PIPELINE.replace("epochs: 30", "epochs: 2"))
-    cohort.generate(SUBJECTS)
-    recording = tmp_path / "source" / "sub-07.1D"
+    recording = fresh.folder / "source" / "sub-07.1D"
     recording.write_text("\n".join(recording.read_text().splitlines()[:15]) + "\n")
-    cohort.ingest()
-    assert cli("run", cohort.pipeline, cohort.cohort).code == 3
+    fresh.ingest()
+    assert fresh.cli("run", fresh.pipeline, fresh.cohort).code == 3
     states = {
         (u["step"], u["state"])
-        for u in cli("status", cohort.cohort, "--json").json()["units"]
+        for u in fresh.cli("status", fresh.cohort, "--json").json()["units"]
         if u["step"] in ("classify", "score")
     }
     assert states == {("classify", "done"), ("score", "done")}
     cases = [
-        open_cohort(cohort.cohort).run("small")["cohort"]["score"].entry(degree=d, seed=0)
+        open_cohort(fresh.cohort).run("small")["cohort"]["score"].entry(degree=d, seed=0)
         for d in (0, 1)
     ]
     counted = {
@@ -144,19 +155,15 @@ def test_a_failed_subject_counts_as_wrong_in_the_score(cli: CommandLine, tmp_pat
     assert counted["sub-07"] == "missing"
 
 
-def test_a_run_of_some_subjects_freezes_no_selection(cli: CommandLine, tmp_path: Path) -> None:
-    cohort = Cohort.__new__(Cohort)
-    cohort.cli, cohort.folder, cohort.cohort = cli, tmp_path, tmp_path / "cohort"
-    cohort.pipeline = tmp_path / "small.yaml"
-    cohort.pipeline.write_text(PIPELINE)
-    cohort.generate(SUBJECTS)
-    cohort.ingest()
-    result = cli("run", cohort.pipeline, cohort.cohort, "--subjects", "sub-01,sub-02,sub-03")
+def test_a_run_of_some_subjects_freezes_no_selection(fresh: Cohort) -> None:
+    fresh.ingest()
+    some = ("--subjects", "sub-01,sub-02,sub-03")
+    result = fresh.cli("run", fresh.pipeline, fresh.cohort, *some)
     assert result.code == 3
-    status = cli("status", cohort.cohort, "--json").json()
+    status = fresh.cli("status", fresh.cohort, "--json").json()
     states = {u["state"] for u in status["units"] if u["step"] == "classify"}
     assert states <= {"blocked", "pending"}
-    assert not (cohort.cohort / "selections").exists()
+    assert not (fresh.cohort / "selections").exists()
 
 
 def test_a_report_that_was_never_rendered_is_made_up(finished: Cohort) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cohortflow.phantoms.ar1 import write_ar1_cohort
+from flows.ingest import IngestRequest, ingest_source
 
 BIN = Path(sys.executable).with_name("cohortflow")
 HELD_STORE = Path(__file__).with_name("held_store")
@@ -43,12 +44,8 @@ def prepare(folder: Path) -> None:
 
 
 def ingest(folder: Path, cohort: Path) -> None:
-    atlas = folder / "source" / "atlas.tsv"
-    subprocess.run(
-        [BIN, "ingest", folder / "source", cohort, "--atlas", atlas],
-        check=True,
-        capture_output=True,
-    )
+    source = folder / "source"
+    ingest_source(IngestRequest(str(source), str(cohort), {"atlas": str(source / "atlas.tsv")}))
 
 
 def start(folder: Path, cohort: Path, *, hold: str = "", prefect: bool = False) -> subprocess.Popen:
