@@ -20,7 +20,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     folder = tmp_path_factory.mktemp("killed")
     killing.prepare(folder)
     killing.ingest(folder, folder / "undisturbed")
-    killing.finish(folder, folder / "undisturbed")
+    killing.finish_here(folder, folder / "undisturbed")
     return folder, killing.committed(folder / "undisturbed")
 
 
@@ -38,18 +38,25 @@ def _moment(kind: str, seed: int, cohort: Path) -> tuple[str, Callable[[], bool]
     return f"{kind}:{number}", Path(f"{cohort}.held").exists
 
 
-CASES = [("files", 0), ("record", 0), ("training", 0)]
-MORE = [(kind, seed) for kind in ("files", "record", "training") for seed in range(1, 4)]
+HERE, AGAIN = killing.finish_here, killing.finish
+CASES = [("files", 0, AGAIN), ("record", 0, HERE), ("training", 0, HERE)]
+MORE = [("record", 0, AGAIN), ("training", 0, AGAIN)]
+MORE += [(kind, seed, AGAIN) for kind in ("files", "record", "training") for seed in range(1, 4)]
 
 
 @pytest.mark.parametrize(
-    ("kind", "seed"), [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE)]
+    ("kind", "seed", "finish"),
+    [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE)],
 )
 def test_a_killed_run_redoes_little_and_ends_byte_identical(
-    prepared: tuple[Path, dict[str, dict[str, str]]], kind: str, seed: int
+    prepared: tuple[Path, dict[str, dict[str, str]]],
+    kind: str,
+    seed: int,
+    finish: Callable[[Path, Path], None],
 ) -> None:
+    """``finish``: the same command, or a run of this process, which has no worker."""
     folder, undisturbed = prepared
-    cohort = folder / f"{kind}-{seed}"
+    cohort = folder / f"{kind}-{seed}-{finish.__name__}"
     killing.ingest(folder, cohort)
     hold, ready = _moment(kind, seed, cohort)
 
@@ -58,7 +65,7 @@ def test_a_killed_run_redoes_little_and_ends_byte_identical(
     assert before.items() <= undisturbed.items(), "what a killed run left is whole"
     assert len(before) < len(undisturbed)
 
-    killing.finish(folder, cohort)
+    finish(folder, cohort)
     assert killing.committed(cohort) == undisturbed
     repeated = [key for key, times in killing.computations(cohort).items() if times > 1]
     assert len(repeated) <= killing.WORKERS, "at most one unit per worker is computed again"
