@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -54,6 +55,12 @@ os.fsync = _unsynced
 # A shared machine is slow now and then; how long one example takes is no property of the code.
 hypothesis.settings.register_profile("cohortflow", deadline=None)
 hypothesis.settings.load_profile("cohortflow")
+
+
+def pytest_collection_finish() -> None:
+    """What the libraries hold for good is not gone through again by every collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -182,8 +182,9 @@ def test_a_silent_server_is_given_up_when_patience_ends(monkeypatch: pytest.Monk
     """It takes connections and answers nothing; an attempt lasts longer than the patience."""
     from s3fs import S3FileSystem
 
-    monkeypatch.setattr(s3_storage, "READ_S", 1)
-    monkeypatch.setenv(s3_storage.PATIENCE, "0.5")
+    monkeypatch.setattr(s3_storage, "CONNECT_S", 1)
+    monkeypatch.setattr(s3_storage, "READ_S", 0.4)
+    monkeypatch.setenv(s3_storage.PATIENCE, "0.2")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
