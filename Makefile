@@ -35,8 +35,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## a generated cohort through the whole pipeline, to cohortflow-demo/report.html
 	$(BIN)/cohortflow demo
 
+# Two processes, however many cores there are: many tests start workers of their own.
 test: $(STAMP) ## the fast tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: $(STAMP) ## tests that need minutes, a server or a browser
 	$(BIN)/python -m pytest -q -m slow
