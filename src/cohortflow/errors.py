@@ -136,7 +136,53 @@ class UnsafeIdentifier(InputError):
 
 
 class GeometryMismatch(InputError):
+    """Two grids that should be one: an image and its label map, or its mask."""
+
     code = "geometry-mismatch"
+
+
+class ImpossibleGeometry(InputError):
+    """A matrix or spacing that no image can have: not finite, singular, absurdly large or small."""
+
+    code = "impossible-geometry"
+
+
+class NoWorldSpace(InputError):
+    """Millimetres or directions were asked of an image whose spacing nobody knows."""
+
+    code = "no-world-space"
+
+
+class ShearedGrid(InputError):
+    """Axes that are not at right angles, where the other side can only hold right angles."""
+
+    code = "sheared-grid"
+
+
+class GantryTilt(ShearedGrid):
+    """Slices of a series that are shifted against each other along their own plane."""
+
+    code = "gantry-tilt"
+
+
+class DuplicateSlice(InputError):
+    code = "duplicate-slice"
+
+
+class MissingSlice(InputError):
+    code = "missing-slice"
+
+
+class UnevenSlices(InputError):
+    """Distances between neighbouring slices differ, and not by whole slices."""
+
+    code = "uneven-slices"
+
+
+class UnknownSpacing(InputError):
+    """Nothing says how far apart slices are."""
+
+    code = "unknown-spacing"
 
 
 class NoSuchSource(InputError):
