@@ -27,7 +27,7 @@ class Seen:
         return Seen(self.voxels.transpose(2, 1, 0), self.positions.transpose(2, 1, 0, 3))
 
 
-def places(shape: Sequence[int], first: Any, steps: Sequence[Any]) -> np.ndarray:
+def places(shape: Sequence[int], first: Any, steps: Any) -> np.ndarray:
     """(a, b, c, 3): ``first + a * steps[0] + b * steps[1] + c * steps[2]``, one by one."""
     a, b, c = (np.arange(size)[:, None] for size in shape)
     along = [n * np.asarray(step, float) for n, step in zip((a, b, c), steps, strict=True)]

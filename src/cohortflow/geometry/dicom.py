@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from cohortflow.errors import ImpossibleGeometry, UnknownSpacing
 from cohortflow.geometry.grid import Grid
@@ -19,8 +18,10 @@ from cohortflow.geometry.matrices import (
     REVERSED,
     SHEAR_TOLERANCE,
     Floats,
+    checked_matrix,
     column_lengths,
     directions,
+    numbers,
     refuse_shear,
 )
 from cohortflow.geometry.slices import refuse_tilt, slice_order, slice_step
@@ -80,7 +81,7 @@ def grid_from_dicom(
     lps[:3, 2] = step
     lps[:3, 3] = stacked[0]
     shape = (len(order), planes.rows, planes.columns)
-    return Grid(shape, RAS_LPS @ lps @ REVERSED), order
+    return Grid(shape, checked_matrix(RAS_LPS @ lps @ REVERSED, where)), order
 
 
 def dicom_planes(grid: Grid, where: str = "") -> DicomPlanes:
@@ -104,7 +105,7 @@ def dicom_planes(grid: Grid, where: str = "") -> DicomPlanes:
 
 
 def _cosines(image_orientation: Sequence[float], where: str) -> tuple[Floats, Floats]:
-    cosines = _numbers(image_orientation, (6,), "Image Orientation (Patient)", where)
+    cosines = numbers(image_orientation, (6,), "Image Orientation (Patient)", where)
     along_row, down_column = cosines.reshape(2, 3)
     lengths = np.linalg.norm(cosines.reshape(2, 3), axis=1)
     if (
@@ -120,29 +121,16 @@ def _cosines(image_orientation: Sequence[float], where: str) -> tuple[Floats, Fl
     return along_row, down_column
 
 
-def _positions(image_positions: npt.ArrayLike, where: str) -> Floats:
-    count = len(np.asarray(image_positions))
-    if not count:
+def _positions(image_positions: Sequence[Sequence[float]], where: str) -> Floats:
+    if not image_positions:
         raise ImpossibleGeometry("no slice at all", where=where)
-    return _numbers(image_positions, (count, 3), "Image Position (Patient)", where)
+    return numbers(image_positions, (len(image_positions), 3), "Image Position (Patient)", where)
 
 
 def _spacing(pixel_spacing: Sequence[float], where: str) -> tuple[float, float]:
-    between_rows, between_columns = _numbers(pixel_spacing, (2,), "Pixel Spacing", where).tolist()
+    between_rows, between_columns = numbers(pixel_spacing, (2,), "Pixel Spacing", where).tolist()
     if between_rows <= 0 or between_columns <= 0:
         raise ImpossibleGeometry(
             "Pixel Spacing is not above 0", where=where, found=str(tuple(pixel_spacing))
         )
     return between_rows, between_columns
-
-
-def _numbers(values: npt.ArrayLike, shape: tuple[int, ...], name: str, where: str) -> Floats:
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.shape != shape or not np.isfinite(numbers).all():
-        raise ImpossibleGeometry(
-            f"{name} is not what it should be",
-            where=where,
-            expected=f"finite numbers of shape {shape}",
-            found=str(numbers.tolist()),
-        )
-    return numbers

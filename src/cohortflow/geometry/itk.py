@@ -13,8 +13,10 @@ from cohortflow.geometry.grid import Grid
 from cohortflow.geometry.matrices import (
     RAS_LPS,
     REVERSED,
+    checked_matrix,
     column_lengths,
     directions,
+    numbers,
     refuse_shear,
 )
 
@@ -44,17 +46,19 @@ def grid_from_itk(
 ) -> Grid:
     """Grid of the array that ``GetArrayFromImage`` gives, (z, y, x); arguments as of `ItkGeometry`.
 
-    Raises :class:`ImpossibleGeometry`, also for a spacing that is not above 0.
+    Raises :class:`ImpossibleGeometry`, also for a spacing that is not above 0. A direction that is no
+    rotation is taken as the shear that it is.
     """
-    if not np.all(np.asarray(spacing, float) > 0):
+    step = numbers(spacing, (3,), "the spacing", where)
+    if not (step > 0).all():
         raise ImpossibleGeometry(
-            "a spacing that is not above 0", where=where, found=str(tuple(spacing))
+            "a spacing that is not above 0", where=where, found=str(step.tolist())
         )
     lps = np.eye(4)
-    lps[:3, :3] = np.reshape(np.asarray(direction, float), (3, 3)) * np.asarray(spacing, float)
-    lps[:3, 3] = origin
+    lps[:3, :3] = numbers(np.ravel(direction), (9,), "the direction", where).reshape(3, 3) * step
+    lps[:3, 3] = numbers(origin, (3,), "the origin", where)
     x, y, z = size
-    return Grid((z, y, x), RAS_LPS @ lps @ REVERSED)
+    return Grid((z, y, x), checked_matrix(RAS_LPS @ lps @ REVERSED, where))
 
 
 def itk_geometry(grid: Grid, where: str = "") -> ItkGeometry:

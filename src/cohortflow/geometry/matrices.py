@@ -24,23 +24,29 @@ _SMALLEST_VOLUME = 1e-3
 SHEAR_TOLERANCE = 1e-4
 
 
+def numbers(values: Any, shape: tuple[int, ...], name: str, where: str = "") -> Floats:
+    """A copy as float64; raises :class:`ImpossibleGeometry` unless finite and of that shape."""
+    try:
+        found = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ImpossibleGeometry(f"{name} is no numbers", where=where) from error
+    if found.shape != shape or not np.isfinite(found).all():
+        raise ImpossibleGeometry(
+            f"{name} is not what it should be",
+            where=where,
+            expected=f"finite numbers of shape {shape}",
+            found=str(found.tolist()),
+        )
+    return found
+
+
 def checked_matrix(matrix: Any, where: str = "") -> Floats:
     """A copy as (4, 4) float64; raises :class:`ImpossibleGeometry` with the matrix in it.
 
-    Refused: what is not finite; a last row other than 0 0 0 1; voxels smaller than 1e-6 mm or
+    Refused: what is not finite or not (4, 4); a last row other than 0 0 0 1; voxels smaller than 1e-6 mm or
     larger than 10 m; an origin farther than 1 km; axes that lie in one plane.
     """
-    try:
-        checked = np.array(matrix, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ImpossibleGeometry("the matrix is no numbers", where=where) from error
-    if checked.shape != (4, 4):
-        raise ImpossibleGeometry(
-            "the matrix has the wrong shape",
-            where=where,
-            expected="(4, 4)",
-            found=str(checked.shape),
-        )
+    checked = numbers(matrix, (4, 4), "the matrix", where)
     fault = _fault(checked)
     if fault:
         raise ImpossibleGeometry(fault, where=where, found=matrix_text(checked))
@@ -48,8 +54,6 @@ def checked_matrix(matrix: Any, where: str = "") -> Floats:
 
 
 def _fault(matrix: Floats) -> str:
-    if not np.isfinite(matrix).all():
-        return "the matrix holds NaN or infinity"
     if not np.array_equal(matrix[3], (0.0, 0.0, 0.0, 1.0)):
         return "the last row of the matrix is not 0 0 0 1"
     spacing = column_lengths(matrix)

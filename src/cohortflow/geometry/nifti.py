@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from cohortflow.errors import ImpossibleGeometry
 from cohortflow.geometry.grid import Grid
-from cohortflow.geometry.matrices import REVERSED, Floats, checked_matrix
+from cohortflow.geometry.matrices import REVERSED, Floats, checked_matrix, numbers
 
 # Of the field xyzt_units; most files leave it open and mean millimetres.
 _MM = {"mm": 1.0, "unknown": 1.0, "meter": 1e3, "micron": 1e-3}
@@ -28,7 +27,7 @@ def grid_from_nifti(
         raise ImpossibleGeometry(
             "no unit of length", where=where, expected=", ".join(_MM), found=unit
         )
-    scaled = np.array(affine, dtype=np.float64)
+    scaled = numbers(affine, (4, 4), "the affine", where)
     scaled[:3] *= _MM[unit]
     i, j, k = shape[:3]
     return Grid((k, j, i), checked_matrix(scaled, where) @ REVERSED)

@@ -11,6 +11,7 @@ from cohortflow.geometry.matrices import SHEAR_TOLERANCE, Floats
 # Of the usual distance between slices; positions are text, often rounded to a hundredth of a mm.
 _EVEN = 0.01
 _ROUNDED_MM = 0.01
+_LAST_BIT_MM = 1e-9
 
 
 def slice_order(normal: Floats, positions: Floats) -> tuple[int, ...]:
@@ -35,7 +36,7 @@ def slice_step(normal: Floats, stacked: Floats, where: str = "") -> Floats:
     tolerance = max(_EVEN * usual, min(_ROUNDED_MM, 0.1 * usual))
     counts = np.maximum(np.round(gaps / usual), 1.0)
     off = np.abs(gaps - counts * usual)
-    if (off > tolerance * counts).any():
+    if (off > tolerance * counts + _LAST_BIT_MM).any():
         raise UnevenSlices(
             "the distance between slices varies",
             where=where,
