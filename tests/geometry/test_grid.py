@@ -189,6 +189,11 @@ def test_impossible_shapes_are_refused_by_name(shape: tuple[int, int, int]) -> N
         Grid(shape, np.eye(4))
 
 
+def test_a_flat_nifti_has_no_grid() -> None:
+    with pytest.raises(errors.ImpossibleGeometry, match="three axes"):
+        grid_from_nifti((5, 5), np.eye(4))
+
+
 @pytest.mark.parametrize("spacing", [(1.0, 0.0, 1.0), (1.0, -2.0, 1.0), (1.0, np.nan, 1.0)])
 def test_impossible_spacings_of_itk(spacing: tuple[float, float, float]) -> None:
     with pytest.raises(errors.ImpossibleGeometry, match="spacing"):

@@ -29,6 +29,8 @@ def grid_from_nifti(
         )
     scaled = numbers(affine, (4, 4), "the affine", where)
     scaled[:3] *= _MM[unit]
+    if len(shape) < 3:
+        raise ImpossibleGeometry("an image of fewer than three axes", where=where, found=str(shape))
     i, j, k = shape[:3]
     return Grid((k, j, i), checked_matrix(scaled, where) @ REVERSED)
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from cohortflow.errors import (
     EmptyInput,
-    GeometryMismatch,
     MissingValues,
     SeriesTooShort,
     TruncatedFile,
     UnreadableFile,
     UsageError,
 )
+from cohortflow.geometry import Grid, grid_from_nifti, require_agreement
 from cohortflow.sources.atlases import Atlas
 from cohortflow.sources.roi_series import MIN_SAMPLES, RoiSeries
 
@@ -97,10 +97,12 @@ def load_image(path: Path, where: str) -> Any:
     volume = math.prod(image.shape[:3]) * 8
     if volume > MAX_VOLUME_BYTES or min(image.shape) < 1:
         raise UnreadableFile("impossible dims", where=where, found=str(image.shape))
-    affine = np.asarray(image.affine)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise UnreadableFile("the image's affine cannot be inverted", where=where)
+    _grid(image, where)
     return image
+
+
+def _grid(image: Any, where: str) -> Grid:
+    return grid_from_nifti(image.shape, image.affine, where=where)
 
 
 def header_repetition_time(image: Any) -> float:
@@ -195,14 +197,7 @@ def _broken(error: Exception, where: str) -> TruncatedFile | UnreadableFile:
 
 def _read_mask(path: Path, image: Any, where: str) -> np.ndarray:
     mask = load_image(path, where)
-    same = mask.shape == image.shape[:3] and np.allclose(mask.affine, image.affine, atol=1e-3)
-    if not same:
-        raise GeometryMismatch(
-            "the brain mask lies on another grid than the image",
-            where=where,
-            expected=f"{image.shape[:3]} {np.asarray(image.affine).tolist()}",
-            found=f"{mask.shape} {np.asarray(mask.affine).tolist()}",
-        )
+    require_agreement(_grid(image, where), _grid(mask, where), "the brain mask", where)
     try:
         return np.asarray(np.asarray(mask.dataobj).reshape(-1) > 0)
     except (OSError, EOFError, ValueError, zlib.error) as error:
