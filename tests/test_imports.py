@@ -34,6 +34,7 @@ def stage_modules() -> list[str]:
         ["cohortflow"],
         ["cohortflow.stages", *stage_modules()],
         ["cohortflow.topology"],
+        ["cohortflow.geometry"],
         ["cohortflow.evaluation"],
         ["cohortflow.systems"],
     ],
