@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("prefect", "dask", "distributed", "mlflow", "torch", "gudhi", "sklearn", "matplotlib")
+HEAVY = (
+    "prefect",
+    "dask",
+    "distributed",
+    "mlflow",
+    "torch",
+    "gudhi",
+    "sklearn",
+    "matplotlib",
+    "SimpleITK",
+)
 LOADED = """
 import importlib, json, sys
 for name in sys.argv[1:]:

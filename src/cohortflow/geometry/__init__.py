@@ -19,6 +19,7 @@ from cohortflow.geometry.orientation import (
     orientation,
     to_orientation,
 )
+from cohortflow.geometry.resample import resample_to_grid, resample_to_spacing, spaced_grid
 
 __all__ = [
     "ORIENTATIONS",
@@ -38,5 +39,8 @@ __all__ = [
     "nifti_affine",
     "orientation",
     "require_agreement",
+    "resample_to_grid",
+    "resample_to_spacing",
+    "spaced_grid",
     "to_orientation",
 ]
