@@ -27,7 +27,8 @@ def test_an_axial_series_by_hand() -> None:
     assert order == (1, 0, 2)
     assert grid.shape == (3, 7, 9)
     np.testing.assert_allclose(
-        grid.matrix, [[0, 0, -0.8, 100], [0, -0.7, 0, 80], [2.5, 0, 0, 10], [0, 0, 0, 1]]
+        grid.matrix,
+        np.array([[0, 0, -0.8, 100], [0, -0.7, 0, 80], [2.5, 0, 0, 10], [0, 0, 0, 1]]),
     )
 
 
@@ -88,9 +89,26 @@ def test_positions_rounded_to_a_hundredth_are_even(count: int, gap: float, start
     assert grid.spacing_mm[0] == pytest.approx(gap, abs=2 * 10.0**-places / (count - 1))
 
 
+def test_small_differences_may_not_add_up() -> None:
+    gaps = [1.98] * 50 + [2.02] * 50
+    with pytest.raises(errors.UnevenSlices, match=r"slice 51 is 1 mm away"):
+        grid_from_dicom(stack(np.cumsum([0.0, *gaps]).tolist()))
+
+
+def test_a_slice_beside_the_stack() -> None:
+    positions = [(-100.0, -80.0, 2.0 * n) for n in range(9)]
+    positions[4] = (-99.0, -80.0, 8.0)
+    for tilt in (False, True):
+        with pytest.raises(errors.UnevenSlices, match="slice 5 is 1 mm away"):
+            grid_from_dicom(stack([], image_positions=tuple(positions)), tilted=tilt)
+
+
 def test_a_lone_slice_needs_a_thickness() -> None:
     with pytest.raises(errors.UnknownSpacing, match="thick"):
         grid_from_dicom(stack([4.0]))
+    for nothing in (0.0, -3.0, np.nan):
+        with pytest.raises(errors.UnknownSpacing):
+            grid_from_dicom(stack([4.0]), single_slice_mm=nothing)
     grid, order = grid_from_dicom(stack([4.0]), single_slice_mm=3.0)
     assert (order, grid.spacing_mm) == ((0,), (3.0, 0.7, 0.8))
     assert grids_agree(grid, Grid((1, 7, 9), grid.matrix))

@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohortflow import errors
@@ -41,6 +41,7 @@ def test_the_names_are_nibabels_and_itks() -> None:
         assert orientation(grid) == nifti == itk == name[:3]
 
 
+@settings(max_examples=50)
 @given(st.one_of(grids(), grids(sheared=True)))
 def test_the_name_is_nibabels_at_any_angle(grid: Grid) -> None:
     assert orientation(grid) == "".join(nibabel.orientations.aff2axcodes(nifti_affine(grid)))
@@ -56,6 +57,7 @@ def nibabels(array: np.ndarray, grid: Grid, target: str) -> tuple[np.ndarray, np
     return np.asarray(turned.dataobj), np.asarray(turned.affine)
 
 
+@settings(max_examples=50)
 @given(grids(), TARGETS)
 def test_nibabel_turns_it_the_same_way(grid: Grid, target: str) -> None:
     array = numbered(grid.shape)
@@ -83,6 +85,7 @@ def test_itk_turns_it_the_same_way() -> None:
         np.testing.assert_allclose(ours.direction, theirs.GetDirection(), atol=1e-12)
 
 
+@settings(max_examples=50)
 @given(st.one_of(grids(), grids(sheared=True)), TARGETS)
 def test_every_voxel_stays_where_it_is_in_the_world(grid: Grid, target: str) -> None:
     way = Reorientation.towards(grid, target)
@@ -93,6 +96,7 @@ def test_every_voxel_stays_where_it_is_in_the_world(grid: Grid, target: str) -> 
     )
 
 
+@settings(max_examples=50)
 @given(grids(), TARGETS, st.lists(st.integers(1, 3), max_size=2))
 def test_the_way_back_is_exact(grid: Grid, target: str, lead: list[int]) -> None:
     array = numbered((*lead, *grid.shape))
@@ -105,6 +109,7 @@ def test_the_way_back_is_exact(grid: Grid, target: str, lead: list[int]) -> None
     np.testing.assert_allclose(matrix, grid.matrix, atol=1e-9)
 
 
+@settings(max_examples=50)
 @given(grids(), TARGETS, TARGETS)
 def test_two_turns_are_one(grid: Grid, first: str, second: str) -> None:
     array = numbered(grid.shape)

@@ -68,8 +68,13 @@ def grid_from_dicom(
     order = slice_order(normal, positions)
     stacked = positions[list(order)]
     if len(order) == 1:
-        if single_slice_mm is None:
-            raise UnknownSpacing("a lone slice does not say how thick it is", where=where)
+        if single_slice_mm is None or not single_slice_mm > 0:
+            raise UnknownSpacing(
+                "a lone slice does not say how thick it is",
+                where=where,
+                expected="a thickness above 0 mm",
+                found=str(single_slice_mm),
+            )
         step = normal * single_slice_mm
     else:
         step = slice_step(normal, stacked, where)

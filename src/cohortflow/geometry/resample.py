@@ -114,9 +114,7 @@ def resample_to_grid(
 def _as_itk_holds(array: npt.NDArray[Any], interpolation: str) -> npt.NDArray[Any]:
     if interpolation not in _OF_LABELS:
         return array if array.dtype == np.float64 else array.astype(np.float32)
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8)
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+    return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 
 def _grid_of(array: npt.NDArray[Any], index_to_world: npt.ArrayLike) -> Grid:

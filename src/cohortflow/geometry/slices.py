@@ -23,7 +23,7 @@ def slice_step(normal: Floats, stacked: Floats, where: str = "") -> Floats:
     """(3,): from one slice to the next, of at least two sorted positions (slice, 3).
 
     The mean over the stack. Along the normal every distance must be the usual one (the median) up
-    to 1 % or 0.01 mm. Raises :class:`DuplicateSlice`, :class:`MissingSlice` (a distance of whole
+    to 1 % or 0.01 mm, and every slice within twice that of its place. Raises :class:`DuplicateSlice`, :class:`MissingSlice` (a distance of whole
     slices), :class:`UnevenSlices`, which say where.
     """
     heights = stacked @ normal
@@ -51,6 +51,14 @@ def slice_step(normal: Floats, stacked: Floats, where: str = "") -> Floats:
             found=_place(heights, int(np.argmax(counts))),
         )
     step: Floats = (stacked[-1] - stacked[0]) / len(gaps)
+    astray = np.linalg.norm(stacked - stacked[0] - np.outer(np.arange(len(stacked)), step), axis=1)
+    if astray.max() > 2 * tolerance:
+        raise UnevenSlices(
+            "the slices do not stand in one line",
+            where=where,
+            expected=f"each within {2 * tolerance:.6g} mm of its place",
+            found=f"slice {int(np.argmax(astray)) + 1} is {astray.max():.6g} mm away from it",
+        )
     return step
 
 
