@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,26 @@ def test_two_subjects_join(cli: CommandLine, tmp_path: Path, standing: int) -> N
         order = [names.index(name) for name in fresh["subject"].values.tolist()]
         again = values[roi][:, order][:, :, order]
         np.testing.assert_array_equal(fresh["distance"].values, again)
+
+
+def test_a_block_of_which_nobody_came_through_is_left_out(cli: CommandLine, tmp_path: Path) -> None:
+    nights = Nights(cli, tmp_path, 3)
+    write_ar1_cohort(nights.source, subjects=4, regions=REGIONS, samples=14, affected=())
+    short = nights.source / "sub-04.1D"
+    short.write_text("".join(short.read_text().splitlines(keepends=True)[:6]))
+    atlas = nights.source / "atlas.tsv"
+    assert cli("ingest", nights.source, nights.cohort, "--atlas", atlas).code == 0
+    nights.pipeline.write_text(
+        nights.pipeline.read_text().replace("report: []", "report: [pair_maps]")
+    )
+    assert cli("run", nights.pipeline, nights.cohort).code == 3
+    matrix = nights.matrix(0)
+    assert matrix["subject"].values.tolist() == ["sub-01", "sub-02", "sub-03"]
+    assert np.isfinite(matrix["distance"].values).all()
+    (report,) = nights.cohort.glob("reports/tiles/*/report.json")
+    notes = [
+        block["text"]
+        for block in json.loads(report.read_text())["sections"]["pair_maps"]["blocks"]
+        if block["type"] == "note"
+    ]
+    assert any("2 tiles of a matrix are left out" in note for note in notes)

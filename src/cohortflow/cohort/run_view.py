@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.entry import Entry
 from cohortflow.cohort.indexes import Index, slugs
-from cohortflow.cohort.tiles import PAIR, whole_matrix
+from cohortflow.cohort.tiles import PAIR, standing, whole_matrix
 from cohortflow.errors import EntryMissing, UnknownName, nearest
 
 if TYPE_CHECKING:
@@ -167,20 +167,24 @@ class StepView:
         A matrix in tiles is one, lazy, where the point leaves the axis of its tiles open.
         """
         found = [row for row in self.rows if _agrees(row.point, point)]
-        if not _are_tiles(found):
+        axis = _axis_of_tiles(found)
+        if axis is None:
             return self.entry(**point).dataset
-        return whole_matrix([self._run.open(row).dataset for row in found])
+        tiles = {str(row.point[axis]): row for row in found}
+        kept = standing({label: (row.state, row.reason) for label, row in tiles.items()})
+        if not kept:
+            return self._run.open(found[0]).dataset
+        return whole_matrix([self._run.open(tiles[label]).dataset for label in kept])
 
 
-def _are_tiles(rows: Sequence[UnitRow]) -> bool:
-    """They differ along one axis, and it is one of pairs of blocks."""
+def _axis_of_tiles(rows: Sequence[UnitRow]) -> str | None:
+    """The one axis along which they differ, if it is one of pairs of blocks."""
     labels = {axis: {row.point[axis] for row in rows} for row in rows[:1] for axis in row.point}
-    open_axes = [values for values in labels.values() if len(values) > 1]
-    return (
-        len(open_axes) == 1
-        and all(row.kind == "distance_matrix" for row in rows)
-        and all(PAIR.fullmatch(str(label)) for label in open_axes[0])
-    )
+    open_axes = [axis for axis, values in labels.items() if len(values) > 1]
+    if len(open_axes) != 1 or any(row.kind != "distance_matrix" for row in rows):
+        return None
+    paired = all(PAIR.fullmatch(str(label)) for label in labels[open_axes[0]])
+    return open_axes[0] if paired else None
 
 
 def _agrees(have: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -52,6 +52,22 @@ def whole_matrix(tiles: Sequence[xr.Dataset]) -> xr.Dataset:
     )
 
 
+def standing(told: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Labels of the tiles that make the matrix, from state and reason of each.
+
+    A block of which every subject failed above has no tile of its own, and no other either: they are
+    blocked, and are left out as its subjects are. Any other tile that is not done is missed.
+    """
+    lost = {
+        first
+        for label, (state, reason) in told.items()
+        for first, second in [label.split("-")]
+        # What is blocked by something blocked: its reduction had nobody left, and did not fail itself.
+        if first == second and state == "blocked" and reason.endswith(" blocked")
+    }
+    return [label for label in told if not lost & set(label.split("-"))]
+
+
 class _Tiles(BackendArray):
     """Square: the tile of blocks (i, j) stands for (j, i) too, mirrored."""
 

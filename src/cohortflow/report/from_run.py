@@ -161,6 +161,7 @@ class RunSource:
             point=row.point,
             key=row.key,
             state=row.state,
+            reason=row.reason,
             facts=_LazyFacts(self.run, row),
             warnings=row.warnings,
             error=self._error(row),

@@ -28,6 +28,7 @@ class ReportUnit:
     point: Mapping[str, Any]
     key: str
     state: str
+    reason: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[Mapping[str, str]] = ()
     error: Mapping[str, Any] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cohortflow.cohort.tiles import whole_matrix
+from cohortflow.cohort.tiles import standing, whole_matrix
 from cohortflow.report.blocks import Block, Column, Figure, Note, Table
 from cohortflow.report.example import degree_labels, example_unit, labels, shown_regions
 from cohortflow.report.figures import SOFT, draw, heat_map, short
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_COMPARISONS = 4
 MOST_DRAWN = 400
-"""Subjects in a picture; of more, every so many of each group are drawn."""
+"""Subjects in a picture; of more, every second, third … in their order is drawn."""
 SLAB = 256
 """Rows of a matrix that are in memory at once."""
 
@@ -51,16 +51,18 @@ def subject_blocks(source: ReportSource) -> list[Block]:
     comparisons = axis_labels(source, "comparison", units) or [None]
     blocks: list[Block] = []
     rows: list[dict[str, Any]] = []
-    undone = 0
+    undone = lost = 0
     for comparison in comparisons[:MOST_COMPARISONS]:
         panels = []
         for point, tiles in matrices:
             if point.get("comparison") != comparison or point.get("roi") not in regions:
                 continue
-            if len(done(tiles)) < len(tiles):
+            kept = _standing(source, tiles)
+            lost = max(lost, len(tiles) - len(kept))
+            if not kept or len(done(kept)) < len(kept):
                 undone += 1
                 continue
-            dataset = whole_matrix([source.entry(tile).dataset for tile in tiles])
+            dataset = whole_matrix([source.entry(tile).dataset for tile in kept])
             panels.append(_panel(dataset, point, groups))
             rows += _means(comparison, panels[-1])
         if panels:
@@ -69,6 +71,9 @@ def subject_blocks(source: ReportSource) -> list[Block]:
         blocks.append(
             Note(f"{undone} matrices are not shown: a part of each is not done.", "absent")
         )
+    if lost:
+        said = f"Up to {lost} tiles of a matrix are left out: nobody of a block of subjects came through."
+        blocks.append(Note(said, "warning"))
     if len(comparisons) > MOST_COMPARISONS:
         blocks.append(Note(f"{len(comparisons) - MOST_COMPARISONS} more comparisons not drawn."))
     rest = len(axis_labels(source, "roi", units)) - len(regions)
@@ -99,6 +104,15 @@ def _matrices(
         point = {axis: label for axis, label in unit.point.items() if axis not in tiles}
         found.setdefault(tuple(point.items()), (point, []))[1].append(unit)
     return list(found.values())
+
+
+def _standing(source: ReportSource, tiles: Sequence[ReportUnit]) -> list[ReportUnit]:
+    axis = next((a for a in source.pipeline.get("tiles", ()) if a in tiles[0].point), None)
+    if axis is None:
+        return list(tiles)
+    by_label = {str(tile.point[axis]): tile for tile in tiles}
+    kept = standing({label: (tile.state, tile.reason) for label, tile in by_label.items()})
+    return [by_label[label] for label in kept]
 
 
 def _chosen_rois(source: ReportSource, units: Sequence[ReportUnit]) -> list[Any]:

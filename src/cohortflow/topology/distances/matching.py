@@ -10,7 +10,9 @@ import numpy.typing as npt
 from cohortflow.errors import UsageError
 from cohortflow.topology.bars import Essential, GroundNorm
 from cohortflow.topology.distances.augmented import augmented_matching
+from cohortflow.topology.distances.pairwise import wasserstein_tile
 from cohortflow.topology.distances.prepared import Bars, Indices, Prepared, ahead, prepare
+from cohortflow.topology.distances.scaled import scaled_matching, too_small
 from cohortflow.topology.ragged import pack
 
 
@@ -45,21 +47,28 @@ def wasserstein_matching(
             found=str(len(right.essential)),
         )
     if ahead(left.bars) <= ahead(right.bars):
-        cost, partner = _solve(left, right, order, ground_norm)
+        partner = _partners(left, right, order, ground_norm)
         met = np.column_stack([np.flatnonzero(partner >= 0), partner[partner >= 0]])
     else:
-        cost, partner = _solve(right, left, order, ground_norm)
+        partner = _partners(right, left, order, ground_norm)
         met = np.column_stack([partner[partner >= 0], np.flatnonzero(partner >= 0)])
-    cost += float((np.abs(left.essential - right.essential) ** order).sum())
+    tile = wasserstein_tile(pack([a]), pack([b]), order, ground_norm, essential)
     finite = np.column_stack([left.position[met[:, 0]], right.position[met[:, 1]]])
     endless = np.column_stack([left.essential_position, right.essential_position])
     pairs = np.concatenate([finite, endless])
     return Matching(
-        distance=float((np.array([cost]) ** (1.0 / order))[0]),
+        distance=float(tile[0, 0]),
         pairs=pairs[np.argsort(pairs[:, 0])],
         diagonal_a=np.setdiff1d(left.position, finite[:, 0]),
         diagonal_b=np.setdiff1d(right.position, finite[:, 1]),
     )
+
+
+def _partners(a: Prepared, b: Prepared, order: float, ground_norm: GroundNorm) -> Indices:
+    cost, partner = _solve(a, b, order, ground_norm)
+    if too_small(np.array(cost), order) and ahead(a.bars) != ahead(b.bars):
+        return scaled_matching(a.bars, b.bars, order, ground_norm)[1]
+    return partner
 
 
 def _solve(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import numpy.typing as npt
 
 from cohortflow.topology.bars import Essential, Floats, GroundNorm
 from cohortflow.topology.distances.blocks import by_blocks
 from cohortflow.topology.distances.costs import tile_costs
-from cohortflow.topology.distances.prepared import Prepared, prepare
+from cohortflow.topology.distances.prepared import Prepared, ahead, prepare
+from cohortflow.topology.distances.scaled import scaled_distance, too_small
 from cohortflow.topology.ragged import Offsets, pack
 
 
@@ -46,8 +48,22 @@ def wasserstein_tile(
     b = a if columns is None else prepare(*columns, order, ground_norm, essential)
 
     def solve(rows: Prepared, columns: Prepared, same: bool) -> Floats:
-        part = tile_costs(rows, columns, order, ground_norm, same)
-        part = part if order == 1.0 else part ** (1.0 / order)
+        costs = tile_costs(rows, columns, order, ground_norm, same)
+        part = costs if order == 1.0 else costs ** (1.0 / order)
+        for i, j in _lost(rows, columns, costs, order, same):
+            part[i, j] = scaled_distance(rows, i, columns, j, order, ground_norm)
         return part + part.T if same else part
 
     return by_blocks(a, b, columns is None, solve)
+
+
+def _lost(
+    a: Prepared, b: Prepared, costs: Floats, order: float, same: bool
+) -> Iterator[tuple[int, int]]:
+    """Pairs of diagrams that differ, and whose cost is too small to be told by a sum of powers."""
+    small = too_small(costs, order)
+    small &= (np.diff(a.offsets) > 0)[:, None] | (np.diff(b.offsets) > 0)
+    for i, j in np.argwhere(np.triu(small, 1) if same else small).tolist():
+        first, second = a.one(i), b.one(j)
+        if ahead(first) != ahead(second):
+            yield i, j

@@ -46,6 +46,10 @@ class Prepared:
             essential_offsets=self.essential_offsets[first : last + 1],
         )
 
+    def endless(self, k: int) -> Floats:
+        """Births (bar,) of the essential bars of a diagram."""
+        return self.essential[self.essential_offsets[k] : self.essential_offsets[k + 1]]
+
     def one(self, k: int) -> Bars:
         part = slice(self.offsets[k], self.offsets[k + 1])
         return Bars(*(values[part] for values in self.bars))
@@ -80,7 +84,8 @@ def prepare(
     else:
         kept_ends = np.zeros_like(ends)
     starts = np.repeat(offsets[:-1], counts)
-    _refuse_overflow(births, deaths, order)
+    # Lengths in L2 are roots of squares.
+    _refuse_overflow(births, deaths, max(order, 2.0) if ground_norm == "l2" else order)
     diagonal = to_diagonal(np.stack([births, deaths], axis=1), ground_norm) ** order
     full = ends[1:] > ends[:-1]
     first, last = ends[:-1][full], ends[1:][full] - 1
@@ -115,12 +120,12 @@ def _offsets(diagram: Indices, size: int) -> Indices:
     return offsets
 
 
-def _refuse_overflow(births: Floats, deaths: Floats, order: float) -> None:
+def _refuse_overflow(births: Floats, deaths: Floats, power: float) -> None:
     extent = max(np.abs(births).max(initial=0.0), np.abs(deaths).max(initial=0.0))
     with np.errstate(over="ignore"):
-        largest = (4.0 * extent) ** max(order, 2.0) * (len(births) + 1.0)
+        largest = (4.0 * extent) ** power * (len(births) + 1.0)
     if not np.isfinite(largest):
         raise UsageError(
-            f"values up to {extent:g} to the power of {order:g} leave the range of float64",
+            f"values up to {extent:g} to the power of {power:g} leave the range of float64",
             hint="Scale the diagrams; distances scale with them.",
         )

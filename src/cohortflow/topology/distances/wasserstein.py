@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from cohortflow.topology.bars import Essential, GroundNorm
-from cohortflow.topology.distances.costs import tile_costs
-from cohortflow.topology.distances.prepared import prepare
+from cohortflow.topology.distances.pairwise import wasserstein_tile
 from cohortflow.topology.ragged import pack
 
 
@@ -26,7 +25,4 @@ def wasserstein_distance(
 
     Source: Aithal et al. 2024, equation 4 (q = ``order``, L∞).
     """
-    left, right = (prepare(*pack([x]), order, ground_norm, essential) for x in (a, b))
-    # An array, not its one number: numpy's power of a scalar may differ in the last bit.
-    distance = tile_costs(left, right, order, ground_norm, same=False) ** (1.0 / order)
-    return float(distance[0, 0])
+    return float(wasserstein_tile(pack([a]), pack([b]), order, ground_norm, essential)[0, 0])
