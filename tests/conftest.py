@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from cohortflow.topology.rips import few
+
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
@@ -61,6 +63,12 @@ def pytest_collection_finish() -> None:
     """What the libraries hold for good is not gone through again by every collection of garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled way from the first cloud on: gudhi is what it is compared with."""
+    monkeypatch.setattr(few, "COMPILING_S", 0.0)
 
 
 @pytest.fixture(scope="session")

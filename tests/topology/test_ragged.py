@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cohortflow.errors import UsageError
+from cohortflow.topology import wasserstein_tile
 from cohortflow.topology.ragged import pack, transpose, unpack
 
 
@@ -31,3 +34,25 @@ def test_nothing_but_empty_diagrams():
     bars, offsets = pack([np.empty((0, 2))] * 3)
     assert bars.shape == (0, 2)
     np.testing.assert_array_equal(offsets, [0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("bars", "offsets", "says"),
+    [
+        ([[0, 1], [0, 2]], [0, 1, 2], None),
+        ([[0, 1], [0, 2]], np.array([0, 2], np.uint64), None),
+        ([[0, 1], [0, 2]], np.array([0, 2, 1, 2], np.uint64), "do not fit"),
+        ([[0, 1], [0, 2]], [0.0, 2.0], "row of integers"),
+        ([[0, 1], [0, 2]], [[0, 2]], "row of integers"),
+        ([[0, 1, 2]], [0, 1], "table of bars"),
+        ([[0, 1], [2]], [0, 2], "table of numbers"),
+        ([["a", "b"]], [0, 1], "table of numbers"),
+    ],
+)
+def test_packed_diagrams_are_checked(bars, offsets, says):
+    if says is None:
+        found = wasserstein_tile((bars, offsets))
+        assert found.shape == (len(offsets) - 1,) * 2
+        return
+    with pytest.raises(UsageError, match=says):
+        wasserstein_tile((bars, offsets))

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cohortflow.errors import DoesNotFit
 from cohortflow.topology import (
     bottleneck_distance,
     wasserstein_distance,
     wasserstein_matching,
     wasserstein_matrix,
 )
+from cohortflow.topology.distances import room
 from tests.topology.test_matching_algorithms import NORMS, pair
 
 
@@ -69,3 +71,14 @@ def test_essential_bars_count_where_they_are_as_small():
     a, b = [[0, 1e-200], [0, np.inf]], [[0, 1e-200], [1e-180, np.inf]]
     assert wasserstein_distance(a, b, 2.0, essential="match") == pytest.approx(1e-180, rel=1e-12)
     assert wasserstein_distance(a, a, 2.0, essential="match") == 0.0
+
+
+def test_tables_that_no_memory_holds_are_refused_with_their_size(monkeypatch):
+    monkeypatch.setattr(room, "MOST_BYTES", 8 * 30 * 30)
+    rng = np.random.default_rng(0)
+    few, many = (np.sort(rng.random((size, 2)), axis=1) for size in (29, 31))
+    assert wasserstein_distance(few, few[::-1] + 1e-3) > 0.0
+    with pytest.raises(DoesNotFit, match="31 × 31 costs"):
+        wasserstein_matrix([few, many], others=[many, few])
+    with pytest.raises(DoesNotFit, match="costs"):
+        wasserstein_matching(np.sort(many * [0, 1], axis=1), few * [0, 1], order=2.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from cohortflow.stages._regions import LIBRARIES_BYTES, number, region_variables
 from cohortflow.topology.embedding import delay_embedding
 from cohortflow.topology.ragged import pack
 from cohortflow.topology.rips.cost import predict_rips_cost
-from cohortflow.topology.rips.persistence import rips_persistence_many
+from cohortflow.topology.rips.persistence import rips_persistence
 
 
 class Diagrams(Parameters):
@@ -34,16 +34,11 @@ def diagrams(parameters: Diagrams, context: Context, series: Entry) -> Output:
     regions = region_variables(dataset)
     valid, names = regions["valid"][1], regions["region"][1]
 
-    def clouds() -> Iterator[np.ndarray]:
-        for index, row in enumerate(values):
-            context.recorder.progress(index, len(values))
-            if valid[index]:
-                yield _cloud_of(row, parameters, names[index])
-
-    done = iter(rips_persistence_many(clouds(), parameters.max_degree))
     empty = [np.empty((0, 2))] * (parameters.max_degree + 1)
-    found = [next(done) if usable else empty for usable in valid]
-    context.recorder.progress(len(values), len(values))
+    found = []
+    for index, row in enumerate(values):
+        found.append(_diagrams_of(row, parameters, names[index]) if valid[index] else empty)
+        context.recorder.progress(index + 1, len(values))
     variables: dict[str, Any] = {}
     for degree in range(parameters.max_degree + 1):
         bars, offsets = pack([region[degree] for region in found])
@@ -66,9 +61,10 @@ def diagrams(parameters: Diagrams, context: Context, series: Entry) -> Output:
     )
 
 
-def _cloud_of(row: np.ndarray, parameters: Diagrams, region: str) -> np.ndarray:
+def _diagrams_of(row: np.ndarray, parameters: Diagrams, region: str) -> list[np.ndarray]:
     try:
-        return delay_embedding(row, parameters.dimension, parameters.lag)
+        cloud = delay_embedding(row, parameters.dimension, parameters.lag)
+        return list(rips_persistence(cloud, parameters.max_degree))
     except CohortflowError as error:
         error.where = error.where or f"region {region}"
         raise

@@ -36,7 +36,10 @@ def split_bars(diagram: npt.ArrayLike, essential: Essential = "refuse") -> Bars:
 
 def as_bars(diagram: npt.ArrayLike) -> Floats:
     """A diagram as a (bar, 2) table of float64; nothing at all is an empty one."""
-    bars = np.asarray(diagram, dtype=np.float64)
+    try:
+        bars = np.asarray(diagram, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError("a diagram is a table of numbers", expected="(bar, 2)") from error
     if bars.size == 0:
         bars = bars.reshape(0, 2)
     if bars.ndim != 2 or bars.shape[1] != 2:

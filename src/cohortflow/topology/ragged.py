@@ -23,15 +23,27 @@ def pack(diagrams: Sequence[npt.ArrayLike]) -> tuple[Bars, Offsets]:
     return np.concatenate([np.empty((0, 2)), *tables]), offsets
 
 
-def check_offsets(bars: Bars, offsets: Offsets) -> None:
-    """Refuse offsets that do not begin at 0, end at the last bar and never step back."""
-    steps = np.diff(offsets)
-    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(bars) or (steps < 0).any():
+def checked_packed(bars: npt.ArrayLike, offsets: npt.ArrayLike) -> tuple[Bars, Offsets]:
+    """Packed diagrams as float64 (bar, 2) and int64 (diagram + 1,).
+
+    Refuses offsets that do not begin at 0, end at the last bar and never step back.
+    """
+    table, given = as_bars(bars), np.asarray(offsets)
+    if given.ndim != 1 or given.dtype.kind not in "iu":
+        raise UsageError(
+            "offsets are a row of integers",
+            expected="(diagram + 1,)",
+            found=f"{given.shape} of {given.dtype}",
+        )
+    checked = given.astype(np.int64)
+    steps = np.diff(checked)
+    if not len(checked) or checked[0] != 0 or checked[-1] != len(table) or (steps < 0).any():
         raise UsageError(
             "these offsets do not fit these bars",
-            expected=f"0, …, {len(bars)}, ascending",
-            found=np.array2string(np.asarray(offsets), threshold=8),
+            expected=f"0, …, {len(table)}, ascending",
+            found=np.array2string(checked, threshold=8),
         )
+    return table, checked
 
 
 def transpose(bars: Sequence[Bars], offsets: Sequence[Offsets]) -> tuple[Bars, Offsets]:

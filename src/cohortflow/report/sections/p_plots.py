@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
 from cohortflow.report.sections.p_figures import map_figure, pair_figure
 from cohortflow.report.sections.p_maps import PairMap, read_map
 from cohortflow.report.sections.p_pairs import strongest_pairs
 from cohortflow.report.source import ReportSource, ReportUnit, axis_labels, done
-
-if TYPE_CHECKING:
-    pass
 
 TITLE = "Pairs of regions that differ between groups"
 MOST_MAPS = 8
@@ -80,9 +77,9 @@ def _text(first: PairMap) -> Text:
 
 def _permutation_text(count: int) -> Text:
     return Text(
-        f"Groups were also exchanged at random, in up to {count} ways, whole subjects at a time. The "
-        "column by permutation counts the pairs below the level against the largest statistic of all "
-        "pairs of the network (Westfall–Young), which bounds the chance of any false pair."
+        f"Groups were also exchanged, in up to {count} ways, whole subjects at a time: by permutation "
+        "a pair is compared with the largest statistic of all pairs of the network (Westfall–Young), "
+        "which bounds the chance of any false pair."
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from cohortflow.topology.bars import GroundNorm, between
 from cohortflow.topology.distances.prepared import Bars, Indices
+from cohortflow.topology.distances.room import refuse_beyond_memory
 
 
 def augmented_matching(
@@ -19,6 +20,7 @@ def augmented_matching(
     from scipy.optimize import linear_sum_assignment
 
     m, n = len(a.births), len(b.births)
+    refuse_beyond_memory(m + n, m + n)
     left, right = (np.column_stack([x.births, x.deaths]) for x in (a, b))
     cost = np.zeros((m + n, m + n))
     cost[:m, :n] = between(left, right, ground_norm) ** order

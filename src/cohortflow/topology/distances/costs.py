@@ -9,6 +9,7 @@ from cohortflow.topology.bars import Floats, GroundNorm
 from cohortflow.topology.distances.augmented import augmented_matching
 from cohortflow.topology.distances.blocks import essential_costs
 from cohortflow.topology.distances.prepared import Prepared, ahead
+from cohortflow.topology.distances.room import refuse_beyond_memory
 
 Flags = npt.NDArray[np.bool_]
 
@@ -47,6 +48,8 @@ def _in_plane(
 ) -> None:
     from cohortflow.topology.distances.tile import plane_tile
 
+    rows, columns = np.diff(a.offsets)[todo.any(axis=1)], np.diff(b.offsets)[todo.any(axis=0)]
+    refuse_beyond_memory(rows.max(), columns.max())
     l2 = ground_norm == "l2"
     plane_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), l2, todo, out)
     unsure = np.isnan(out)

@@ -12,6 +12,7 @@ from cohortflow.topology.bars import Essential, GroundNorm
 from cohortflow.topology.distances.augmented import augmented_matching
 from cohortflow.topology.distances.pairwise import wasserstein_tile
 from cohortflow.topology.distances.prepared import Bars, Indices, Prepared, ahead, prepare
+from cohortflow.topology.distances.room import refuse_beyond_memory
 from cohortflow.topology.distances.scaled import scaled_matching, too_small
 from cohortflow.topology.ragged import pack
 
@@ -102,6 +103,7 @@ def _on_line(a: Bars, b: Bars, order: float) -> tuple[float, Indices]:
     from cohortflow.topology.distances.line_matching import line_cost, line_partners
 
     m, n = len(a.births), len(b.births)
+    refuse_beyond_memory(m + n + 1, m + 1)
     table, partner = np.empty((m + n + 1, m + 1)), np.empty(m, np.int64)
     cost = line_cost(a.deaths, b.deaths, a.diagonal, b.diagonal, float(order), table)
     line_partners(a.diagonal, b.diagonal, table, partner)

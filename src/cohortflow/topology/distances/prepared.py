@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cohortflow.errors import UsageError
 from cohortflow.topology.bars import Essential, Floats, GroundNorm, check_bars, known, to_diagonal
-from cohortflow.topology.ragged import Offsets, check_offsets
+from cohortflow.topology.ragged import Offsets, checked_packed
 
 Indices = npt.NDArray[np.int64]
 
@@ -66,11 +66,11 @@ def prepare(
             hint="For order = inf take bottleneck_distance.",
         )
     known("ground_norm", ground_norm, get_args(GroundNorm))
-    check_offsets(bars, offsets)
+    bars, offsets = checked_packed(bars, offsets)
     endless = check_bars(bars, essential)
     counts = np.diff(offsets)
     finite, kept = np.arange(len(bars)), np.empty(0, np.int64)
-    ends = kept_ends = np.asarray(offsets, dtype=np.int64)
+    ends = kept_ends = offsets
     births, deaths = np.ascontiguousarray(bars.T)
     # To see that bars are in order is cheaper than to put them in order, and they mostly are.
     if endless.any() or not _in_order(births, deaths, ends):

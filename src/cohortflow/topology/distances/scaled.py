@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from cohortflow.topology.bars import Floats, GroundNorm, between, to_diagonal
 from cohortflow.topology.distances.prepared import Bars, Indices, Prepared, ahead
+from cohortflow.topology.distances.room import refuse_beyond_memory
 
 SMALL = 1e-140
 """Below this the square of a length is no normal number."""
@@ -58,6 +59,7 @@ def scaled_matching(
     left, right = (np.column_stack([x.births, x.deaths]) for x in (a, b))
     scale = bottleneck_distance(left, right)
     m, n = len(left), len(right)
+    refuse_beyond_memory(m + n, m + n)
     if scale == 0.0:
         # They differ in bars of no length at most: equal ones pair, in their order.
         lasting = [np.flatnonzero(x.deaths > x.births) for x in (a, b)]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from cohortflow.topology.bars import Floats
-from cohortflow.topology.rips.graph import Ints, _doubled
+from cohortflow.topology.rips.graph import Ints, doubled
 from cohortflow.topology.rips.lengths import VERTEX, VERTICES, Keys
 
 NOBODY, CLEARED = -1, -2
@@ -110,7 +110,7 @@ def reduce_columns(
                 if used == len(arena):
                     if used >= most:
                         return owner, False
-                    arena = _doubled(arena)
+                    arena = doubled(arena)
                 arena[used] = row
                 used += 1
                 bits[row >> 6] ^= 1 << (row & 63)

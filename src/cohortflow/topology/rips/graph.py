@@ -80,7 +80,7 @@ def triangles_of(
             u, v, side = v, u, 1
         most_here = before[2 * e + side]
         while count + most_here > len(apexes):
-            apexes, faces = _doubled(apexes), _doubled(faces)
+            apexes, faces = doubled(apexes), doubled(faces)
         for k in range(starts[u], starts[u] + most_here):
             # Written in any case, counted if it is one: nothing here could be foreseen by a branch.
             w = neighbours[k]
@@ -97,7 +97,7 @@ def triangles_of(
 
 
 @njit(nogil=True, error_model="numpy")
-def _doubled(values: Ints) -> Ints:
+def doubled(values: Ints) -> Ints:
     out = np.empty(2 * len(values), np.int32)
     for k in range(len(values)):
         out[k] = values[k]
@@ -120,7 +120,7 @@ def tetrahedron_faces(
                     if 4 * count == len(faces):
                         if count >= most:
                             return faces[:0], False
-                        faces = _doubled(faces)
+                        faces = doubled(faces)
                     faces[4 * count], faces[4 * count + 1] = s, t
                     faces[4 * count + 2] = _triangle(u, w, x, keys, matrix, firsts, apexes)
                     faces[4 * count + 3] = _triangle(v, w, x, keys, matrix, firsts, apexes)

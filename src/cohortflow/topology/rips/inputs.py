@@ -17,6 +17,10 @@ LARGEST = 2.0**1020
 def checked_options(max_degree: int, threshold: float | None, metric: str) -> float:
     """The threshold as a number; UsageError where an option has no meaning."""
     known("metric", metric, get_args(Metric))
+    if isinstance(max_degree, bool) or not isinstance(max_degree, int | np.integer):
+        raise UsageError(
+            "max_degree is a homology degree", expected="an integer", found=repr(max_degree)
+        )
     if max_degree < 0:
         raise UsageError("max_degree is a homology degree", expected="≥ 0", found=str(max_degree))
     longest = np.inf if threshold is None else float(threshold)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cohortflow.errors import DoesNotFit
 from cohortflow.topology.bars import Floats
 from cohortflow.topology.rips.cost import (
     LIMIT,
@@ -26,6 +27,8 @@ from cohortflow.topology.rips.inputs import (
 )
 
 Diagram = Floats
+MOST_POINTS = 65_536
+"""Vertices are numbered in 16 bits where all pairs are held."""
 
 
 def rips_persistence(
@@ -53,7 +56,8 @@ def rips_persistence(
 
     Source: Aithal et al. 2024, equation 3; edge collapse of Glisse and Pritam 2022; cohomology with
     clearing of Bauer 2021. Degrees above 2, large clouds under a threshold, and what a collapse
-    leaves too large are handed to gudhi (MIT modules): the same bars.
+    leaves too large are handed to gudhi (MIT modules), and so are the first small clouds of a process: the
+    same bars.
     """
     return rips_persistence_many(
         [cloud], max_degree, threshold=threshold, metric=metric, limit=limit
@@ -124,6 +128,13 @@ class _Task:
         return self._of_lengths(squareform(lengths, checks=False), len(lengths))
 
     def _check(self, points: int, dimension: int) -> None:
+        if self.max_degree and points > MOST_POINTS:
+            raise DoesNotFit(
+                "more points than the complex of their edges can number",
+                expected=f"at most {MOST_POINTS:,}",
+                found=f"{points:,}",
+                hint="Take a subsample, max_degree=0, or a threshold that leaves few edges.",
+            )
         cost = predict_rips_cost(points, self.max_degree, dimension=dimension)
         refuse_beyond(cost, self.limit, f"{points} points up to degree {self.max_degree}")
 
