@@ -115,7 +115,10 @@ def peers(folder: Folder, pairs: int) -> dict[str, float]:
 
 
 def scaling(root: Path, subjects: int, regions: int, samples: int) -> list[Row]:
-    """The tiles of one cohort with one worker, and of a copy of it with two."""
+    """The tiles of one cohort with one worker, and of a copy of it with two.
+
+    Each worker compiles for itself, some 6 s that a second worker does not shorten.
+    """
     folder = Folder(root, subjects, regions, samples)
     folder.run(folder.before, WORKERS)
     kept, rows = root / "kept", []
@@ -148,13 +151,14 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=140)
     parser.add_argument("--pairs", type=int, default=12, help="pairs that each peer solves")
     parser.add_argument("--block", type=int, default=250, help="subjects of the tiles that scale")
+    parser.add_argument("--regions", type=int, default=64, help="of the tiles that scale")
     parser.add_argument("--large", type=int, default=500, help="subjects where memory is measured")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cohortflow-bench-") as folder:
         os.environ |= {"COHORTFLOW_HOME": f"{folder}/private", "COHORTFLOW_TRACKING": "off"}
         root = Path(folder)
         rows = whole(root / "whole", options.subjects, options.samples, options.pairs)
-        rows += scaling(root / "scaling", options.block, 16, options.samples)
+        rows += scaling(root / "scaling", options.block, options.regions, options.samples)
         rows.append(memory(root / "memory", options.large, options.samples))
     save("workload", rows, vars(options))
 

@@ -36,6 +36,8 @@ SMALL: dict[str, list[str]] = {
         "4",
         "--large",
         "4",
+        "--regions",
+        "2",
     ],
 }
 

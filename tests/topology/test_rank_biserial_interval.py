@@ -44,3 +44,9 @@ def test_bad_input():
         rank_biserial_interval(np.zeros(1), 3, 3, 1.0)
     with pytest.raises(UsageError, match="both groups"):
         rank_biserial_interval(np.zeros(1), 0, 3)
+
+
+@pytest.mark.parametrize("effect", [1.5, -1.01, np.nan])
+def test_what_is_no_correlation_has_no_interval(effect: float):
+    with pytest.raises(UsageError, match="lies in"):
+        rank_biserial_interval(np.array([0.0, effect]), 5, 6)

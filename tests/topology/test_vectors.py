@@ -151,3 +151,12 @@ def test_gudhi_agrees_up_to_its_factor():
         weighed = Silhouette(weight=lambda bar: bar[1] - bar[0], **span)
         peer = weighed(bars) / np.sqrt(2.0)
         np.testing.assert_allclose(persistence_silhouette(bars, grid), peer, atol=1e-14)
+
+
+def test_only_shares_of_the_weights_matter_so_no_power_leaves_float64():
+    bars, grid = np.array([[0.0, 10.0], [0.0, 20.0]]), [1.0, 5.0, 12.0]
+    np.testing.assert_array_equal(persistence_silhouette(bars, grid, power=1000.0), [1.0, 5.0, 8.0])
+    np.testing.assert_array_equal(
+        persistence_silhouette(bars * 2.0**-700, np.array(grid) * 2.0**-700, power=3.0),
+        persistence_silhouette(bars, grid, power=3.0) * 2.0**-700,
+    )

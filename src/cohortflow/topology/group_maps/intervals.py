@@ -28,6 +28,8 @@ def rank_biserial_interval(
         raise UsageError(f"confidence={confidence:g}", expected="between 0 and 1")
     if min(first, second) < 1:
         raise UsageError("an interval needs both groups", found=f"{first} and {second} subjects")
+    if not (np.abs(effect) <= 1.0).all():
+        raise UsageError("a rank-biserial correlation lies in [-1, 1]", found=str(effect))
     z = float(ndtri((1.0 + confidence) / 2.0))
     low = 2.0 * _lowest((1.0 + effect) / 2.0, first, second, z) - 1.0
     high = 1.0 - 2.0 * _lowest((1.0 - effect) / 2.0, first, second, z)

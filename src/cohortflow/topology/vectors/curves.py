@@ -67,7 +67,9 @@ def persistence_silhouette(
     Source: Chazal et al. 2014, Stochastic Convergence of Persistence Landscapes and Silhouettes.
     """
     bars = _finite(diagram, essential)
-    weight = persistence_weight(bars, power)
+    # Of the longest bar, as only shares matter: so no power leaves the range of float64.
+    longest = float((bars[:, 1] - bars[:, 0]).max(initial=0.0))
+    weight = persistence_weight(bars / (longest or 1.0), power)
     total = weight.sum()
     return np.asarray((weight / (total or 1.0)) @ _tents(bars, _grid(grid)))
 
