@@ -50,7 +50,7 @@ def wasserstein_tile(
     def solve(rows: Prepared, columns: Prepared, same: bool) -> Floats:
         costs = tile_costs(rows, columns, order, ground_norm, same)
         part = costs if order == 1.0 else costs ** (1.0 / order)
-        for i, j in _lost(rows, columns, costs, order, same):
+        for i, j in _lost(rows, columns, costs, order, ground_norm, same):
             part[i, j] = scaled_distance(rows, i, columns, j, order, ground_norm)
         return part + part.T if same else part
 
@@ -58,9 +58,11 @@ def wasserstein_tile(
 
 
 def _lost(
-    a: Prepared, b: Prepared, costs: Floats, order: float, same: bool
+    a: Prepared, b: Prepared, costs: Floats, order: float, ground_norm: GroundNorm, same: bool
 ) -> Iterator[tuple[int, int]]:
     """Pairs of diagrams that differ, and whose cost is too small to be told by a sum of powers."""
+    if order == 1.0 and ground_norm == "linf":
+        return  # no power is taken, not even a square
     small = too_small(costs, order)
     small &= (np.diff(a.offsets) > 0)[:, None] | (np.diff(b.offsets) > 0)
     for i, j in np.argwhere(np.triu(small, 1) if same else small).tolist():
