@@ -171,7 +171,7 @@ def test_what_is_said_of_files(study: Study) -> None:
     assert "file sam: weights, of no subject, what it was trained on is not known" in described
     assert study.run() == 0
     digest = open_cohort(cohort).ingested.files["sam"].digest
-    report = next((cohort / "reports").rglob("report.html")).read_text()
+    report = next((cohort / "reports").rglob("report.html")).read_text(encoding="utf-8")
     assert f"SHA-256 {digest}" in report
     assert "What these weights were trained on is not known" in report
     assert cli("fsck", cohort).code == 0

@@ -61,7 +61,7 @@ def test_a_run_arrives_whole(source: FakeSource, page: Path, database: str, tmp_
     assert run.data.tags["cohortflow.cohort"] == "c0ffee"
     assert run.data.tags["cohortflow.index"] == "3"
     assert run.data.params["diagrams.dimension"] == "3"
-    report = json.loads(page.with_name("report.json").read_text())
+    report = json.loads(page.with_name("report.json").read_text(encoding="utf-8"))
     accuracy = next(
         block["rows"]
         for block in report["sections"]["accuracy"]["blocks"]
