@@ -20,6 +20,8 @@ def by_blocks(a: Prepared, b: Prepared, symmetric: bool, solve: Solve) -> Floats
     Where ``symmetric``, a and b are one list: the blocks above the diagonal are mirrored. Between
     compiled calls of this size the interpreter hears an interrupt.
     """
+    if max(len(a.alone), len(b.alone)) <= SIZE:
+        return solve(a, b, symmetric)
     out = np.empty((len(a.alone), len(b.alone)))
     for i in range(0, len(a.alone), SIZE):
         for j in range(i if symmetric else 0, len(b.alone), SIZE):
