@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cohortflow.topology.bars import GroundNorm, between
+from cohortflow.topology.bars import Floats, GroundNorm, between
 from cohortflow.topology.distances.prepared import Bars, Indices
 from cohortflow.topology.distances.room import refuse_beyond_memory
 
@@ -17,15 +17,18 @@ def augmented_matching(
     No cost is subtracted from another here, so it keeps the digits of diagrams of long bars that
     hardly differ, where a gain over the diagonal is rounded away.
     """
+    left, right = (np.column_stack([x.births, x.deaths]) for x in (a, b))
+    return whole_assignment(between(left, right, ground_norm) ** order, a.diagonal, b.diagonal)
+
+
+def whole_assignment(paired: Floats, alone_a: Floats, alone_b: Floats) -> tuple[float, Indices]:
+    """The same of costs: ``paired`` (bar of a, bar of b) and those of the diagonal (bar,)."""
     from scipy.optimize import linear_sum_assignment
 
-    m, n = len(a.births), len(b.births)
+    m, n = paired.shape
     refuse_beyond_memory(m + n, m + n)
-    left, right = (np.column_stack([x.births, x.deaths]) for x in (a, b))
     cost = np.zeros((m + n, m + n))
-    cost[:m, :n] = between(left, right, ground_norm) ** order
-    cost[:m, n:] = a.diagonal[:, None]
-    cost[m:, :n] = b.diagonal
+    cost[:m, :n], cost[:m, n:], cost[m:, :n] = paired, alone_a[:, None], alone_b
     rows, columns = linear_sum_assignment(cost)
     partner = np.where(columns[:m] < n, columns[:m], -1)
     return float(cost[rows, columns].sum()), partner

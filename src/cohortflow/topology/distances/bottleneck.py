@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cohortflow.errors import UsageError
 from cohortflow.topology.bars import Essential, Floats
 from cohortflow.topology.distances.blocks import by_blocks, essential_costs
-from cohortflow.topology.distances.matching import Matching
+from cohortflow.topology.distances.matching import Matching, assembled, refuse_unpaired
 from cohortflow.topology.distances.prepared import Indices, Prepared, prepare
 from cohortflow.topology.ragged import pack
 
@@ -36,24 +35,11 @@ def bottleneck_matching(
     essential bars have no matching of finite cost: UsageError.
     """
     left, right = (_prepared([x], essential) for x in (a, b))
-    endless = float(essential_costs(left, right, np.inf)[0, 0])
-    if np.isinf(endless):
-        raise UsageError(
-            "essential bars without partners cost infinitely much",
-            expected=f"{len(left.essential)} essential bar(s), as in the first diagram",
-            found=str(len(right.essential)),
-        )
+    refuse_unpaired(left, right)
     level, partner = _solve(left, right)
     rows = np.flatnonzero(partner >= 0)
-    finite = np.column_stack([left.position[rows], right.position[partner[rows]]])
-    essential_rows = np.column_stack([left.essential_position, right.essential_position])
-    pairs = np.concatenate([finite, essential_rows])
-    return Matching(
-        distance=max(level, endless),
-        pairs=pairs[np.argsort(pairs[:, 0])],
-        diagonal_a=np.setdiff1d(left.position, finite[:, 0]),
-        diagonal_b=np.setdiff1d(right.position, finite[:, 1]),
-    )
+    distance = max(level, float(essential_costs(left, right, np.inf)[0, 0]))
+    return assembled(left, right, np.column_stack([rows, partner[rows]]), distance)
 
 
 def bottleneck_matrix(

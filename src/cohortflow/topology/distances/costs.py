@@ -34,6 +34,11 @@ def tile_costs(
     return out
 
 
+def root(costs: Floats, order: float) -> Floats:
+    """costs^(1 / order). Of an array: numpy's power of one number may differ in the last bit."""
+    return costs if order == 1.0 else costs ** (1.0 / order)
+
+
 def _on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
     from cohortflow.topology.distances.tile import line_tile, sweep_tile
 

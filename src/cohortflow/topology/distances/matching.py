@@ -10,10 +10,11 @@ import numpy.typing as npt
 from cohortflow.errors import UsageError
 from cohortflow.topology.bars import Essential, GroundNorm
 from cohortflow.topology.distances.augmented import augmented_matching
-from cohortflow.topology.distances.pairwise import wasserstein_tile
+from cohortflow.topology.distances.blocks import essential_costs
+from cohortflow.topology.distances.costs import root
 from cohortflow.topology.distances.prepared import Bars, Indices, Prepared, ahead, prepare
 from cohortflow.topology.distances.room import refuse_beyond_memory
-from cohortflow.topology.distances.scaled import scaled_matching, too_small
+from cohortflow.topology.distances.scaled import scaled_distance, scaled_matching, too_small
 from cohortflow.topology.ragged import pack
 
 
@@ -36,40 +37,48 @@ def wasserstein_matching(
 ) -> Matching:
     """A matching that attains the Wasserstein distance, one of several where costs tie.
 
-    Parameters and errors as in :func:`~cohortflow.topology.distances.wasserstein.wasserstein_distance`. Every
-    bar is named once, those that ``essential`` drops never; diagrams of different numbers of essential
-    bars have no matching of finite cost: UsageError.
+    Parameters and errors as in
+    :func:`~cohortflow.topology.distances.wasserstein.wasserstein_distance`. Every bar is named once,
+    those that ``essential`` drops never; diagrams of different numbers of essential bars have no
+    matching of finite cost: UsageError.
     """
     left, right = (prepare(*pack([x]), order, ground_norm, essential) for x in (a, b))
+    refuse_unpaired(left, right)
+    swapped = ahead(left.bars) > ahead(right.bars)
+    first, second = (right, left) if swapped else (left, right)
+    cost, partner = _solve(first, second, order, ground_norm)
+    equal = ahead(left.bars) == ahead(right.bars)
+    if too_small(np.array([cost]), order) and not equal:
+        partner = scaled_matching(first.bars, second.bars, order, ground_norm)[1]
+    met = np.column_stack([np.flatnonzero(partner >= 0), partner[partner >= 0]])
+    total = cost + essential_costs(left, right, order)[0]
+    distance = float(root(total, order)[0])
+    if too_small(total, order) and not equal:
+        distance = scaled_distance(left, 0, right, 0, order, ground_norm)
+    return assembled(left, right, met[:, ::-1] if swapped else met, distance)
+
+
+def refuse_unpaired(left: Prepared, right: Prepared) -> None:
+    """UsageError where two diagrams differ in their number of essential bars."""
     if len(left.essential) != len(right.essential):
         raise UsageError(
             "essential bars without partners cost infinitely much",
             expected=f"{len(left.essential)} essential bar(s), as in the first diagram",
             found=str(len(right.essential)),
         )
-    if ahead(left.bars) <= ahead(right.bars):
-        partner = _partners(left, right, order, ground_norm)
-        met = np.column_stack([np.flatnonzero(partner >= 0), partner[partner >= 0]])
-    else:
-        partner = _partners(right, left, order, ground_norm)
-        met = np.column_stack([partner[partner >= 0], np.flatnonzero(partner >= 0)])
-    tile = wasserstein_tile(pack([a]), pack([b]), order, ground_norm, essential)
+
+
+def assembled(left: Prepared, right: Prepared, met: Indices, distance: float) -> Matching:
+    """From pairs ``met`` (pair, 2) of finite bars in their order, to rows of the tables given."""
     finite = np.column_stack([left.position[met[:, 0]], right.position[met[:, 1]]])
     endless = np.column_stack([left.essential_position, right.essential_position])
     pairs = np.concatenate([finite, endless])
     return Matching(
-        distance=float(tile[0, 0]),
+        distance=distance,
         pairs=pairs[np.argsort(pairs[:, 0])],
         diagonal_a=np.setdiff1d(left.position, finite[:, 0]),
         diagonal_b=np.setdiff1d(right.position, finite[:, 1]),
     )
-
-
-def _partners(a: Prepared, b: Prepared, order: float, ground_norm: GroundNorm) -> Indices:
-    cost, partner = _solve(a, b, order, ground_norm)
-    if too_small(np.array(cost), order) and ahead(a.bars) != ahead(b.bars):
-        return scaled_matching(a.bars, b.bars, order, ground_norm)[1]
-    return partner
 
 
 def _solve(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cohortflow.topology.bars import Essential, Floats, GroundNorm
 from cohortflow.topology.distances.blocks import by_blocks
-from cohortflow.topology.distances.costs import tile_costs
+from cohortflow.topology.distances.costs import root, tile_costs
 from cohortflow.topology.distances.prepared import Prepared, ahead, prepare
 from cohortflow.topology.distances.scaled import scaled_distance, too_small
 from cohortflow.topology.ragged import Offsets, pack
@@ -49,7 +49,7 @@ def wasserstein_tile(
 
     def solve(rows: Prepared, columns: Prepared, same: bool) -> Floats:
         costs = tile_costs(rows, columns, order, ground_norm, same)
-        part = costs if order == 1.0 else costs ** (1.0 / order)
+        part = root(costs, order)
         for i, j in _lost(rows, columns, costs, order, ground_norm, same):
             part[i, j] = scaled_distance(rows, i, columns, j, order, ground_norm)
         return part + part.T if same else part

@@ -5,6 +5,8 @@ Imported on first use, as :mod:`cohortflow.topology.distances.line_matching`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -177,16 +179,11 @@ def _scan(i: int, shift: float, floor: float, cost: Floats, floats: Floats, bits
         through = through if through > floor else floor
         before = floats[DISTANCE, j]
         floats[DISTANCE, j] = through if through < before else before
-    # Doubles that are not negative sort as their bits do, and integers are compared by SIMD code;
-    # it has no way out of a loop, so the place is a least one too.
+    # Doubles that are not negative sort as their bits do, and integers are compared by SIMD code.
     least = bits[DISTANCE, 0]
     for j in range(columns):
         least = min(least, bits[DISTANCE, j])
-    place = columns
-    for j in range(columns):
-        here = j if bits[DISTANCE, j] == least else columns
-        place = min(place, here)
-    return int(place)
+    return _place(bits, DISTANCE, columns, least)
 
 
 @njit(nogil=True, error_model="numpy", forceinline=True)
@@ -196,8 +193,14 @@ def _lowest(bits: npt.NDArray[np.uint64], i: int) -> int:
     most = bits[i, 0]
     for j in range(columns):
         most = max(most, bits[i, j])
+    return _place(bits, i, columns, most)
+
+
+@njit(nogil=True, error_model="numpy", forceinline=True)
+def _place(bits: npt.NDArray[Any], row: int, columns: int, wanted: Any) -> int:
+    """Where ``wanted`` first stands in a row: the least of all places, as SIMD code leaves no loop."""
     place = columns
     for j in range(columns):
-        here = j if bits[i, j] == most else columns
+        here = j if bits[row, j] == wanted else columns
         place = min(place, here)
     return int(place)

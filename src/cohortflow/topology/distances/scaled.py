@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cohortflow.topology.bars import Floats, GroundNorm, between, to_diagonal
+from cohortflow.topology.distances.augmented import whole_assignment
 from cohortflow.topology.distances.prepared import Bars, Indices, Prepared, ahead
-from cohortflow.topology.distances.room import refuse_beyond_memory
 
 SMALL = 1e-140
 """Below this the square of a length is no normal number."""
@@ -26,16 +26,11 @@ def scaled_distance(
 ) -> float:
     """The distance of diagram i of a and j of b, essential bars among them."""
     first, second = sorted((a.one(i), b.one(j)), key=ahead)
-    return power_sum(
-        [
-            scaled_matching(first, second, order, ground_norm)[0],
-            *np.abs(a.endless(i) - b.endless(j)),
-        ],
-        order,
-    )
+    finite = scaled_matching(first, second, order, ground_norm)[0]
+    return _power_sum([finite, *np.abs(a.endless(i) - b.endless(j))], order)
 
 
-def power_sum(values: Sequence[float], order: float) -> float:
+def _power_sum(values: Sequence[float], order: float) -> float:
     """(sum of value^order)^(1/order) of values ≥ 0."""
     largest = max(values)
     if largest == 0.0:
@@ -52,27 +47,17 @@ def scaled_matching(
     Costs are divided by the bottleneck distance: an optimal matching has a cost of at least 1 then,
     and what overflows is in none, as that of the bottleneck costs no more than sqrt(2) each.
     """
-    from scipy.optimize import linear_sum_assignment
-
     from cohortflow.topology.distances.bottleneck import bottleneck_distance
 
     left, right = (np.column_stack([x.births, x.deaths]) for x in (a, b))
+    alone = [to_diagonal(bars, ground_norm) for bars in (left, right)]
     scale = bottleneck_distance(left, right)
-    m, n = len(left), len(right)
-    refuse_beyond_memory(m + n, m + n)
     if scale == 0.0:
-        # They differ in bars of no length at most: equal ones pair, in their order.
-        lasting = [np.flatnonzero(x.deaths > x.births) for x in (a, b)]
-        partner = np.full(m, -1)
-        partner[lasting[0]] = lasting[1]
+        # They differ in bars that cost nothing at most: the others are equal, and pair in their order.
+        partner = np.full(len(left), -1)
+        partner[alone[0] > 0.0] = np.flatnonzero(alone[1] > 0.0)
         return 0.0, partner
-    cost = np.zeros((m + n, m + n))
-    cost[:m, :n] = between(left, right, ground_norm)
-    cost[:m, n:] = to_diagonal(left, ground_norm)[:, None]
-    cost[m:, :n] = to_diagonal(right, ground_norm)
     with np.errstate(over="ignore"):
-        powers = (cost / scale) ** order
-    rows, columns = linear_sum_assignment(powers)
-    total = float(powers[rows, columns].sum())
-    partner = np.where(columns[:m] < n, columns[:m], -1)
+        powers = [(cost / scale) ** order for cost in (between(left, right, ground_norm), *alone)]
+    total, partner = whole_assignment(*powers)
     return scale * total ** (1.0 / order), partner
