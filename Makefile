@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cohortflow needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; say which one by PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)' hatchling editables
-	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[dev,s3,peers]'
+	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[dev,s3,seg,peers]'
 	@touch $@
 
 demo: $(STAMP) ## a generated cohort through the whole pipeline, to cohortflow-demo/report.html

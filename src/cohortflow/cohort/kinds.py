@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import xarray as xr
 
-from cohortflow.errors import InvalidEntry, KindMismatch, nearest
+from cohortflow.errors import ImpossibleGeometry, InvalidEntry, KindMismatch, nearest
+from cohortflow.geometry.grid import ATTRIBUTE, Grid
 
-_DTYPES = {"float": "f", "int": "iu", "bool": "b", "text": "UTO"}
+_DTYPES = {"float": "f", "int": "iu", "number": "fiu", "bool": "b", "text": "UTO"}
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of a kind: dims (a name ending in ``*`` stands for any name), dtype family."""
+    """A variable of a kind: dims, dtype family.
+
+    A dim that begins with ``*`` may have any name that ends so; the first may be absent where its
+    name ends in ``?``.
+    """
 
     dims: tuple[str, ...]
     dtype: str
@@ -23,13 +29,18 @@ class Variable:
 
 @dataclass(frozen=True)
 class Kind:
-    """What an entry of this kind holds: variables, attributes, files."""
+    """What an entry of this kind holds: variables, attributes, files.
+
+    ``on_grid``: the variable that lies where the attribute ``index_to_world`` says; an entry
+    without that attribute is in index space.
+    """
 
     name: str
     about: str
     variables: Mapping[str, Variable] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    on_grid: str | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -37,13 +48,20 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind(
             "volume",
-            "a scalar image in world space or index space",
-            {"image": Variable(("z", "y", "x"), "float")},
+            "an image in world space or index space; its channels, where it has several, come first",
+            {"image": Variable(("channel?", "z", "y", "x"), "number")},
+            on_grid="image",
         ),
         Kind(
             "label_map",
-            "integer labels on an image grid",
-            {"label": Variable(("z", "y", "x"), "int")},
+            "integer labels on the grid of an image, of three axes or two; 0 is no label",
+            {"label": Variable(("z?", "y", "x"), "int")},
+            on_grid="label",
+        ),
+        Kind(
+            "image_2d",
+            "a picture in index space: photograph, ultrasound frame, film",
+            {"image": Variable(("channel", "y", "x"), "number")},
         ),
         Kind(
             "roi_series",
@@ -163,12 +181,28 @@ def validate(kind_name: str, dataset: xr.Dataset | None, files: Iterable[str], w
     absent = [name for name in kind.attributes if name not in dataset.attrs]
     if absent:
         raise InvalidEntry(f"kind {kind.name!r} needs the attributes {absent}", where=where)
+    if kind.on_grid is not None:
+        _check_grid(dataset[kind.on_grid].shape, dataset.attrs, where)
+
+
+def _check_grid(shape: tuple[int, ...], attributes: Mapping[str, Any], where: str) -> None:
+    if ATTRIBUTE not in attributes:
+        return
+    try:
+        Grid.from_attributes(shape, attributes)
+    except (ImpossibleGeometry, ValueError) as error:
+        raise InvalidEntry(
+            f"{ATTRIBUTE} of the entry places no array", where=where, found=str(error)
+        ) from error
 
 
 def _check_variable(array: xr.DataArray, variable: Variable, where: str) -> None:
-    fits = len(array.dims) == len(variable.dims) and all(
-        _dim_fits(str(found), wanted)
-        for found, wanted in zip(array.dims, variable.dims, strict=True)
+    wanted_dims = variable.dims
+    if wanted_dims and wanted_dims[0].endswith("?"):
+        shorter = len(array.dims) == len(wanted_dims) - 1
+        wanted_dims = wanted_dims[1:] if shorter else (wanted_dims[0][:-1], *wanted_dims[1:])
+    fits = len(array.dims) == len(wanted_dims) and all(
+        _dim_fits(str(found), wanted) for found, wanted in zip(array.dims, wanted_dims, strict=True)
     )
     if not fits:
         raise InvalidEntry(
