@@ -185,6 +185,108 @@ class UnknownSpacing(InputError):
     code = "unknown-spacing"
 
 
+class UnknownOrientation(InputError):
+    """Spacing is known, but nothing says towards which side of the body the axes run."""
+
+    code = "unknown-orientation"
+
+
+class MixedOrientation(InputError):
+    """Slices of one series that lie in different planes."""
+
+    code = "mixed-orientation"
+
+
+class MixedSize(InputError):
+    """Slices of one series that differ in rows, columns or spacing."""
+
+    code = "mixed-size"
+
+
+class MixedPixels(InputError):
+    """Slices of one series that differ in what a pixel is: bits, sign, channels."""
+
+    code = "mixed-pixels"
+
+
+class SeveralTimes(InputError):
+    """Several time points or images where one is expected."""
+
+    code = "several-times"
+
+
+class NotFinite(InputError):
+    """NaN or infinity among the voxels."""
+
+    code = "not-finite"
+
+
+class NotLabels(InputError):
+    """Values that are no whole numbers, where labels are expected."""
+
+    code = "not-labels"
+
+
+class OverlappingSegments(InputError):
+    """A voxel that belongs to several segments, where a label map holds one label a voxel."""
+
+    code = "overlapping-segments"
+
+
+class FractionalSegments(InputError):
+    """Segments of shares or probabilities, where a label map holds whole labels."""
+
+    code = "fractional-segments"
+
+
+class BadHeader(InputError):
+    """A header that cannot be: a field out of its range, missing, or at odds with another."""
+
+    code = "bad-header"
+
+
+class UnsupportedData(InputError):
+    """A kind of file, compression or voxel that is not read."""
+
+    code = "unsupported-data"
+
+
+class TooLarge(InputError):
+    """More voxels or bytes than are read of one file."""
+
+    code = "too-large"
+
+
+class DecompressionBomb(TooLarge):
+    """A compressed file that would grow beyond what its header or any image needs."""
+
+    code = "decompression-bomb"
+
+
+class OutsideSource(InputError):
+    """A link, or a file named in a header, that leads out of the source."""
+
+    code = "outside-source"
+
+
+class IdentifiesPerson(UnsafeIdentifier):
+    """A study id that is, or holds, the name or the id of the patient in the file's header."""
+
+    code = "identifies-person"
+
+
+class ReaderDied(InputError):
+    """The process that reads untrusted files ended while it read this one."""
+
+    code = "reader-died"
+
+
+class ReaderTimeout(InputError):
+    """The process that reads untrusted files took longer than it may."""
+
+    code = "reader-timeout"
+
+
 class NoSuchSource(InputError):
     code = "no-such-source"
     exit_code = 5

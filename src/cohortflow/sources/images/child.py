@@ -1,0 +1,119 @@
+"""The process in which untrusted files are read: few rights, little memory, one file at a time."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import struct
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+
+from cohortflow.errors import CohortflowError, TooLarge, UnreadableFile
+from cohortflow.sources.images import wire
+from cohortflow.sources.images.decoded import Decoded, Request
+
+# What parsers raise at bytes that nobody wrote on purpose. Anything else ends this process, which
+# the other side tells as such.
+PARSER_FAULTS = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError),
+    *(EOFError, OSError, AssertionError, NotImplementedError, struct.error, zlib.error),
+)
+
+
+def read(request: Request) -> list[Decoded]:
+    """Read with the reader of the format; named errors only."""
+    try:
+        return _reader(request.format)(request)
+    except CohortflowError:
+        raise
+    except MemoryError as error:
+        raise TooLarge(
+            "the file needs more memory than a reader may have", where=request.where
+        ) from error
+    except PARSER_FAULTS as error:
+        # The text of a foreign error may quote the file, and so a person: its type is all that is told.
+        raise UnreadableFile(
+            "the file is damaged, or not of the format of its name",
+            where=request.where,
+            found=f"{type(error).__name__} in the reader of {request.format}",
+            hint="Copy or download it again.",
+        ) from error
+
+
+def _reader(format_: str) -> Callable[[Request], list[Decoded]]:
+    if format_ == "nifti":
+        from cohortflow.sources.images.nifti import read_nifti
+
+        return read_nifti
+    raise ValueError(format_)
+
+
+def serve(link: socket.socket) -> None:
+    """Answer requests until the other side is gone."""
+    while True:
+        try:
+            document, _ = wire.receive(link)
+        except EOFError:
+            return
+        try:
+            results = read(wire.request_from_json(document))
+            documents, handle = wire.results_to_wire(results)
+        except CohortflowError as error:
+            wire.send(link, {"error": wire.error_to_json(error)})
+            continue
+        except MemoryError:
+            fault = TooLarge("the file needs more memory than a reader may have")
+            wire.send(link, {"error": wire.error_to_json(fault)})
+            continue
+        del results
+        wire.send(link, {"results": documents}, [handle])
+        os.close(handle)
+
+
+def limit(memory_bytes: int) -> None:
+    """From here on: so much more memory, no core file, no file on a disk, no process."""
+    here = _address_space()
+    resource.setrlimit(resource.RLIMIT_AS, (here + memory_bytes, here + memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _address_space() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 2**32  # no Linux: about what the libraries take
+
+
+def main(arguments: Sequence[str]) -> None:
+    descriptor, memory_bytes = (int(argument) for argument in arguments)
+    _warm()
+    limit(memory_bytes)
+    with socket.socket(fileno=descriptor) as link:
+        serve(link)
+
+
+def _warm() -> None:
+    """Load what the readers need while there is no limit yet."""
+    import warnings
+
+    import gdcm  # noqa: F401
+    import h5py  # noqa: F401
+    import isal.igzip  # noqa: F401
+    import nibabel
+    import PIL.Image
+    import pydicom.pixels
+    import SimpleITK
+
+    nibabel.imageglobals.logger.disabled = True
+    warnings.simplefilter("ignore")
+    PIL.Image.MAX_IMAGE_PIXELS = None  # sizes are refused by our own limit, before decoding
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

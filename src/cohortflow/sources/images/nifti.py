@@ -1,0 +1,275 @@
+"""NIfTI-1 and NIfTI-2, plain or gzip: the header checked, then exactly the voxels it announces."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import os
+import zlib
+from contextlib import closing
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from cohortflow.errors import (
+    BadHeader,
+    DecompressionBomb,
+    EmptyInput,
+    SeveralTimes,
+    TruncatedFile,
+    UnknownOrientation,
+    UnreadableFile,
+    UnsupportedData,
+)
+from cohortflow.geometry import array_from_nifti, farthest_apart_mm, grid_from_nifti
+from cohortflow.sources.images.assumed import assumed_matrix
+from cohortflow.sources.images.decoded import Decoded, Request, finished, refuse_size, scaled
+
+_HEADER_BYTES = {348: 348, 540: 540}
+_MAX_EXTENSIONS = 16 * 2**20
+_MAX_REST = 2**20
+_DEFLATE_LIMIT = 1032  # no deflate stream grows by more
+
+
+def read_nifti(request: Request) -> list[Decoded]:
+    """One image or label map of one file.
+
+    ``sform`` is taken before ``qform``, and a warning says where both are coded and differ. Scale and
+    intercept are applied, but for NaN ones, which mean none. Raises the InputError of what is wrong.
+    """
+    path, where = request.files[0], request.where
+    size = os.path.getsize(path)
+    if not size:
+        raise EmptyInput("the file is empty", where=where, found="0 bytes")
+    with closing(_open(path)) as file:
+        try:
+            header = _header(file, where)
+            shape, dtype = _shape(header, where), _dtype(header, where)
+            count = math.prod(shape)
+            refuse_size(count, request.options, where)
+            _refuse_bomb(path, size, count * dtype.itemsize, where)
+            stored = _voxels(file, header, shape, dtype, where)
+        except (EOFError, zlib.error, OSError, gzip.BadGzipFile) as error:
+            raise _broken(path, error, where) from error
+    decoded = Decoded(request.role, np.empty(0))
+    stored = _one_time(stored, request, decoded)
+    _place(decoded, header, stored.shape, request)
+    decoded.array = _scaled(array_from_nifti(stored), header, where)
+    return [finished(decoded, request.options, where)]
+
+
+def _open(path: str) -> BinaryIO:
+    if not path.lower().endswith(".gz"):
+        return open(path, "rb")
+    from isal import igzip
+
+    return cast(BinaryIO, igzip.open(path, "rb"))  # type: ignore[no-untyped-call]
+
+
+def _header(file: BinaryIO, where: str) -> Any:
+    import nibabel
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    first = _exactly(file, 4, where)
+    length = next(
+        (n for n in _HEADER_BYTES if n in (_int(first, "little"), _int(first, "big"))), None
+    )
+    if length is None:
+        raise UnreadableFile(
+            "the file is no NIfTI", where=where, expected="a header of 348 or 540 bytes",
+            found=f"{_int(first, 'little')}", hint="Is its name right?",
+        )  # fmt: skip
+    raw = first + _exactly(file, length - 4, where)
+    kind = nibabel.Nifti1Header if length == 348 else nibabel.Nifti2Header
+    try:
+        header = kind(raw, check=False)  # type: ignore[no-untyped-call]
+    except (HeaderDataError, WrapStructError, ValueError) as error:
+        raise BadHeader("the header cannot be read", where=where, found=str(error)) from error
+    magic = bytes(header["magic"].item())[:3]
+    if magic not in (b"n+1", b"n+2"):
+        raise UnsupportedData(
+            "the file is no NIfTI with its voxels inside", where=where,
+            expected="n+1 or n+2 as its magic", found=repr(magic.decode("ascii", "replace")),
+            hint="A pair of .hdr and .img is not read: convert it to one .nii.gz.",
+        )  # fmt: skip
+    offset = float(header["vox_offset"])
+    if not (length + 4 <= offset <= length + 4 + _MAX_EXTENSIONS and offset.is_integer()):
+        raise BadHeader(
+            "the voxels begin where they cannot", where=where,
+            expected=f"a vox_offset from {length + 4}", found=f"{offset:g}",
+        )  # fmt: skip
+    _exactly(file, int(offset) - length, where)  # extensions: free text, not looked at
+    return header
+
+
+def _int(raw: bytes, order: Any) -> int:
+    return int.from_bytes(raw, order)
+
+
+def _shape(header: Any, where: str) -> tuple[int, ...]:
+    dims = [int(n) for n in header["dim"]]
+    axes = dims[0]
+    if not 1 <= axes <= 7 or any(n < 1 for n in dims[1 : axes + 1]):
+        raise BadHeader(
+            "the sizes of the axes cannot be", where=where, expected="1 to 7 axes of at least 1",
+            found=str(dims),
+        )  # fmt: skip
+    shape = dims[1 : axes + 1]
+    while len(shape) > 3 and shape[-1] == 1:
+        shape.pop()
+    if len(shape) < 3:
+        raise UnsupportedData(
+            "an image of fewer than three axes", where=where, found=str(tuple(shape))
+        )
+    return tuple(shape)
+
+
+def _dtype(header: Any, where: str) -> np.dtype[Any]:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        dtype: np.dtype[Any] = header.get_data_dtype()
+    except (HeaderDataError, KeyError) as error:
+        code = int(header["datatype"])
+        raise BadHeader("no such type of voxel", where=where, found=f"datatype {code}") from error
+    if (dtype.names is None and dtype.kind not in "fiu") or dtype.itemsize == 0:
+        raise UnsupportedData("voxels are no real numbers", where=where, found=str(dtype))
+    if dtype.itemsize * 8 != int(header["bitpix"]):
+        raise BadHeader(
+            "bitpix is at odds with the type of voxel", where=where,
+            expected=f"{dtype.itemsize * 8}", found=f"{int(header['bitpix'])}",
+        )  # fmt: skip
+    return dtype
+
+
+def _refuse_bomb(path: str, size: int, needed: int, where: str) -> None:
+    zipped = path.lower().endswith(".gz")
+    if zipped and needed > size * _DEFLATE_LIMIT:
+        raise TruncatedFile(
+            "the compressed file is too short for the voxels it announces", where=where,
+            expected=f"{needed} bytes of voxels", found=f"{size} bytes compressed",
+        )  # fmt: skip
+
+
+def _voxels(
+    file: BinaryIO, header: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: str
+) -> npt.NDArray[Any]:
+    stored = np.empty(shape, dtype, order="F")
+    view = stored.reshape(-1, order="F").view(np.uint8).data
+    done = 0
+    while done < len(view):
+        got = cast(io.RawIOBase, file).readinto(view[done : done + 2**24])
+        if not got:
+            raise TruncatedFile(
+                "the file ends before its last voxel", where=where,
+                expected=f"{len(view)} bytes of voxels", found=f"{done} bytes",
+                hint="Copy or download it again.",
+            )  # fmt: skip
+        done += got
+    rest = 0
+    while more := file.read(2**16):
+        rest += len(more)
+        if rest > _MAX_REST:
+            raise DecompressionBomb(
+                "the file goes on after its last voxel", where=where,
+                expected=f"at most {_MAX_REST} bytes more", found="more",
+            )  # fmt: skip
+    return stored
+
+
+def _exactly(file: BinaryIO, count: int, where: str) -> bytes:
+    raw = file.read(count)
+    if len(raw) < count:
+        raise TruncatedFile(
+            "the file ends inside its header", where=where, expected=f"{count} bytes more",
+            found=f"{len(raw)}", hint="Copy or download it again.",
+        )  # fmt: skip
+    return raw
+
+
+def _broken(path: str, error: Exception, where: str) -> UnreadableFile | TruncatedFile:
+    if isinstance(error, EOFError) or "end-of-stream" in str(error):
+        return TruncatedFile(
+            "the compressed file ends too early", where=where,
+            expected="a gzip stream with its end", hint="Copy or download it again.",
+        )  # fmt: skip
+    if isinstance(error, OSError) and error.errno is not None:
+        return UnreadableFile("the file cannot be read", where=where, found=str(error.strerror))
+    return UnreadableFile(
+        "the file cannot be decompressed", where=where, expected="gzip, as its name says",
+        found="other or damaged bytes", hint="Copy or download it again.",
+    )  # fmt: skip
+
+
+def _one_time(stored: npt.NDArray[Any], request: Request, decoded: Decoded) -> npt.NDArray[Any]:
+    if stored.ndim == 3:
+        return stored
+    times = math.prod(stored.shape[3:])
+    chosen = request.options.time
+    if chosen is None:
+        raise SeveralTimes(
+            "several time points where one image is expected", where=request.where,
+            expected="three axes", found=f"{stored.shape}",
+            hint="Take one of them with --time, or give an atlas for their series.",
+        )  # fmt: skip
+    if not 0 <= chosen < times:
+        raise SeveralTimes(
+            "no such time point", where=request.where, expected=f"0 to {times - 1}",
+            found=str(chosen),
+        )  # fmt: skip
+    decoded.used["time"] = chosen
+    decoded.facts["times"] = times
+    return stored.reshape((*stored.shape[:3], times), order="F")[..., chosen]
+
+
+def _place(decoded: Decoded, header: Any, shape: tuple[int, ...], request: Request) -> None:
+    where, options = request.where, request.options
+    unit = header.get_xyzt_units()[0]
+    sform, qform = _affine(header, "sform", where), _affine(header, "qform", where)
+    chosen = sform if sform is not None else qform
+    if chosen is not None:
+        grid = grid_from_nifti(shape, chosen, unit, where)
+        decoded.matrix = grid.index_to_world
+        if sform is not None and qform is not None:
+            other = grid_from_nifti(shape, qform, unit, where)
+            apart = farthest_apart_mm(grid, other)
+            if apart > 0.01 * min(grid.spacing_mm):
+                decoded.warn(
+                    "qform-differs",
+                    f"sform and qform place voxels up to {apart:.6g} mm apart; sform was taken",
+                )
+        return
+    if options.spacing_mm is None and UnknownOrientation.code not in options.accept:
+        raise UnknownOrientation(
+            "the header says how large voxels are, not where they lie", where=where,
+            expected="a coded sform or qform", found="both codes 0",
+            hint=f"Mend the header, or --accept {UnknownOrientation.code} with --orientation LPS.",
+        )  # fmt: skip
+    spacing = options.spacing_mm or tuple(float(n) for n in header["pixdim"][3:0:-1])
+    i, j, k = shape
+    decoded.matrix = assumed_matrix((k, j, i), spacing, decoded, request)
+
+
+def _affine(header: Any, which: str, where: str) -> npt.NDArray[np.float64] | None:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        affine = getattr(header, f"get_{which}")(coded=True)[0]
+    except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
+        raise BadHeader(f"the {which} cannot be", where=where, found=str(error)) from error
+    return None if affine is None else np.asarray(affine, np.float64)
+
+
+def _scaled(array: npt.NDArray[Any], header: Any, where: str) -> npt.NDArray[Any]:
+    if array.dtype.names is not None:
+        colours = [name for name in array.dtype.names if name.upper() in "RGB"]
+        return np.stack([array[name] for name in colours])
+    slope, intercept = (float(header[name]) for name in ("scl_slope", "scl_inter"))
+    if not math.isfinite(slope) or slope == 0.0:
+        return array
+    if not math.isfinite(intercept):
+        raise BadHeader("the intercept is no number", where=where, found=f"{intercept}")
+    return scaled(array, slope, intercept)

@@ -1,0 +1,118 @@
+"""Our side of the process that reads untrusted files: kept warm, replaced when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from types import TracebackType
+
+from cohortflow.errors import CohortflowError, ReaderDied, ReaderTimeout
+from cohortflow.sources.images import wire
+from cohortflow.sources.images.decoded import Decoded, Request
+
+MEMORY_BYTES = 6 * 2**30
+TIMEOUT_S = 300.0
+
+
+class ReaderProcess:
+    """One process that reads files in turn; started at the first, stopped by ``close``.
+
+    ``memory_bytes``: what it may take beyond its libraries. ``timeout_s``: for one request; beyond it
+    the process is killed and the request refused.
+    """
+
+    def __init__(self, memory_bytes: int = MEMORY_BYTES, timeout_s: float = TIMEOUT_S) -> None:
+        self.memory_bytes = memory_bytes
+        self.timeout_s = timeout_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link: socket.socket | None = None
+
+    def read(self, request: Request) -> list[Decoded]:
+        """What the files hold; the arrays are read-only.
+
+        Raises the named error of what is wrong, :class:`ReaderDied`, :class:`ReaderTimeout`.
+        """
+        link = self._start()
+        try:
+            wire.send(link, wire.request_to_json(request))
+            self._await(link, request.where)
+            document, files = wire.receive(link)
+        except (EOFError, ConnectionError, BrokenPipeError) as error:
+            raise self._died(request.where) from error
+        if "error" in document:
+            raise wire.error_from_json(document["error"])
+        try:
+            return wire.results_from_wire(document["results"], files[0])
+        finally:
+            for handle in files:
+                os.close(handle)
+
+    def close(self) -> None:
+        """Stop the process; the next ``read`` starts another."""
+        if self._link is not None:
+            self._link.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = self._link = None
+
+    def __enter__(self) -> ReaderProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self) -> socket.socket:
+        if self._link is not None and self._process is not None and self._process.poll() is None:
+            return self._link
+        self.close()
+        ours, theirs = socket.socketpair()
+        arguments = [str(theirs.fileno()), str(self.memory_bytes)]
+        with theirs:
+            # What libraries write to the terminal may quote a header: nobody gets to see it.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cohortflow.sources.images.child", *arguments],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"},
+                start_new_session=True,
+            )
+        self._link = ours
+        return ours
+
+    def _await(self, link: socket.socket, where: str) -> None:
+        deadline = time.monotonic() + self.timeout_s
+        while not select.select([link], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if time.monotonic() >= deadline:
+                self.close()
+                raise ReaderTimeout(
+                    "reading took longer than it may",
+                    where=where,
+                    expected=f"at most {self.timeout_s:g} s",
+                    hint="Is the file whole, and its disk there?",
+                )
+
+    def _died(self, where: str) -> CohortflowError:
+        code = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(timeout=5)
+        self.close()
+        return ReaderDied(
+            "the process that reads untrusted files ended while it read this one",
+            where=where,
+            found=f"signal {-code}" if code is not None and code < 0 else f"exit {code}",
+            hint="The file is damaged in a way that its library does not survive.",
+        )
