@@ -145,6 +145,22 @@ def ingest(
     patient_column: Annotated[
         str | None, typer.Option(help="Column that says whose recording.")
     ] = None,
+    spacing_mm: Annotated[
+        str | None, typer.Option(help="z,y,x in mm, of images that do not say it.")
+    ] = None,
+    orientation: Annotated[
+        str | None, typer.Option(help="LPS, RAS, …: of axes that no header places.")
+    ] = None,
+    time: Annotated[int | None, typer.Option(help="Which time point of several.")] = None,
+    fill_not_finite: Annotated[
+        float | None, typer.Option(help="What NaN and infinite voxels become.")
+    ] = None,
+    series: Annotated[int | None, typer.Option(help="Which DICOM Series Number.")] = None,
+    accept: Annotated[
+        list[str],
+        typer.Option(help="Code of an error that is resolved, and recorded, instead of refused."),
+    ] = [],  # noqa: B006
+    max_voxels: Annotated[int | None, typer.Option(help="Largest image that is read.")] = None,
     file: Annotated[
         list[str],
         typer.Option(
@@ -173,6 +189,15 @@ def ingest(
                 "transpose": transpose,
                 "patient_column": patient_column,
                 "files": _named_files(file),
+                **_given(
+                    spacing_mm=_spacing(spacing_mm),
+                    orientation=orientation,
+                    time=time,
+                    fill_not_finite=fill_not_finite,
+                    series=series,
+                    accept=tuple(accept) or None,
+                    max_voxels=max_voxels,
+                ),
             },
             readmit=tuple(readmit),
         )
@@ -183,6 +208,21 @@ def ingest(
         tell_ingest(report)
     if report.refused or report.refused_files:
         raise typer.Exit(3)
+
+
+def _given(**options: object) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _spacing(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise UsageError(
+            "a spacing is three numbers", expected="--spacing-mm 3,0.8,0.8 (z, y, x)", found=text
+        ) from None
 
 
 def _pairs(text: str | None) -> dict[str, str]:

@@ -65,7 +65,7 @@ def test_a_derivatives_tree_gives_its_preprocessed_images_in_mni_space(tmp_path:
     save(tmp_path / "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz", volume[..., 0], oblique_affine())
     put(tmp_path, f"{func}_desc-confounds_timeseries.tsv", f"{func}_events.tsv")
     put(tmp_path, "participants.tsv", text="participant_id\tgroup\nsub-01\tHC\n")
-    (found,) = discover(tmp_path, IngestOptions())
+    (found,) = discover(tmp_path, IngestOptions(atlas="dosenbach160"))
     assert (found.subject, found.patient, found.format) == ("sub-01_ses-1", "sub-01", "fmriprep")
     assert found.columns == {"group": "HC"}
     assert [path.name.split("_desc-")[1] for path in found.files] == [

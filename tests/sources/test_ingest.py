@@ -306,8 +306,7 @@ def test_images_become_series_where_the_atlas_has_coordinates(
     save(images / "A" / "rest.nii.gz", data, affine, tr=1.8)
     rows = [f"{label},{x},{y},{z}" for label, (x, y, z) in zip("abc", atlas.xyz_mm, strict=True)]
     (tmp_path / "spots.csv").write_text("\n".join(["label,x,y,z", *rows]) + "\n")
-    with pytest.raises(errors.UsageError, match="coordinates"):
-        ingest(cohort, images)
+    assert codes(ingest(cohort, images)) == {"A": "several-times"}
     report = ingest(cohort, images, IngestOptions(atlas=f"spots={tmp_path / 'spots.csv'}"))
     assert report.new == ("A",)
     series = cohort["A"]["series"]

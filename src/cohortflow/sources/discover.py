@@ -7,27 +7,32 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from stat import S_ISREG
 from typing import Literal
 
 from cohortflow.errors import (
     InputError,
     MissingInput,
     NoSuchSource,
+    OutsideSource,
     UnreadableFile,
     UnsafeIdentifier,
 )
 from cohortflow.sources import fmriprep
+from cohortflow.sources.images.names import FORMATS, MANY_TIMES, Named, format_of, named
+from cohortflow.sources.images.parts import Part, grouped
 from cohortflow.sources.options import IngestOptions
 from cohortflow.sources.participants import Participants, Scalar, read_participants
 from cohortflow.sources.repetition_times import RepetitionTimes, repetition_times
 from cohortflow.sources.roi_series import SUFFIXES
 from cohortflow.sources.subject_id import bids_label, check_rule, fold, identify, placeholder
 
-Format = Literal["roi_series", "bold", "fmriprep"]
+Format = Literal["roi_series", "bold", "fmriprep", "images"]
 _NIFTI = (".nii", ".nii.gz")
+_SUFFIXES = (*SUFFIXES, *FORMATS)
 _NO_SERIES = {
     *("events", "scans", "sessions", "channels", "electrodes", "coordsystem", "physio", "stim"),
-    *("blood", "aslcontext", "motion", "regressors", "outliers", "confounds", "mixing"),
+    *("blood", "aslcontext", "motion", "regressors", "outliers", "confounds", "mixing", "dseg"),
 }
 
 
@@ -36,7 +41,8 @@ class Recording:
     """One recording of a source. ``error``: why it cannot be taken, known before it is read.
 
     ``files``: the recording itself first, then what lies beside it; private, as they may name
-    people. ``tr_s``: seconds by the options, NaN where they do not say.
+    people. ``parts``: of images, which of the files are read together. ``tr_s``: seconds by the
+    options, NaN where they do not say.
     """
 
     subject: str
@@ -48,6 +54,7 @@ class Recording:
     from_table: bool = False
     name: str = "series"
     kind: str = "roi_series"
+    parts: tuple[Part, ...] = ()
     error: InputError | None = field(default=None, compare=False)
 
     @property
@@ -74,14 +81,30 @@ def read_tables(source: Path, options: IngestOptions) -> Tables:
     return Tables(participants or None, times, in_source)
 
 
+@dataclass(frozen=True)
+class Discovery:
+    """The recordings of a source, and how many files that could be others were left out."""
+
+    recordings: list[Recording]
+    left_out: int = 0
+
+
 def discover(
     source: Path | str, options: IngestOptions | None = None, tables: Tables | None = None
 ) -> list[Recording]:
-    """The recordings of a BIDS derivatives tree, a folder of files or of folders, or one file.
+    """The recordings of a BIDS tree, a folder of files or of folders, or one file.
 
-    Sorted by subject. A subject with two recordings, or without its row in the participants table,
-    is there with its ``error``. Raises :class:`NoSuchSource`.
+    Without an atlas a source that holds images gives these alone. Sorted by subject. A subject with
+    two series, or without its row in the participants table, is there with its ``error``. Raises
+    :class:`NoSuchSource`.
     """
+    return look(source, options, tables).recordings
+
+
+def look(
+    source: Path | str, options: IngestOptions | None = None, tables: Tables | None = None
+) -> Discovery:
+    """As :func:`discover`, with what was left out."""
     source, options = Path(source), options or IngestOptions()
     if not source.exists():
         raise NoSuchSource(
@@ -92,20 +115,58 @@ def discover(
     tables = tables or read_tables(source, options)
     known = tables.participants.ids if tables.participants else frozenset()
     recordings = []
-    for path, form, fault in _files(source, set(options.paths)):
+    images: dict[str, list[tuple[Recording, Named]]] = {}
+    files, left_out = _files(source, options)
+    for path, form, fault in files:
         relative = PurePath(path.relative_to(source) if source.is_dir() else path.name)
+        about = None
         try:
             if fault is not None:
                 raise fault
-            who = identify(relative, (*SUFFIXES, *_NIFTI), options.subject_from, known)
+            if form == "images":
+                about = named(relative, format_of(path) or "dicom")
+            who = identify(
+                _telling(relative, about, source, options), _SUFFIXES, options.subject_from, known
+            )
         except InputError as error:
             name = placeholder(relative)
             recordings.append(Recording(name, name, (path,), form, error=_at(error, name)))
             continue
         beside = fmriprep.companions(path).present() if form == "fmriprep" else ()
         found = Recording(who.subject, who.patient, (path, *beside), form)
-        recordings.append(_with_row(replace(found, from_table=who.from_table), tables))
-    return _one_each(sorted(recordings, key=lambda r: (r.subject, r.path.as_posix())))
+        found = _with_row(replace(found, from_table=who.from_table), tables)
+        if (no_file := _not_a_file_of(source, path, options)) is not None:
+            found = replace(found, error=_at(no_file, found.subject))
+        if about is None:
+            recordings.append(found)
+        else:
+            images.setdefault(found.subject, []).append((found, about))
+    recordings += [_together(found) for found in images.values()]
+    each = _one_each(sorted(recordings, key=lambda r: (r.subject, r.path.as_posix())))
+    return Discovery(each, left_out)
+
+
+def _telling(
+    relative: PurePath, about: Named | None, source: Path, options: IngestOptions
+) -> PurePath:
+    """The path by which a file's subject is known: a series of DICOM goes by its folder."""
+    if about is None:
+        return relative
+    if about.format != "dicom" or source.is_file():
+        return about.identity
+    folder = relative.parent.name or source.resolve().name
+    if options.subject_from == "name":
+        return PurePath(folder)
+    return relative if len(relative.parts) > 1 else PurePath(folder) / relative
+
+
+def _together(found: list[tuple[Recording, Named]]) -> Recording:
+    """All images of a subject as one recording."""
+    first = found[0][0]
+    parts = grouped((recording.path, about) for recording, about in found)
+    files = tuple(path for part in parts for path in part.files)
+    error = next((one.error for one, _ in found if one.error is not None), None)
+    return replace(first, files=files, parts=parts, name="image", kind="volume", error=error)
 
 
 def _at(error: InputError, name: str) -> InputError:
@@ -167,24 +228,56 @@ def clashing(recording: Recording) -> Recording:
     return replace(recording, subject=name, patient=name, error=error)
 
 
-def _files(source: Path, not_these: set[Path]) -> Iterator[tuple[Path, Format, InputError | None]]:
+def _files(
+    source: Path, options: IngestOptions
+) -> tuple[list[tuple[Path, Format, InputError | None]], int]:
     if source.is_file():
-        form = _format(PurePath(source.name))
-        fault = UnreadableFile("not a series that is known", expected=" ".join(SUFFIXES))
-        yield source, form or "roi_series", None if form else fault
-        return
+        form = _format(source, PurePath(source.name), options)
+        fault = UnreadableFile("not a recording that is known", expected=" ".join(_SUFFIXES))
+        return [(source, form or "roi_series", None if form else fault)], 0
+    not_these = set(options.paths)
+    faults: list[tuple[Path, Format, InputError | None]] = []
     found: list[tuple[Path, Format]] = []
+    in_time: list[tuple[Path, Format]] = []
     for path in _walk(source):
         if isinstance(path, OSError):
             fault = UnreadableFile("a folder cannot be listed", found=str(path.strerror))
-            yield Path(str(path.filename)), "roi_series", fault
-        elif (form := _format(PurePath(path.relative_to(source)))) is not None:
+            faults.append((Path(str(path.filename)), "roi_series", fault))
+            continue
+        if path.resolve() in not_these:
+            continue
+        relative = PurePath(path.relative_to(source))
+        if (form := _format(path, relative, options)) is not None:
             found.append((path, form))
-    derivatives = any(form == "fmriprep" for _, form in found)
-    for path, form in found:
+        elif options.atlas == "none" and (form := _series_of_images(relative)) is not None:
+            in_time.append((path, form))
+    # Series in time are no images; alone they are what was meant, and then an atlas is asked for.
+    taken = found or in_time
+    forms = {form for _, form in taken}
+    if "images" in forms:
+        taken = [(path, form) for path, form in taken if form == "images"]
+    elif "fmriprep" in forms:
         # Beside preprocessed images, others (references, other spaces) are no recordings.
-        if path.resolve() not in not_these and not (derivatives and form == "bold"):
-            yield path, form, None
+        taken = [(path, form) for path, form in taken if form != "bold"]
+    left_out = len(found) + len(in_time) - len(taken) if "images" in forms else 0
+    return [*faults, *((path, form, None) for path, form in taken)], left_out
+
+
+def _not_a_file_of(source: Path, path: Path, options: IngestOptions) -> InputError | None:
+    """Why a path is no file inside the source: a device, or a link that leads out of it."""
+    try:
+        if not S_ISREG(path.stat().st_mode):
+            return UnreadableFile("not a file", expected="a regular file")
+    except OSError as error:
+        return UnreadableFile("the file cannot be opened", found=str(error.strerror))
+    if OutsideSource.code in options.accept or not path.is_symlink():
+        return None
+    if path.resolve().is_relative_to(source.resolve()):
+        return None
+    return OutsideSource(
+        "a link leads out of the source",
+        hint=f"Copy the file, or --accept {OutsideSource.code} where the links are your own.",
+    )
 
 
 def _walk(source: Path) -> Iterator[Path | OSError]:
@@ -199,19 +292,34 @@ def _walk(source: Path) -> Iterator[Path | OSError]:
     yield from faults
 
 
-def _format(relative: PurePath) -> Format | None:
+def _format(path: Path, relative: PurePath, options: IngestOptions) -> Format | None:
     name = relative.name
     lower = name.lower()
     ending = name.split(".", 1)[0].rsplit("_", 1)[-1]
     if lower.startswith(("participants.", "phenotypic.", "atlas.")):
         return None
-    if lower.endswith(fmriprep.BOLD):
-        # Coordinates of atlases are in MNI space: other spaces of one run are not for them.
-        return "fmriprep" if "_space-MNI" in name else None
-    if lower.endswith(_NIFTI):
-        return "bold" if not bids_label(relative) or ending == "bold" else None
+    if options.atlas != "none":
+        if (form := _series_of_images(relative)) is not None:
+            return form
+    elif (image := format_of(path)) is not None:
+        if not bids_label(relative):
+            return "images"
+        in_time = ending in MANY_TIMES and options.time is None
+        return None if in_time or image == "picture" else "images"
     if not lower.endswith(tuple(suffix.lower() for suffix in SUFFIXES)):
         return None
     if bids_label(relative) and (ending in _NO_SERIES or "desc-confounds" in name):
         return None
     return "roi_series"
+
+
+def _series_of_images(relative: PurePath) -> Format | None:
+    """NIfTI whose series an atlas takes."""
+    name = relative.name
+    if name.lower().endswith(fmriprep.BOLD):
+        # Coordinates of atlases are in MNI space: other spaces of one run are not for them.
+        return "fmriprep" if "_space-MNI" in name else None
+    if name.lower().endswith(_NIFTI):
+        ending = name.split(".", 1)[0].rsplit("_", 1)[-1]
+        return "bold" if not bids_label(relative) or ending == "bold" else None
+    return None

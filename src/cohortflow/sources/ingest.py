@@ -7,12 +7,12 @@ import json
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
-from cohortflow.cohort.entries import EntryRef
+from cohortflow.cohort.entries import EntryRecord, EntryRef
 from cohortflow.cohort.ingests import IngestedEntry, IngestedSubject
 from cohortflow.cohort.source_map import SourceFile
 from cohortflow.errors import (
@@ -24,11 +24,17 @@ from cohortflow.errors import (
 from cohortflow.recorder import MemoryRecorder, Recorder
 from cohortflow.sources.atlases import Atlas, atlas_named
 from cohortflow.sources.cohort_files import known_paths, read_cohort_files
-from cohortflow.sources.discover import Recording, Tables, clashing, discover, read_tables
+from cohortflow.sources.discover import Recording, Tables, clashing, discover, look, read_tables
 from cohortflow.sources.files import file_digest
+from cohortflow.sources.images.decoded import ReadOptions
+from cohortflow.sources.images.names import FORMATS
+from cohortflow.sources.images.parts import READER_VERSION as IMAGE_READER_VERSION
+from cohortflow.sources.images.parts import read_parts
+from cohortflow.sources.images.reader_process import ReaderProcess
 from cohortflow.sources.ingest_report import IngestReport, Outcome, make_report, notes
 from cohortflow.sources.options import IngestOptions
 from cohortflow.sources.read import read_recording, require_coordinates
+from cohortflow.sources.roi_series import SUFFIXES
 from cohortflow.sources.series_entry import READER_VERSION
 from cohortflow.sources.subject_id import fold
 
@@ -67,18 +73,21 @@ def ingest(
     recorder = recorder or MemoryRecorder()
     atlas = atlas_named(options.atlas, options.networks)
     tables = read_tables(source, options) if source.exists() else None
-    found = discover(source, options, tables)
+    discovery = look(source, options, tables)
+    found = discovery.recordings
     withdrawn = cohort.source_map.withdrawn(recording.subject for recording in found)
     recordings = _wanted([r for r in found if r.subject not in withdrawn], only, source)
-    if any(recording.format != "roi_series" for recording in recordings):
+    if any(recording.format in ("bold", "fmriprep") for recording in recordings):
         require_coordinates(atlas)
     files = read_cohort_files(cohort, given, earlier)
     newest = cohort.ingested
     before = newest.subjects
-    work = _Work(cohort, options, atlas, dict(before), cohort.source_map.subjects)
-    for done, recording in enumerate(_told_apart(recordings, before), start=1):
-        work.take(recording)
-        recorder.progress(done, len(recordings))
+    known_files = cohort.source_map.subjects
+    with ReaderProcess() as reader:
+        work = _Work(cohort, options, atlas, dict(before), known_files, reader, source)
+        for done, recording in enumerate(_told_apart(recordings, before), start=1):
+            work.take(recording)
+            recorder.progress(done, len(recordings))
     if atlas is None:
         refuse_minorities(work.subjects)
     _follow_table(work.subjects, work.files, tables)
@@ -93,6 +102,8 @@ def ingest(
     )
     outcome = Outcome(before, work.subjects, frozenset(work.files))
     told = notes(recordings, tables)
+    if discovery.left_out:
+        told = (*told, _left_out(discovery.left_out))
     if withdrawn:
         told = (*told, f"{len(withdrawn)} withdrawn subjects stay out; --readmit lets one in again")
     report = make_report(number, outcome, told)
@@ -119,9 +130,16 @@ def _wanted(
         raise SelectionEmpty(
             "the source holds no recording" if only is None else "none of these subjects is here",
             where=source.name,
-            expected=".1D, .csv, .tsv, .npy (also .gz), or NIfTI with an atlas",
+            expected="images (" + " ".join(FORMATS) + ") or series (" + " ".join(SUFFIXES) + ")",
         )
     return wanted
+
+
+def _left_out(count: int) -> str:
+    return (
+        f"{count} series or tables beside the images were left out; an atlas takes the series of "
+        "images in time, --time one image of them"
+    )
 
 
 def _told_apart(
@@ -142,6 +160,8 @@ class _Work:
     atlas: Atlas | None
     subjects: dict[str, IngestedSubject]
     known_files: Mapping[str, list[SourceFile]]
+    reader: ReaderProcess
+    root: Path
     files: dict[str, list[SourceFile]] = field(default_factory=dict)
 
     def take(self, recording: Recording) -> None:
@@ -161,11 +181,50 @@ class _Work:
             self.files[subject.id] = _stat(recording)
             if recording.error is not None:
                 raise recording.error
-            subject.source = self._source(recording, before)
-            subject.entries[recording.name] = self._entry(recording, subject, before)
+            if recording.parts:
+                self._images(recording, subject, before)
+            else:
+                subject.source = self._source(recording, before)
+                subject.entries[recording.name] = self._entry(recording, subject, before)
         except InputError as error:
             subject.error = error.to_json()
         self.subjects[subject.id] = subject
+
+    def _images(
+        self, recording: Recording, subject: IngestedSubject, before: IngestedSubject | None
+    ) -> None:
+        """The entries of a subject's images; those of unchanged files and options stand."""
+        options = self.options.reading
+        recipe = reading_recipe(options)
+        files = self.files[subject.id]
+        if (
+            before
+            and before.error is None
+            and before.source.get("reading") == recipe
+            and files == self.known_files.get(subject.id)
+            and all(self._stands(subject.id, entry) for entry in before.entries.values())
+        ):
+            subject.source, subject.entries = dict(before.source), dict(before.entries)
+            return
+        digests = [file_digest(part.files, subject.id) for part in recording.parts]
+        whole = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        size = sum(file.size for file in files)
+        subject.source = {"digest": whole, "bytes": size, "reading": recipe}
+        chosen = self.options.subject_from is not None
+        root = self.root if self.root.is_dir() else self.root.parent
+        for image in read_parts(
+            recording.parts, digests, subject.id, options, self.reader, chosen_id=chosen, root=root
+        ):
+            ref = EntryRef(subject.id, image.name, image.key)
+            record = self.cohort.entries.record(ref) or self.cohort.entries.commit(
+                ref, image.kind, image.output, subjects=[subject.id], recipe=dict(image.recipe)
+            )
+            subject.entries[image.name] = _ingested(image.name, image.kind, image.key, record)
+
+    def _stands(self, subject: str, entry: IngestedEntry) -> bool:
+        # On an object store a look costs a request each: there the list of subjects is trusted.
+        near = self.cohort.storage.local_path("") is not None
+        return not near or self.cohort.entries.exists(EntryRef(subject, entry.stage, entry.key))
 
     def _source(self, recording: Recording, before: IngestedSubject | None) -> dict[str, Any]:
         files = self.files[recording.subject]
@@ -181,9 +240,7 @@ class _Work:
         ref = EntryRef(subject.id, recording.name, key)
         entries = self.cohort.entries
         standing = before.entries.get(recording.name) if before and not before.error else None
-        # On an object store a look costs a request each: there the list of subjects is trusted.
-        near = self.cohort.storage.local_path("") is not None
-        if standing and standing.key == key and (not near or entries.exists(ref)):
+        if standing and standing.key == key and self._stands(subject.id, standing):
             return standing
         record = entries.record(ref)
         if record is None:
@@ -193,20 +250,24 @@ class _Work:
             record = entries.commit(
                 ref, recording.kind, output, subjects=[subject.id], recipe=recipe
             )
-        return IngestedEntry(
-            name=recording.name,
-            kind=recording.kind,
-            stage=recording.name,
-            key=key,
-            facts=dict(record.facts),
-            warnings=[dict(warning) for warning in record.warnings],
-        )
+        return _ingested(recording.name, recording.kind, key, record)
 
     def _unknown_time(self, recording: Recording) -> tuple[dict[str, str], ...]:
         if self.options.repetition_times is None or not math.isnan(recording.tr_s):
             return ()
         message = "the table of repetition times does not say this subject's"
         return ({"code": "repetition-time-unknown", "message": message},)
+
+
+def _ingested(name: str, kind: str, key: str, record: EntryRecord) -> IngestedEntry:
+    warnings = [dict(warning) for warning in record.warnings]
+    return IngestedEntry(name, kind, name, key, dict(record.facts), warnings)
+
+
+def reading_recipe(options: ReadOptions) -> str:
+    """Digest of all that reading images depends on but for their bytes."""
+    parts = {**asdict(options), "accept": sorted(options.accept), "reader": IMAGE_READER_VERSION}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _stat(recording: Recording) -> list[SourceFile]:
@@ -292,4 +353,10 @@ def _without_paths(options: IngestOptions, atlas: Atlas | None) -> dict[str, Any
         "repetition_times": "table" if isinstance(times, str) else times,
         "transpose": options.transpose,
         "patient_column": options.patient_column,
+        **_of_images(options),
     }
+
+
+def _of_images(options: IngestOptions) -> dict[str, Any]:
+    names = ("spacing_mm", "orientation", "time", "fill_not_finite", "series", "accept")
+    return options.model_dump(mode="json", include=set(names), exclude_defaults=True)

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 
+from cohortflow.geometry.orientation import checked_orientation
+from cohortflow.sources.images.decoded import MAX_VOXELS, ReadOptions
+
 FileName = Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Millimetres = Annotated[float, pydantic.Field(gt=0)]
+Orientation = Annotated[str, pydantic.AfterValidator(checked_orientation)]
+Accepted = Literal[
+    "unknown-orientation",
+    "gantry-tilt",
+    "missing-slice",
+    "duplicate-slice",
+    "uneven-slices",
+    "mixed-orientation",
+    "mixed-size",
+    "overlapping-segments",
+    "fractional-segments",
+    "outside-source",
+]
+"""Codes of errors that an ingest may be told to resolve."""
 
 
 class IngestOptions(pydantic.BaseModel):
@@ -20,6 +38,10 @@ class IngestOptions(pydantic.BaseModel):
     ``repetition_times``: seconds, or a table by a participants column. ``transpose``: files are
     (region, time). ``patient_column``: whose recording it is. ``files``: files that belong to no
     subject, by the name that pipelines declare; those named earlier need not be named again.
+    Of images: ``spacing_mm`` (z, y, x) where a file does not say it, ``orientation`` of axes that no
+    header places, ``time``: the time point of several, ``fill_not_finite``: what NaN and infinity
+    become, ``series``: the DICOM Series Number of several, ``accept``: codes of errors that are
+    resolved, and recorded, instead of refused; ``max_voxels`` of one file.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -33,6 +55,26 @@ class IngestOptions(pydantic.BaseModel):
     transpose: bool = False
     patient_column: str | None = None
     files: Mapping[FileName, Path] = pydantic.Field(default_factory=dict)
+    spacing_mm: tuple[Millimetres, Millimetres, Millimetres] | None = None
+    orientation: Orientation = "LPS"
+    time: pydantic.NonNegativeInt | None = None
+    fill_not_finite: float | None = None
+    series: int | None = None
+    accept: tuple[Accepted, ...] = ()
+    max_voxels: pydantic.PositiveInt = MAX_VOXELS
+
+    @property
+    def reading(self) -> ReadOptions:
+        """What the readers of images are told."""
+        return ReadOptions(
+            spacing_mm=self.spacing_mm,
+            orientation=self.orientation,
+            time=self.time,
+            fill_not_finite=self.fill_not_finite,
+            accept=frozenset(self.accept),
+            series=self.series,
+            max_voxels=self.max_voxels,
+        )
 
     @property
     def paths(self) -> tuple[Path, ...]:

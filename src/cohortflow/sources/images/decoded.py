@@ -179,8 +179,8 @@ def scaled(stored: npt.NDArray[Any], slope: float, intercept: float) -> npt.NDAr
                 wide *= int(slope)
                 wide += int(intercept)
                 return wide.astype(dtype)
-    dtype = np.float64 if stored.dtype == np.float64 else np.float32
-    result: npt.NDArray[Any] = np.multiply(stored, slope, dtype=dtype)
+    wide_float = np.float64 if stored.dtype == np.float64 else np.float32
+    result: npt.NDArray[Any] = np.multiply(stored, slope, dtype=wide_float)
     np.add(result, intercept, out=result)
     return result
 

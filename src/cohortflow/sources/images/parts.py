@@ -1,0 +1,179 @@
+"""The images and label maps of one subject: which files are read together, what entries they become."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import xarray as xr
+
+from cohortflow.cohort.entry import Output
+from cohortflow.errors import IdentifiesPerson
+from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request, Role, image_facts
+from cohortflow.sources.images.names import Named, telling
+from cohortflow.sources.images.pairing import on_image_grid
+
+READER_VERSION = 1
+"""Part of the key of every ingested image: raised whenever the arrays change."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files that are read together. ``tokens``: what of their names tells them from others."""
+
+    format: str
+    role: Role
+    files: tuple[Path, ...]
+    tokens: tuple[str, ...] = ()
+    bids: bool = False
+
+
+class Reader(Protocol):
+    """What reads a request: the process for untrusted files, or in tests the reader itself."""
+
+    def read(self, request: Request) -> list[Decoded]:
+        """The images and label maps of the request's files."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """An entry before it is committed; ``key``: of all that its arrays depend on."""
+
+    name: str
+    kind: str
+    key: str
+    output: Output
+    recipe: Mapping[str, Any]
+
+
+def grouped(files: Iterable[tuple[Path, Named]]) -> tuple[Part, ...]:
+    """The parts of one subject's files, images before labels, in order of their paths."""
+    groups: dict[tuple[str, str, str], list[tuple[int, str, Path, Named]]] = {}
+    for path, about in files:
+        row = (about.order, path.as_posix(), path, about)
+        groups.setdefault((about.role, about.group, about.format), []).append(row)
+    parts = []
+    for (role, _, format_), rows in sorted(groups.items()):
+        rows.sort(key=lambda row: row[:2])
+        paths = tuple(row[2] for row in rows)
+        about = rows[0][3]
+        parts.append(Part(format_, role, paths, about.tokens, about.bids))  # type: ignore[arg-type]
+    return tuple(parts)
+
+
+def read_parts(
+    parts: Sequence[Part],
+    digests: Sequence[str],
+    subject: str,
+    options: ReadOptions,
+    reader: Reader,
+    *,
+    chosen_id: bool,
+    root: Path | None = None,
+) -> list[ImageEntry]:
+    """Entries of one subject. ``digests``: of each part's files. ``chosen_id``: by the user's rule.
+
+    Raises the InputError of what is wrong, :class:`GeometryMismatch` of a label map on another grid
+    than its image, :class:`IdentifiesPerson`.
+    """
+    found: list[tuple[Part, str, Decoded]] = []
+    for part, digest in zip(parts, digests, strict=True):
+        request = Request(
+            part.format, tuple(str(path) for path in part.files), part.role, subject, options,
+            str(root or ""),
+        )  # fmt: skip
+        found += [(part, digest, decoded) for decoded in reader.read(request)]
+    persons = {person for _, _, decoded in found for person in decoded.persons}
+    names = entry_names([(part, decoded) for part, _, decoded in found])
+    if not chosen_id:
+        refuse_persons(subject, persons)
+    for name in names:
+        refuse_persons(name, persons)
+    images = [(digest, decoded) for _, digest, decoded in found if decoded.role == "image"]
+    entries = []
+    for (part, digest, decoded), name in zip(found, names, strict=True):
+        key_parts: dict[str, Any] = {"source": digest}
+        if decoded.role == "label" and images:
+            decoded, image = on_image_grid(decoded, [one for _, one in images], subject)
+            key_parts["image"] = images[image][0]
+        entries.append(_entry(name, part, decoded, key_parts, subject))
+    return entries
+
+
+def entry_names(found: Sequence[tuple[Part, Decoded]]) -> list[str]:
+    """``image`` and ``label`` where there is one of them; of several, with what tells them apart."""
+    stems = [decoded.part if decoded.part == "scribble" or "scribble" in part.tokens else decoded.role
+             for part, decoded in found]  # fmt: skip
+    several = Counter(stems)
+    names = []
+    for stem in dict.fromkeys(stems):
+        rows = [row for row, one in zip(found, stems, strict=True) if one == stem]
+        hints = telling([(*part.tokens, decoded.part) if decoded.part not in ("image", "label") else part.tokens
+                         for part, decoded in rows])  # fmt: skip
+        for (part, _), hint in zip(rows, hints, strict=True):
+            if part.bids and stem == "image":
+                names.append((stem, _clean("_".join(part.tokens))))
+            elif several[stem] == 1:
+                names.append((stem, stem))
+            else:
+                names.append((stem, _clean(f"{stem}_{hint}" if hint else stem)))
+    by_stem = {stem: iter(name for one, name in names if one == stem) for stem in several}
+    return _told_apart([next(by_stem[stem]) for stem in stems])
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    times = Counter(names)
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if times[name] == 1 else f"{name}_{seen[name]}")
+    return result
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:60].strip("-_") or "image"
+
+
+def refuse_persons(name: str, persons: Iterable[str]) -> None:
+    """Raises :class:`IdentifiesPerson` where a name is, or holds, one of a header's."""
+    folded = re.sub(r"[^0-9a-z]", "", name.casefold())
+    for person in persons:
+        words = [w for w in re.split(r"[^0-9a-z]+", person.casefold()) if len(w) >= 3]
+        whole = re.sub(r"[^0-9a-z]", "", person.casefold())
+        if any(word in folded for word in ([whole] if len(whole) >= 3 else []) + words):
+            raise IdentifiesPerson(
+                "the study id is, or holds, the patient's name or number in the header",
+                where=f"file-{hashlib.sha256(name.encode()).hexdigest()[:8]}",
+                hint="Rename the folder, or choose the id on purpose with --subject-from.",
+            )
+
+
+def _entry(
+    name: str, part: Part, decoded: Decoded, key_parts: dict[str, Any], subject: str
+) -> ImageEntry:
+    variable = decoded.role
+    kind = "label_map" if variable == "label" else "image_2d" if decoded.flat else "volume"
+    dims = ("channel", "z", "y", "x") if not decoded.flat else ("channel", "y", "x")
+    attributes: dict[str, Any] = {} if decoded.matrix is None else decoded.grid.attributes()
+    if decoded.label_names:
+        attributes["label_names"] = decoded.label_names
+    if "modality" in decoded.facts:
+        attributes["modality"] = decoded.facts["modality"]
+    array = decoded.array
+    dataset = xr.Dataset({variable: (dims[len(dims) - array.ndim :], array)}, attrs=attributes)
+    used = {**decoded.used, **key_parts}
+    identity = {
+        "subject": subject, "entry": name, "kind": kind, "format": part.format,
+        "part": decoded.part, "reader": READER_VERSION, **used,
+    }  # fmt: skip
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    output = Output(dataset=dataset, facts=image_facts(decoded), warnings=tuple(decoded.warnings))
+    return ImageEntry(name, kind, key, output, {"reader": READER_VERSION, **used})
