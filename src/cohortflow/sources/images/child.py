@@ -47,6 +47,10 @@ def _reader(format_: str) -> Callable[[Request], list[Decoded]]:
         from cohortflow.sources.images.nifti import read_nifti
 
         return read_nifti
+    if format_ == "dicom":
+        from cohortflow.sources.images.dicom import read_dicom
+
+        return read_dicom
     raise ValueError(format_)
 
 

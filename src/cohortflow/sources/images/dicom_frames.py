@@ -1,0 +1,198 @@
+"""The planes of DICOM images: one of a plain file, many of an enhanced or multi-frame one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cohortflow.errors import BadHeader, TooLarge, TruncatedFile, UnsupportedData
+from cohortflow.sources.images.decoded import ReadOptions
+from cohortflow.sources.images.dicom_headers import Header, numbers, read_header
+
+_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One plane: where it lies (LPS mm), how its stored values become real ones."""
+
+    header: Header
+    index: int
+    rows: int
+    columns: int
+    orientation: tuple[float, ...] | None
+    position: tuple[float, ...] | None
+    pixel_spacing: tuple[float, ...] | None
+    slice_mm: float | None
+    slope: float
+    intercept: float
+    instance: int
+    groups: Any = None
+
+
+def frames_of(header: Header, where: str) -> list[Frame]:
+    """All planes of a file, in the order in which they are stored."""
+    rows, columns = header.number("Rows", where), header.number("Columns", where)
+    tags = header.tags
+    count = int(tags.get("NumberOfFrames") or 1)
+    shared = _first(tags.get("SharedFunctionalGroupsSequence"))
+    each = tags.get("PerFrameFunctionalGroupsSequence")
+    if each is not None and len(each) != count:
+        raise BadHeader(
+            "the header describes another number of frames than it has", where=where,
+            expected=str(count), found=str(len(each)),
+        )  # fmt: skip
+    frames = []
+    for index in range(count):
+        groups = _Groups(tags, shared, each[index] if each is not None else None)
+        spacing = numbers(
+            groups.get("PixelMeasuresSequence", "PixelSpacing"), 2, "Pixel Spacing", where
+        )
+        between = groups.get("PixelMeasuresSequence", "SpacingBetweenSlices")
+        thick = groups.get("PixelMeasuresSequence", "SliceThickness")
+        slope = numbers(
+            groups.get("PixelValueTransformationSequence", "RescaleSlope"),
+            1,
+            "Rescale Slope",
+            where,
+        )
+        intercept = numbers(
+            groups.get("PixelValueTransformationSequence", "RescaleIntercept"), 1,
+            "Rescale Intercept", where,
+        )  # fmt: skip
+        orientation = groups.get("PlaneOrientationSequence", "ImageOrientationPatient")
+        position = groups.get("PlanePositionSequence", "ImagePositionPatient")
+        thickness = numbers(thick, 1, "Slice Thickness", where) or numbers(
+            between, 1, "Spacing Between Slices", where
+        )
+        frames.append(
+            Frame(
+                header,
+                index,
+                rows,
+                columns,
+                numbers(orientation, 6, "Image Orientation (Patient)", where),
+                numbers(position, 3, "Image Position (Patient)", where),
+                spacing,
+                thickness[0] if thickness else None,
+                slope[0] if slope else 1.0,
+                intercept[0] if intercept else 0.0,
+                int(tags.get("InstanceNumber") or 0),
+                groups,
+            )  # fmt: skip
+        )
+    return frames
+
+
+class _Groups:
+    """A field by the frame's own group, else the shared one, else the file's plain tags."""
+
+    def __init__(self, plain: Any, shared: Any, own: Any) -> None:
+        self._levels = [level for level in (own, shared) if level is not None]
+        self._plain = plain
+
+    def get(self, sequence: str, keyword: str) -> Any:
+        for level in self._levels:
+            item = _first(level.get(sequence))
+            if item is not None and item.get(keyword) is not None:
+                return item.get(keyword)
+        return self._plain.get(keyword)
+
+
+def _first(sequence: Any) -> Any:
+    return sequence[0] if sequence else None
+
+
+def pixels(header: Header, options: ReadOptions, where: str) -> npt.NDArray[Any]:
+    """(frame, row, column) or (frame, row, column, sample): stored values, colours as RGB.
+
+    Raises :class:`TruncatedFile`, :class:`UnsupportedData`, :class:`TooLarge`.
+    """
+    import pydicom
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.pixels.utils import pixel_array
+    from pydicom.uid import UID
+
+    full = read_header(header.path, where, pixels=True).tags
+    if "PixelData" not in full:
+        raise TruncatedFile("the file holds no pixels", where=where)
+    count, samples = _announced(header, full, options, where)
+    if header.syntax in _UNCOMPRESSED:
+        bits = int(full.get("BitsAllocated") or 0)
+        needed = -(-count * bits // 8)
+        if len(full.PixelData) < needed:
+            raise TruncatedFile(
+                "the file ends before its last pixel", where=where, expected=f"{needed} bytes",
+                found=f"{len(full.PixelData)}", hint="Copy or download it again.",
+            )  # fmt: skip
+    if not hasattr(full, "file_meta") or "TransferSyntaxUID" not in full.file_meta:
+        full.file_meta = FileMetaDataset()
+        full.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.1")
+    if str(full.get("PhotometricInterpretation", "")).startswith("PALETTE"):
+        raise UnsupportedData(
+            "pixels are entries of a colour table", where=where, found="PALETTE COLOR"
+        )
+    frames = int(full.get("NumberOfFrames") or 1)
+    try:
+        array = pixel_array(full)
+    except (ValueError, RuntimeError, NotImplementedError, AttributeError, TypeError) as error:
+        known = pydicom.uid.UID(header.syntax).is_valid
+        name = pydicom.uid.UID(header.syntax).name if known else "an unknown transfer syntax"
+        raise UnsupportedData(
+            "the pixels cannot be decoded: damaged, or compressed in a way that is not read",
+            where=where, found=name, hint="Copy it again, or decompress it with another tool.",
+        ) from error  # fmt: skip
+    shape = (frames, header.number("Rows", where), header.number("Columns", where))
+    return array.reshape((*shape, samples) if samples > 1 else shape)
+
+
+def _announced(header: Header, full: Any, options: ReadOptions, where: str) -> tuple[int, int]:
+    samples = int(full.get("SamplesPerPixel") or 1)
+    frames = int(full.get("NumberOfFrames") or 1)
+    count = header.number("Rows", where) * header.number("Columns", where) * frames * samples
+    if samples not in (1, 3) or frames < 1:
+        raise BadHeader(
+            "pixels have one sample or three", where=where, found=f"{samples}, {frames} frames"
+        )
+    if count > options.max_voxels:
+        raise TooLarge(
+            "the file announces more voxels than are read", where=where,
+            expected=f"at most {options.max_voxels:,}", found=f"{count:,}",
+        )  # fmt: skip
+    return count, samples
+
+
+def planes(frames: list[Frame], options: ReadOptions, where: str) -> Iterator[npt.NDArray[Any]]:
+    """Stored values of each frame in turn; a file of many frames is decoded once."""
+    held: tuple[str, npt.NDArray[Any]] | None = None
+    for frame in frames:
+        if held is None or held[0] != frame.header.path:
+            held = (frame.header.path, pixels(frame.header, options, where))
+        yield held[1][frame.index]
+
+
+def stacked(frames: list[Frame], options: ReadOptions, where: str) -> npt.NDArray[Any]:
+    """(slice, row, column, …) of real values: rescaled frame by frame, whole where all are whole."""
+    from cohortflow.sources.images.decoded import scaled, whole_if_whole
+
+    plain = all(frame.slope == 1.0 and frame.intercept == 0.0 for frame in frames)
+    alike = len({(frame.slope, frame.intercept) for frame in frames}) == 1
+    whole: npt.NDArray[Any] | None = None
+    for number, plane in enumerate(planes(frames, options, where)):
+        if not alike:
+            plane = plane * np.float64(frames[number].slope) + frames[number].intercept
+        if whole is None:
+            whole = np.empty((len(frames), *plane.shape), plane.dtype)
+        if plane.shape != whole.shape[1:] or plane.dtype != whole.dtype:
+            raise BadHeader("frames differ in what a pixel is", where=where, found=str(plane.dtype))
+        whole[number] = plane
+    assert whole is not None
+    if plain:
+        return whole
+    if alike:
+        return scaled(whole, frames[0].slope, frames[0].intercept)
+    return whole_if_whole(whole)
