@@ -83,7 +83,7 @@ def frames_of(header: Header, where: str) -> list[Frame]:
                 intercept[0] if intercept else 0.0,
                 int(tags.get("InstanceNumber") or 0),
                 groups,
-            )  # fmt: skip
+            )
         )
     return frames
 
@@ -126,9 +126,12 @@ def pixels(header: Header, options: ReadOptions, where: str) -> npt.NDArray[Any]
         needed = -(-count * bits // 8)
         if len(full.PixelData) < needed:
             raise TruncatedFile(
-                "the file ends before its last pixel", where=where, expected=f"{needed} bytes",
-                found=f"{len(full.PixelData)}", hint="Copy or download it again.",
-            )  # fmt: skip
+                "the file ends before its last pixel",
+                where=where,
+                expected=f"{needed} bytes",
+                found=f"{len(full.PixelData)}",
+                hint="Copy or download it again.",
+            )
     if not hasattr(full, "file_meta") or "TransferSyntaxUID" not in full.file_meta:
         full.file_meta = FileMetaDataset()
         full.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.1")
