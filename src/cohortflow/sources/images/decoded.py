@@ -98,6 +98,13 @@ def finished(decoded: Decoded, options: ReadOptions, where: str) -> Decoded:
     Raises :class:`NotFinite`, :class:`NotLabels`, :class:`UnsupportedData`.
     """
     array = decoded.array
+    if decoded.role == "label" and array.ndim == (3 if decoded.flat else 4):
+        raise NotLabels(
+            "a label map with channels",
+            where=where,
+            expected="one number a voxel",
+            found=f"{array.shape[0]} channels",
+        )
     if array.dtype.kind not in "fiub":
         raise UnsupportedData(
             "voxels are no real numbers", where=where, found=str(array.dtype),

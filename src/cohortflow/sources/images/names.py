@@ -23,7 +23,7 @@ _NOT_SNIFFED = re.compile(
     r"zraw|img|hdr|parquet|xlsx?|docx?|mat|rst|cfg|ini|toml|safetensors|pt|pth)$",
     re.IGNORECASE,
 )
-_LABEL_WORDS = "labels?|masks?|segs?|segmentations?|dseg|gt|groundtruth|ground_truth|annotations?"
+_LABEL_WORDS = "labels?|lab|masks?|segs?|segmentations?|dseg|gt|annotations?"
 _IMAGE_WORDS = "images?|imgs?"
 _SCRIBBLE_WORDS = "scribbles?"
 _PARTS = r"(?:tr|ts|va|train|training|test|val|validation)?"

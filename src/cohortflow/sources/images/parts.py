@@ -108,24 +108,32 @@ def read_parts(
 
 
 def entry_names(found: Sequence[tuple[Part, Decoded]]) -> list[str]:
-    """``image`` and ``label`` where there is one of them; of several, with what tells them apart."""
-    stems = [decoded.part if decoded.part == "scribble" or "scribble" in part.tokens else decoded.role
-             for part, decoded in found]  # fmt: skip
-    several = Counter(stems)
-    names = []
+    """``image`` and ``label`` where there is one of them; of several, with what tells them apart.
+
+    Images of BIDS go by their suffix and what stands before it, such as ``acq-hi_T1w``.
+    """
+    stems = [_stem(part, decoded) for part, decoded in found]
+    names = [""] * len(found)
     for stem in dict.fromkeys(stems):
-        rows = [row for row, one in zip(found, stems, strict=True) if one == stem]
-        hints = telling([(*part.tokens, decoded.part) if decoded.part not in ("image", "label") else part.tokens
-                         for part, decoded in rows])  # fmt: skip
-        for (part, _), hint in zip(rows, hints, strict=True):
+        rows = [row for row, one in enumerate(stems) if one == stem]
+        hints = telling([_tokens(*found[row]) for row in rows])
+        for row, hint in zip(rows, hints, strict=True):
+            part = found[row][0]
             if part.bids and stem == "image":
-                names.append((stem, _clean("_".join(part.tokens))))
-            elif several[stem] == 1:
-                names.append((stem, stem))
+                names[row] = _clean("_".join(part.tokens))
             else:
-                names.append((stem, _clean(f"{stem}_{hint}" if hint else stem)))
-    by_stem = {stem: iter(name for one, name in names if one == stem) for stem in several}
-    return _told_apart([next(by_stem[stem]) for stem in stems])
+                names[row] = _clean(f"{stem}_{hint}") if hint and len(rows) > 1 else stem
+    return _told_apart(names)
+
+
+def _stem(part: Part, decoded: Decoded) -> str:
+    scribble = decoded.part == "scribble" or "scribble" in part.tokens
+    return "scribble" if scribble else decoded.role
+
+
+def _tokens(part: Part, decoded: Decoded) -> tuple[str, ...]:
+    own = () if decoded.part in ("", "image", "label", "scribble") else (decoded.part,)
+    return (*part.tokens, *own)
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
