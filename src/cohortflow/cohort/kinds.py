@@ -64,6 +64,17 @@ KINDS: dict[str, Kind] = {
             {"image": Variable(("channel", "y", "x"), "number")},
         ),
         Kind(
+            "preview",
+            "three planes of an image and of the labels on it, eight bits a pixel",
+            {
+                f"{plane}{suffix}": Variable(
+                    (f"{plane}_row", f"{plane}_column"), "int", required=not suffix
+                )
+                for plane in ("axial", "coronal", "sagittal")
+                for suffix in ("", "_label")
+            },
+        ),
+        Kind(
             "roi_series",
             "one series per region: (roi, time), TR in seconds in the attribute tr_s (NaN unknown)",
             {

@@ -12,6 +12,7 @@ from cohortflow.report.sections.example_subject import example_subject
 from cohortflow.report.sections.p_plots import p_plots
 from cohortflow.report.sections.pair_maps import pair_maps
 from cohortflow.report.sections.published import published
+from cohortflow.report.sections.quality import quality
 from cohortflow.report.source import ReportSource
 
 SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
@@ -20,6 +21,7 @@ SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
     "p_plots": p_plots,
     "accuracy": accuracy,
     "published": published,
+    "quality": quality,
     "methods": methods,
 }
 

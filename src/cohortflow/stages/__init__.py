@@ -10,6 +10,7 @@ from cohortflow.stages import (
     diagrams,
     pairwise_rois,
     pairwise_subjects,
+    preview,
     rank_sum_map,
     score,
     standardise,
@@ -27,6 +28,7 @@ CATALOGUE: dict[str, Stage] = {
         rank_sum_map,
         vector_features,
         correlation,
+        preview,
         classify,
         score,
     )
