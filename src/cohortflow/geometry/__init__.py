@@ -19,7 +19,13 @@ from cohortflow.geometry.orientation import (
     orientation,
     to_orientation,
 )
-from cohortflow.geometry.resample import resample_to_grid, resample_to_spacing, spaced_grid
+from cohortflow.geometry.resample import (
+    resample_to_grid,
+    resample_to_size,
+    resample_to_spacing,
+)
+from cohortflow.geometry.target_grids import sized_grid, spaced_grid
+from cohortflow.geometry.through_plane import through_plane_axis
 
 __all__ = [
     "ORIENTATIONS",
@@ -40,7 +46,10 @@ __all__ = [
     "orientation",
     "require_agreement",
     "resample_to_grid",
+    "resample_to_size",
     "resample_to_spacing",
+    "sized_grid",
     "spaced_grid",
+    "through_plane_axis",
     "to_orientation",
 ]
