@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def _intake(source: ReportSource) -> Table:
             row["entry"],
             facts.get("modality", ""),
             facts.get("orientation", "index space"),
-            " × ".join(f"{step:g}" for step in facts.get("spacing_mm", ())),
+            _times(f"{step:g}" for step in facts.get("spacing_mm", ())),
             facts["dtype"],
         )
         counts[key] += 1
@@ -73,7 +73,7 @@ def _intake(source: ReportSource) -> Table:
         Column("orientation", "Orientation"),
         Column("spacing", "Spacing", unit="mm, z × y × x"),
         Column("dtype", "Voxels"),
-        Column("n", "Images", "count"),
+        Column("n", "Images", "integer"),
         Column("example", "Such as"),
     ]
     caption = "Geometries of the recordings as they came, the rarest first"
@@ -138,12 +138,17 @@ def _row(name: str, facts: Mapping[str, Any], deviation: Deviation | None) -> di
         "score": None if deviation is None else deviation.score,
         "reason": "" if deviation is None else deviation.reason,
         "orientation": facts.get("orientation", "index space"),
-        "spacing": " × ".join(f"{step:g}" for step in facts.get("spacing_mm", ())),
-        "size": " × ".join(map(str, facts.get("shape", ()))),
+        "spacing": _times(f"{step:g}" for step in facts.get("spacing_mm", ())),
+        "size": _times(map(str, facts.get("shape", ()))),
         **{key: facts.get(key) for key in ("p01", "median", "p99", "mean", "sd")},
         "labels": None if labels is None else len(labels),
         "labelled": None if labels is None else sum(labels.values()),
     }
+
+
+def _times(numbers: Iterable[str]) -> str:
+    # Narrow spaces that no line breaks at.
+    return "\u202f×\u202f".join(numbers)
 
 
 def _table(step: str, rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -159,7 +164,7 @@ def _table(step: str, rows: Sequence[Mapping[str, Any]]) -> Table:
         Column("p99", "99th pct.", "number"),
         Column("mean", "Mean", "number"),
         Column("sd", "SD", "number"),
-        Column("labels", "Labels", "count"),
+        Column("labels", "Labels", "integer"),
         Column("labelled", "Labelled", "number", "ml"),
     ]
     return Table(f"images_{slug(step)}", f"Images of step {step}, outliers first", columns, rows)
