@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,23 @@ Offsets = npt.NDArray[np.int64]
 
 def pack(diagrams: Sequence[npt.ArrayLike]) -> tuple[Bars, Offsets]:
     """Diagrams (bar, 2) in a row → all bars (bar, 2) and their offsets (diagram + 1,)."""
-    tables = [as_bars(diagram) for diagram in diagrams]
+    tables: Sequence[Any] = diagrams
+    bars = _joined(tables)
+    if bars is None:
+        tables = [as_bars(diagram) for diagram in diagrams]
+        bars = np.concatenate([np.empty((0, 2)), *tables])
     offsets = np.zeros(len(tables) + 1, dtype=np.int64)
     np.cumsum([len(table) for table in tables], out=offsets[1:])
-    return np.concatenate([np.empty((0, 2)), *tables]), offsets
+    return bars, offsets
+
+
+def _joined(diagrams: Sequence[Any]) -> Bars | None:
+    """All bars in one step, where the diagrams are tables of float64 as they came."""
+    try:
+        bars = np.concatenate(diagrams)
+    except (TypeError, ValueError):
+        return None
+    return np.asarray(bars) if bars.dtype == np.float64 and bars.shape[1:] == (2,) else None
 
 
 def checked_packed(bars: npt.ArrayLike, offsets: npt.ArrayLike) -> tuple[Bars, Offsets]:

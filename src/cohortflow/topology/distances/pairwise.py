@@ -67,7 +67,7 @@ def _lost(
     unasked = len(costs) * (len(costs) + 1) // 2 if same else 0
     if np.count_nonzero(small) == unasked:
         return
-    small &= (np.diff(a.offsets) > 0)[:, None] | (np.diff(b.offsets) > 0)
+    small &= (a.sizes > 0)[:, None] | (b.sizes > 0)
     for i, j in np.argwhere(np.triu(small, 1) if same else small).tolist():
         first, second = a.one(i), b.one(j)
         if ahead(first) != ahead(second):
