@@ -27,7 +27,7 @@ def tile_costs(
     line = solve & (a.birth[:, None] == b.birth)
     plane = solve & ~line
     if line.any():
-        _on_line(a, b, order, line, out)
+        on_line(a, b, order, line, out)
     if plane.any():
         _in_plane(a, b, order, ground_norm, plane, out)
     if len(a.essential) or len(b.essential):
@@ -40,13 +40,18 @@ def root(costs: Floats, order: float) -> Floats:
     return costs if order == 1.0 else costs ** (1.0 / order)
 
 
-def _on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
-    from cohortflow.topology.distances.tile import line_tile, sweep_tile
+def on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
+    """Write the costs of the pairs in ``todo``, each of one birth."""
+    from cohortflow.topology.distances.tile import kept_tile, line_tile, sweep_tile
 
-    if order == 1.0:
-        sweep_tile(a.bars, a.offsets, b.bars, b.offsets, todo, out)
-    else:
-        line_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), todo, out)
+    tables = a.bars, a.offsets, b.bars, b.offsets
+    if order != 1.0:
+        line_tile(*tables, float(order), todo, out)
+        return
+    sweep_tile(*tables, todo, out)
+    unsure = np.isnan(out)
+    if unsure.any():
+        kept_tile(*tables, unsure, out)
 
 
 def _in_plane(
