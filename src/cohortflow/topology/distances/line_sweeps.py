@@ -13,11 +13,10 @@ from numba import njit
 from cohortflow.topology.bars import Floats
 
 Indices = npt.NDArray[np.int64]
-Sweep = tuple[np.uint64, np.uint64, np.uint64, np.uint64, np.uint64, np.uint64, float]
-"""Places of the next bar of a, of b, of the tops of a's two stacks and of b's, and the cost."""
+Sweep = tuple[np.uint64, np.uint64, np.uint64, np.uint64, float]
+"""Places of the next bar of a, of b, of the tops of their stacks, left and right, and the cost."""
 
 ZERO, ONE = np.uint64(0), np.uint64(1)
-STACKS = np.uint64(4)
 ROW, COLUMN, FIRST, SECOND, BARS = range(5)
 FIELDS = 5
 SURE = 1e-3
@@ -26,12 +25,9 @@ SURE = 1e-3
 
 @njit(nogil=True, error_model="numpy", forceinline=True)
 def _begin(pairs: Indices, k: int, stacks: np.uint64, depth: np.uint64) -> Sweep:
-    """Before the first bar. ``stacks``: place in ``keys`` of the first of four stacks, ``depth``
-    apart, each of them with -inf at its bottom."""
-    a_top = stacks + depth
-    b_new = a_top + depth
-    first, second = np.uint64(pairs[k, FIRST]), np.uint64(pairs[k, SECOND])
-    return first, second, stacks, a_top, b_new, b_new + depth, 0.0
+    """Before the first bar. ``stacks``: place in ``keys`` of the first of two stacks, ``depth``
+    apart, both with -inf at the bottom."""
+    return np.uint64(pairs[k, FIRST]), np.uint64(pairs[k, SECOND]), stacks, stacks + depth, 0.0
 
 
 @njit(nogil=True, error_model="numpy", forceinline=True)
@@ -39,33 +35,27 @@ def _step(sweep: Sweep, lengths: Floats, costs: Floats, keys: Floats) -> Sweep:
     """Past the next bar of either; the cost ends as that of an optimal matching.
 
     ``lengths`` and ``costs`` of the diagonal, sorted, with an infinite length after each diagram.
-    The slopes on the right are kept with their sign turned, so a and b do the same: the bar at x
-    brings the key x - cost. If a key of its own side is greater, the cost at k = 0 falls by that slope,
-    key - x, which crosses; else it rises by ``cost``.
+    Keys on the right have their sign turned, so that a and b do the same: a bar at x whose own stack
+    has a key above x - cost takes it over to the other stack, and the cost at k = 0 falls by that
+    slope, key - x; else its own slope goes there, and the cost rises by ``cost``.
 
-    Which bar is next and where it goes is as good as random: a processor that guesses wrong loses
-    more than this takes. Hence masks, and a store to a free place where nothing is to be kept.
+    Which bar is next and where it goes is as good as random, and a processor that guesses wrong
+    loses more than this takes: hence masks instead of branches.
     """
-    bar_a, bar_b, a_new, a_top, b_new, b_top, total = sweep
+    bar_a, bar_b, top_a, top_b, total = sweep
     is_b = np.uint64(lengths[bar_b] < lengths[bar_a])
     is_a = ONE - is_b
     only_b, only_a = ZERO - is_b, ZERO - is_a
     bar = (bar_a & only_a) | (bar_b & only_b)
-    new = (a_new & only_a) | (b_new & only_b)
-    top = (a_top & only_a) | (b_top & only_b)
-    others_top = (b_top & only_a) | (a_top & only_b)
-    x, cost = lengths[bar], costs[bar]
-    newest, highest = keys[new], keys[top]
-    key = newest if newest > highest else highest
+    own = (top_a & only_a) | (top_b & only_b)
+    other = (top_b & only_a) | (top_a & only_b)
+    x, cost, key = lengths[bar], costs[bar], keys[own]
     crosses = key > x - cost
-    replaced = np.uint64(crosses) & np.uint64(newest > highest)
-    moved = np.uint64(crosses) ^ replaced  # the top is taken and ``new`` grows
-    keys[new + ONE - replaced] = x - cost
-    keys[others_top + ONE] = 2.0 * x - key if crosses else cost + x
+    keys[other + ONE] = 2.0 * x - key if crosses else cost + x
+    taken = np.uint64(crosses)
     return (
         bar_a + is_a, bar_b + is_b,
-        a_new + (moved & only_a), a_top + is_b - (moved & only_a),
-        b_new + (moved & only_b), b_top + is_a - (moved & only_b),
+        top_a + is_b - (taken & is_a), top_b + is_a - (taken & is_b),
         total + (x - key if crosses else cost),
     )  # fmt: skip
 
@@ -78,11 +68,11 @@ def sweep_pairs(
     rounding could show.
 
     ``pairs`` (pair, FIELDS): row, column, where in ``lengths`` and ``costs`` the two diagrams begin,
-    and how many bars both have, one or more each. ``keys``, 8 times the most bars and two, is room.
+    and how many bars both have, one or more each. ``keys``, 4 times the most bars and one, is room.
 
     Two pairs at a time: the steps of one fill the time in which those of the other wait for memory.
     """
-    depth = np.uint64(len(keys) // 8)
+    depth = np.uint64(len(keys) // 4)
     for k in range(len(keys)):
         keys[k] = -np.inf
     for k in range(0, count, 2):
@@ -90,7 +80,7 @@ def sweep_pairs(
         if pairs[short, BARS] > pairs[long, BARS]:
             short, long = long, short
         x = _begin(pairs, short, ZERO, depth)
-        y = _begin(pairs, long, STACKS * depth, depth)
+        y = _begin(pairs, long, depth + depth, depth)
         for _ in range(pairs[short, BARS]):
             x = _step(x, lengths, costs, keys)
             y = _step(y, lengths, costs, keys)
@@ -103,6 +93,6 @@ def sweep_pairs(
 @njit(nogil=True, error_model="numpy", forceinline=True)
 def _total(sweep: Sweep, bars: int, costs: Floats) -> float:
     """The cost after the last bars. Each bar rounds it at the size of the longest."""
-    bar_a, bar_b, _, _, _, _, total = sweep
+    bar_a, bar_b, _, _, total = sweep
     longest = max(costs[bar_a - ONE], costs[bar_b - ONE])
     return total if total > SURE * bars * longest else np.nan

@@ -100,7 +100,7 @@ def _by_sweep(a: Prepared, b: Prepared) -> tuple[float, Indices]:
 
     x, y = a.bars, b.bars
     m, size = len(x.births), len(x.births) + len(y.births)
-    keys, labels = np.empty((4, size + 1)), np.empty((4, size + 1), np.int32)
+    keys, labels = np.empty((2, size + 1)), np.empty((2, size + 1), np.int32)
     kept = np.empty(size, np.uint8)
     keep_on_line(x.births[0], x.deaths, y.deaths, x.diagonal, y.diagonal, keys, labels, kept)
     partner = np.full(m, -1)

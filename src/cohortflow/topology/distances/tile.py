@@ -41,7 +41,7 @@ def sweep_tile(
     _lay_out(b, starts_b, lengths[of_a:], costs[of_a:])
     pairs = np.empty((todo.size, FIELDS), np.int64)
     count = _list_pairs(a, starts_a, b, starts_b, of_a, todo, pairs, out)
-    sweep_pairs(pairs, count, lengths, costs, np.empty(8 * (most + 2)), out)
+    sweep_pairs(pairs, count, lengths, costs, np.empty(4 * (most + 1)), out)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -50,7 +50,7 @@ def kept_tile(
 ) -> None:
     """The same of any size, in twice the time: sums of the costs of the bars that are matched."""
     size = _most(starts_a) + _most(starts_b)
-    keys, labels = np.empty((4, size + 1)), np.empty((4, size + 1), np.int32)
+    keys, labels = np.empty((2, size + 1)), np.empty((2, size + 1), np.int32)
     kept = np.empty(size, np.uint8)
     for i in range(todo.shape[0]):
         for j in range(todo.shape[1]):
