@@ -72,9 +72,9 @@ def prepare(
         )
     known("ground_norm", ground_norm, get_args(GroundNorm))
     bars, offsets = checked_packed(bars, offsets)
-    endless = check_bars(bars, essential)
-    size = len(offsets) - 1
     table = np.ascontiguousarray(bars.T)
+    endless = check_bars(table.T, essential)
+    size = len(offsets) - 1
     position, kept = np.arange(len(bars)), np.empty(0, np.int64)
     ends, kept_ends = offsets, np.zeros(size + 1, np.int64)
     # To see that bars are in order is cheaper than to put them in order, and they mostly are.
@@ -87,7 +87,9 @@ def prepare(
         table = np.take(table, position, axis=1)  # rows stay contiguous
     # Lengths in L2 are roots of squares.
     _refuse_overflow(table, max(order, 2.0) if ground_norm == "l2" else order)
-    diagonal = to_diagonal(table.T, ground_norm) ** order
+    diagonal = to_diagonal(table.T, ground_norm)
+    if order != 1.0:
+        diagonal **= order
     births, deaths = table
     full = ends[1:] > ends[:-1]
     first, last = ends[:-1][full], ends[1:][full] - 1
@@ -124,7 +126,7 @@ def _offsets(diagram: Indices, size: int) -> Indices:
 
 
 def _refuse_overflow(table: Floats, power: float) -> None:
-    extent = np.abs(table).max(initial=0.0)
+    extent = max(-table.min(initial=0.0), table.max(initial=0.0))
     with np.errstate(over="ignore"):
         largest = (4.0 * extent) ** power * (table.shape[1] + 1.0)
     if not np.isfinite(largest):
