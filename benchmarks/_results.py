@@ -55,7 +55,8 @@ def show(rows: Sequence[Row], peer: Row) -> None:
 
 
 def beside_ours(title: str, rows: Mapping[str, Row]) -> list[Row]:
-    """One line: what ours takes for a pair, and how many times that each peer takes; the rows to save.
+    """One line: what ours takes for a pair, and how many times that each peer takes; the rows to
+    save.
 
     The rows, of CPU seconds, are those of the solvers by name, "ours" among them.
     """

@@ -1,4 +1,5 @@
-"""Region series that the topology is timed on: generated ones, and real ones where there are any."""
+"""Region series that the topology is timed on: generated ones,
+and real ones where there are any."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def series(samples: int, rng: np.random.Generator) -> Floats:
 
 
 def real_series(samples: int, count: int) -> list[Floats]:
-    """At most ``count`` regions of a real recording, zero mean, unit variance; none without data."""
+    """At most ``count`` regions of a real recording, zero mean, unit variance;
+    none without data."""
     folder = os.environ.get("COHORTFLOW_TEST_DATA")
     if not folder:
         return []

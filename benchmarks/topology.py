@@ -1,9 +1,9 @@
 """Wasserstein distances per pair of diagrams, beside the exact solvers of others; CPU time.
 
 Diagrams H0, H1, H2 of generated region series (band-passed, standardised). Ours is the matrix of
-all pairs with everything that belongs to it; a peer is called for some of these pairs, warm, without
-its preparations. The rounds of all solvers alternate in one process. gudhi's own distance needs POT,
-and persim knows one convention; both are left out where they are not installed.
+all pairs with everything that belongs to it; a peer is called for some of these pairs, warm,
+without its preparations. The rounds of all solvers alternate in one process. gudhi's own distance
+needs POT, and persim knows one convention; both are left out where they are not installed.
 
 Then the matrix of 100 diagrams, real ones first where COHORTFLOW_TEST_DATA names the folder of real
 recordings: how much of its time passes outside compiled code.

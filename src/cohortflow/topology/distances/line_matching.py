@@ -45,7 +45,8 @@ def line_cost(
     F[i, j] = min(F[i-1, j] + diagonal_a[i], F[i, j-1] + diagonal_b[j],
     F[i-1, j-1] + |deaths_a[i] - deaths_b[j]|^order). Walked along the anti-diagonals d = i + j,
     where no cell waits for its neighbour. ``diagonal_*`` (bar,) are already powers of ``order``.
-    ``table`` has m + 1 columns; its row d, modulo its 3 (or m + n + 1) rows, holds F[i, d - i] at i.
+    ``table`` has m + 1 columns; its row d, modulo its 3 (or m + n + 1) rows, holds F[i, d - i]
+    at i.
     """
     m, n, rows = len(deaths_a), len(deaths_b), len(table)
     # b is turned round, so that a step along the anti-diagonal is a step forward in every array.

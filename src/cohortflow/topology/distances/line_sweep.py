@@ -25,14 +25,14 @@ def keep_on_line(
     ``kept`` (m + n,), a before b, is written; ``keys`` and ``labels`` (2, m + n + 1) are room.
 
     Kept sets of equal size match in order of length, at the integral over x of the number of kept
-    lengths of a below x less that of b. So sweep x upwards with f(k), the least cost so far when that
-    difference is k. A gap of width w adds w |k|. A bar of a at x adds a choice: its diagonal cost c,
-    or k + 1 for nothing; one of b: c, or k - 1. Both are (min, +) convolutions with a convex
-    function of two values, so f stays convex and is known by its slopes, one per bar met: those
-    between k = -1, -2, … (left) and those between k = 0, 1, … (right). A bar of a brings the slope -c,
-    one of b the slope c. The greater of a's slope and the greatest left one ends on the right, the
-    other on the left (mirrored for b). The side says all about k = 0, where the sweep ends: a bar of a
-    is kept if its slope is left, a bar of b if its slope is right.
+    lengths of a below x less that of b. So sweep x upwards with f(k), the least cost so far when
+    that difference is k. A gap of width w adds w |k|. A bar of a at x adds a choice: its diagonal
+    cost c, or k + 1 for nothing; one of b: c, or k - 1. Both are (min, +) convolutions with a
+    convex function of two values, so f stays convex and is known by its slopes, one per bar met:
+    those between k = -1, -2, … (left) and those between k = 0, 1, … (right). A bar of a brings the
+    slope -c, one of b the slope c. The greater of a's slope and the greatest left one ends on the
+    right, the other on the left (mirrored for b). The side says all about k = 0, where the sweep
+    ends: a bar of a is kept if its slope is left, a bar of b if its slope is right.
 
     Gaps move all left slopes down and all right slopes up, so (slope + x) and (slope - x) are kept
     instead, which stay. What crosses is an extreme of its side, and a slope of a that goes right at

@@ -20,7 +20,8 @@ ZERO, ONE = np.uint64(0), np.uint64(1)
 ROW, COLUMN, FIRST, SECOND, BARS = range(5)
 FIELDS = 5
 SURE = 1e-3
-"""Least share of (number of bars × longest bar) of a cost whose first 12 digits are beyond doubt."""
+"""Least share of (number of bars × longest bar) of a cost whose first 12 digits are beyond
+doubt."""
 
 
 @njit(nogil=True, error_model="numpy", forceinline=True)
@@ -35,9 +36,9 @@ def _step(sweep: Sweep, lengths: Floats, costs: Floats, keys: Floats) -> Sweep:
     """Past the next bar of either; the cost ends as that of an optimal matching.
 
     ``lengths`` and ``costs`` of the diagonal, sorted, with an infinite length after each diagram.
-    Keys on the right have their sign turned, so that a and b do the same: a bar at x whose own stack
-    has a key above x - cost takes it over to the other stack, and the cost at k = 0 falls by that
-    slope, key - x; else its own slope goes there, and the cost rises by ``cost``.
+    Keys on the right have their sign turned, so that a and b do the same: a bar at x whose own
+    stack has a key above x - cost takes it over to the other stack, and the cost at k = 0 falls by
+    that slope, key - x; else its own slope goes there, and the cost rises by ``cost``.
 
     Which bar is next and where it goes is as good as random, and a processor that guesses wrong
     loses more than this takes: hence masks instead of branches.
@@ -67,8 +68,9 @@ def sweep_pairs(
     """Write the costs of order 1 of the first ``count`` pairs to ``out`` (row, column), NaN where
     rounding could show.
 
-    ``pairs`` (pair, FIELDS): row, column, where in ``lengths`` and ``costs`` the two diagrams begin,
-    and how many bars both have, one or more each. ``keys``, 4 times the most bars and one, is room.
+    ``pairs`` (pair, FIELDS): row, column, where in ``lengths`` and ``costs`` the two diagrams
+    begin, and how many bars both have, one or more each. ``keys``, 4 times the most bars and one,
+    is room.
 
     Two pairs at a time: the steps of one fill the time in which those of the other wait for memory.
     """

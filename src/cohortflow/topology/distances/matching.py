@@ -38,9 +38,9 @@ def wasserstein_matching(
     """A matching that attains the Wasserstein distance, one of several where costs tie.
 
     Parameters and errors as in
-    :func:`~cohortflow.topology.distances.wasserstein.wasserstein_distance`. Every bar is named once,
-    those that ``essential`` drops never; diagrams of different numbers of essential bars have no
-    matching of finite cost: UsageError.
+    :func:`~cohortflow.topology.distances.wasserstein.wasserstein_distance`. Every bar is named
+    once, those that ``essential`` drops never; diagrams of different numbers of essential bars have
+    no matching of finite cost: UsageError.
     """
     left, right = (prepare(*pack([x]), order, ground_norm, essential) for x in (a, b))
     refuse_unpaired(left, right)

@@ -1,7 +1,7 @@
 """The pairs of one tile that one algorithm solves, in one compiled call without the lock.
 
-Imported on first use, as :mod:`cohortflow.topology.distances.line_matching`. Each function compiles by itself,
-so a process that only meets H0 waits for the line alone.
+Imported on first use, as :mod:`cohortflow.topology.distances.line_matching`. Each function compiles
+by itself, so a process that only meets H0 waits for the line alone.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Flags = npt.NDArray[np.bool_]
 def sweep_tile(
     a: Bars, starts_a: Indices, b: Bars, starts_b: Indices, todo: Flags, out: Floats
 ) -> None:
-    """Costs of order 1 of the pairs (row, column) in ``todo``, each of one birth; NaN where rounding
-    could show."""
+    """Costs of order 1 of the pairs (row, column) in ``todo``, each of one birth;
+    NaN where rounding could show."""
     most = _most(starts_a) + _most(starts_b)
     of_a, of_b = _places(starts_a), _places(starts_b)
     lengths, costs = np.empty(of_a + of_b), np.empty(of_a + of_b)
@@ -166,7 +166,8 @@ def _ordered(
 
 @njit(nogil=True, error_model="numpy")
 def _ahead(a: Bars, starts_a: Indices, i: int, b: Bars, starts_b: Indices, j: int) -> int:
-    """Above 0 where the diagram of a goes first, below 0 where that of b does, 0 where they are equal."""
+    """Above 0 where the diagram of a goes first, below 0 where that of b does,
+    0 where they are equal."""
     p, q = starts_a[i], starts_b[j]
     m = starts_a[i + 1] - p
     ahead = starts_b[j + 1] - q - m
