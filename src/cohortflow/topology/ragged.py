@@ -24,7 +24,7 @@ def pack(diagrams: Sequence[npt.ArrayLike]) -> tuple[Bars, Offsets]:
         tables = [as_bars(diagram) for diagram in diagrams]
         bars = np.concatenate([np.empty((0, 2)), *tables])
     offsets = np.zeros(len(tables) + 1, dtype=np.int64)
-    np.cumsum([len(table) for table in tables], out=offsets[1:])
+    np.cumsum(np.fromiter(map(len, tables), np.int64), out=offsets[1:])
     return bars, offsets
 
 

@@ -52,9 +52,9 @@ def line_cost(
     # b is turned round, so that a step along the anti-diagonal is a step forward in every array.
     turned_deaths, turned_diagonal = deaths_b[::-1].copy(), diagonal_b[::-1].copy()
     table[0, 0] = 0.0
+    # Rows by number: to take and drop an array counts references, once per anti-diagonal.
+    before, last, current = rows - 1, 0, 1
     for d in range(1, m + n + 1):
-        # Rows by number: to take and drop an array counts references, once per anti-diagonal.
-        before, last, current = (d - 2) % rows, (d - 1) % rows, d % rows
         low, high = max(1, d - n), min(m, d - 1)
         if low <= high:
             _cells(
@@ -65,7 +65,8 @@ def line_cost(
             table[current, 0] = table[last, 0] + diagonal_b[d - 1]
         if d <= m:
             table[current, d] = table[last, d - 1] + diagonal_a[d - 1]
-    return float(table[(m + n) % rows, m])
+        before, last, current = last, current, current + 1 if current + 1 < rows else 0
+    return float(table[last, m])
 
 
 @njit(nogil=True, error_model="numpy", forceinline=True)
