@@ -50,8 +50,8 @@ def checked_packed(bars: npt.ArrayLike, offsets: npt.ArrayLike) -> tuple[Bars, O
             found=f"{given.shape} of {given.dtype}",
         )
     checked = given.astype(np.int64)
-    steps = np.diff(checked)
-    if not len(checked) or checked[0] != 0 or checked[-1] != len(table) or (steps < 0).any():
+    falls = checked[1:] < checked[:-1]
+    if not len(checked) or checked[0] != 0 or checked[-1] != len(table) or falls.any():
         raise UsageError(
             "these offsets do not fit these bars",
             expected=f"0, …, {len(table)}, ascending",
