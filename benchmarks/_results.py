@@ -7,8 +7,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -52,6 +52,18 @@ def show(rows: Sequence[Row], peer: Row) -> None:
         ratio = row.ms_per_item / peer.ms_per_item
         figures = f"{row.items:>8} {row.best:>9.3f} {row.ms_per_item:>9.3f} {ratio:>7.2f}"
         say(f"{row.name:{width}}  {figures}  {row.note}".rstrip())
+
+
+def beside_ours(title: str, rows: Mapping[str, Row]) -> list[Row]:
+    """One line: what ours takes for a pair, and how many times that each peer takes; the rows to
+    save.
+
+    The rows, of CPU seconds, are those of the solvers by name, "ours" among them.
+    """
+    ours = rows["ours"].ms_per_item
+    ratios = [f"{k} {row.ms_per_item / ours:.0f}×" for k, row in rows.items() if k != "ours"]
+    say(f"{title} ours {1000.0 * ours:9.2f} µs a pair; {', '.join(ratios)}")
+    return [replace(row, name=f"{title} {k}", note="CPU seconds") for k, row in rows.items()]
 
 
 def save(name: str, rows: Sequence[Row], options: dict[str, object]) -> Path:

@@ -1,9 +1,9 @@
 """Bottleneck distances per pair of diagrams, beside those of others; CPU time.
 
-Diagrams H0, H1, H2 of generated region series, then larger generated ones. Ours is the matrix of all
-pairs with everything that belongs to it; a peer is called for some of these pairs, warm. The rounds
-of all solvers alternate in one process. All are exact but for the last digits of gudhi's; persim is left
-out where it is not installed, and of larger diagrams.
+Diagrams H0, H1, H2 of generated region series, then larger generated ones. Ours is the matrix of
+all pairs with everything that belongs to it; a peer is called for some of these pairs, warm. The
+rounds of all solvers alternate in one process. All are exact but for the last digits of gudhi's;
+persim is left out where it is not installed, and of larger diagrams.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks._results import Row, save, say
-from benchmarks.topology import series
-from cohortflow.topology import bottleneck_matrix, delay_embedding, rips_persistence
+from benchmarks._results import Row, beside_ours, save
+from benchmarks._series import finite_diagrams, series
+from cohortflow.topology import bottleneck_matrix
 
 Diagram = npt.NDArray[np.float64]
 Solver = Callable[[Diagram, Diagram], float]
@@ -78,28 +78,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=6, help="pairs that each peer solves")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
-    rng, rows = np.random.default_rng(0), []
-    clouds = [delay_embedding(series(options.samples, rng)) for _ in range(options.diagrams)]
-    persistence = [rips_persistence(cloud) for cloud in clouds]
-    cases = {
-        f"T={options.samples} H{k}": [bars[k][np.isfinite(bars[k][:, 1])] for bars in persistence]
-        for k in range(3)
-    }
+    rng = np.random.default_rng(0)
+    rows: list[Row] = []
+    by_degree = finite_diagrams([series(options.samples, rng) for _ in range(options.diagrams)])
+    cases = {f"T={options.samples} H{k}": diagrams for k, diagrams in enumerate(by_degree)}
     for size in options.sizes:
         for kind in ("exponential", "uniform"):
             cases[f"{size} {kind}"] = [generated(kind, size, rng) for _ in range(4)]
     for title, diagrams in cases.items():
         done = case(diagrams, options.pairs, options.repeat)
-        us = 1000.0 * done["ours"].ms_per_item
-        ratios = [
-            f"{name} {row.ms_per_item / done['ours'].ms_per_item:.0f}×"
-            for name, row in done.items()
-            if name != "ours"
-        ]
-        say(f"{title:18} ours {us:9.2f} µs a pair; {', '.join(ratios)}")
-        for name, row in done.items():
-            row.name, row.note = f"{title} {name}", "CPU seconds"
-            rows.append(row)
+        rows += beside_ours(f"{title:16}", done)
     save("bottleneck", rows, vars(options))
 
 

@@ -32,7 +32,8 @@ FAILURE = {
 
 
 def one_in_fifty_fails(session: Session, step: str, units: Sequence[Unit], number: int) -> dict:
-    """Settle a batch without computing; the second step fails for some, as if its worker were lost."""
+    """Settle a batch without computing; the second step fails for some,
+    as if its worker were lost."""
     for place, unit in enumerate(units):
         failed = step == "diagrams" and place % 50 == 0
         outcome = {
@@ -52,7 +53,8 @@ def one_in_fifty_fails(session: Session, step: str, units: Sequence[Unit], numbe
 
 
 def opening_ms(page: Path, profile: Path) -> tuple[float, float]:
-    """Milliseconds from the navigation to DOMContentLoaded and to load, as the browser tells them."""
+    """Milliseconds from the navigation to DOMContentLoaded and to load,
+    as the browser tells them."""
     with tab(profile) as browser:
         browser.open(page.as_uri())
         told = "performance.getEntriesByType('navigation')[0]"

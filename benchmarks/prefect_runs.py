@@ -2,7 +2,8 @@
 
 Two thousand subjects, about five thousand units, two workers. A third of the way a worker gets
 SIGKILL; a further unit sleeps for ever, until its time-out of 30 s. Then Prefect's API is asked for
-every task run and its state. Beside it, on the same server: Prefect's own ``.map`` with one task a unit, undisturbed.
+every task run and its state. Beside it, on the same server: Prefect's own ``.map`` with one task a
+unit, undisturbed.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Clouds are delay embeddings of generated region series and, where COHORTFLOW_TEST_DATA names the
 folder of real recordings, as many of real ones. The rounds of all peers alternate in one process,
-warm. ripser computes in float32 and is left out where it is not installed.
+warm. ripser computes in float32 and is left out where it is not installed. ``--large 1000 2000 3000
+--large-h0 20000`` adds single larger clouds, which take a minute.
 """
 
 from __future__ import annotations
@@ -10,32 +11,17 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks._results import Row, save, say
-from benchmarks.topology import series
+from benchmarks._series import Floats, real_series, series
 from cohortflow.topology import delay_embedding, rips_persistence_many
 from cohortflow.topology.rips import few
 
-Floats = npt.NDArray[np.float64]
 Solver = Callable[[list[Floats], int], list[list[Floats]]]
-
-
-def real_series(samples: int, count: int) -> list[Floats]:
-    """Regions of a real recording, zero mean, unit variance; none where there are no data."""
-    folder = os.environ.get("COHORTFLOW_TEST_DATA")
-    if not folder:
-        return []
-    path = Path(folder) / "fmri" / "fmri_timeseries.csv"
-    table = np.genfromtxt(path, delimiter=",", skip_header=1)[:samples]
-    columns = np.linspace(3, table.shape[1] - 1, count).astype(int)
-    return [(one - one.mean()) / one.std() for one in table[:, columns].T]
 
 
 def gudhi(collapses: str | int) -> Solver:
@@ -95,6 +81,26 @@ def case(clouds: list[Floats], max_degree: int, repeat: int) -> dict[str, Row]:
     return rows
 
 
+def larger(points: int, max_degree: int) -> list[Row]:
+    """CPU seconds of one generated cloud, ours and gudhi's; of H0 alone, which gudhi takes from all
+    pairs and ours from none, ours only."""
+    cloud = np.random.default_rng(points).normal(size=(points, 3))
+    solvers: dict[str, Solver] = {"ours": rips_persistence_many}
+    if max_degree:
+        solvers["gudhi"] = gudhi("auto")
+    rows, found = [], []
+    for name, solve in solvers.items():
+        solve([cloud[:400]], max_degree)  # warm
+        started = time.process_time()
+        found.append(solve([cloud], max_degree))
+        seconds = time.process_time() - started
+        rows.append(Row(f"{points} points H0–H{max_degree} {name}", 1, [seconds], "CPU seconds"))
+        say(f"{rows[-1].name}: {seconds:.2f} s")
+    for theirs in found[1:]:
+        same(found[0], theirs, "gudhi")
+    return rows
+
+
 def first_call() -> Row:
     """CPU seconds to load and compile, paid once by each process."""
     row, started = Row("load and compile", 1, note="CPU seconds"), time.process_time()
@@ -108,6 +114,12 @@ def main() -> None:
     parser.add_argument("--samples", type=int, nargs="*", default=[140, 197])
     parser.add_argument("--clouds", type=int, default=4, help="of each kind, generated and real")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument(
+        "--large", type=int, nargs="*", default=[], help="points of single clouds, H0 and H1"
+    )
+    parser.add_argument(
+        "--large-h0", type=int, nargs="*", default=[], help="points of single clouds, H0 alone"
+    )
     options = parser.parse_args()
     few.COMPILING_S = 0.0  # else the first clouds would be gudhi's
     rows = [first_call()]
@@ -130,6 +142,8 @@ def main() -> None:
             for name, row in done.items():
                 row.name = f"{title} {name}"
                 rows.append(row)
+    for points, max_degree in [(n, 0) for n in options.large_h0] + [(n, 1) for n in options.large]:
+        rows += larger(points, max_degree)
     save("rips", rows, vars(options))
 
 

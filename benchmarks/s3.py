@@ -86,7 +86,8 @@ def counting() -> Requests:
 
 
 def cases(where: str, url: str, requests: Requests, options: argparse.Namespace) -> list[Row]:
-    """Plan a cohort of which nothing is done; settle all; then plan, status and runs without news."""
+    """Plan a cohort of which nothing is done; settle all; then plan,
+    status and runs without news."""
     units = STEPS * options.subjects
     records_only(url, options.subjects)
     request = RunRequest(PIPELINE, url, cluster="none")

@@ -1,7 +1,7 @@
 """Seconds from a fault to the record that settles its unit, for each kind of fault.
 
-Plays cells of the fault matrix, one after the other: a real run, one fault at a seeded moment. Where a
-fault ends the run itself, it is the time to the end of its last process.
+Plays cells of the fault matrix, one after the other: a real run, one fault at a seeded moment.
+Where a fault ends the run itself, it is the time to the end of its last process.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """Wasserstein distances per pair of diagrams, beside the exact solvers of others; CPU time.
 
-Diagrams H0, H1, H2 of generated region series (band-passed, standardised). Ours is the matrix of all
-pairs with everything that belongs to it; a peer is called for some of these pairs, warm, without its
-preparations. The rounds of all solvers alternate in one process. gudhi's own distance needs POT, and
-persim knows one convention; both are left out where they are not installed.
+Diagrams H0, H1, H2 of generated region series (band-passed, standardised). Ours is the matrix of
+all pairs with everything that belongs to it; a peer is called for some of these pairs, warm,
+without its preparations. The rounds of all solvers alternate in one process. gudhi's own distance
+needs POT, and persim knows one convention; both are left out where they are not installed.
+
+Then the matrix of 100 diagrams, real ones first where COHORTFLOW_TEST_DATA names the folder of real
+recordings: how much of its time passes outside compiled code.
 """
 
 from __future__ import annotations
@@ -14,31 +17,23 @@ import importlib.util
 import itertools
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks._results import Row, save, say
-from cohortflow.topology import delay_embedding, rips_persistence, wasserstein_matrix
+from benchmarks._results import Row, beside_ours, save, say
+from benchmarks._series import finite_diagrams, real_series, series
+from cohortflow.topology import wasserstein_matrix
 from cohortflow.topology.bars import GroundNorm, between, to_diagonal
+from cohortflow.topology.distances import tile
 from cohortflow.topology.distances.augmented import augmented_matching
 from cohortflow.topology.distances.prepared import prepare
 from cohortflow.topology.ragged import pack
 
 Diagram = npt.NDArray[np.float64]
 Solver = Callable[[Diagram, Diagram, float, GroundNorm], float]
-TR_S = 3.0
-
-
-def series(samples: int, rng: np.random.Generator) -> Diagram:
-    """A slow driver and autoregressive noise, 0.01–0.1 Hz, zero mean, unit variance."""
-    noise, values = rng.normal(size=(2, samples)), np.zeros((2, samples))
-    for t in range(1, samples):
-        values[:, t] = (0.5, 0.9) * values[:, t - 1] + noise[:, t]
-    spectrum = np.fft.rfft(values.sum(axis=0))
-    frequency = np.fft.rfftfreq(samples, TR_S)
-    passed = np.fft.irfft(spectrum * ((frequency >= 0.01) & (frequency <= 0.1)), samples)
-    return np.asarray((passed - passed.mean()) / passed.std())
+COMPILED = ("sweep_tile", "kept_tile", "line_tile", "plane_tile")
 
 
 def reduced(a: Diagram, b: Diagram, order: float, norm: GroundNorm) -> float:
@@ -103,33 +98,58 @@ def case(
     return rows
 
 
+def outside_compiled(diagrams: list[Diagram], title: str, repeat: int) -> Row:
+    """Wall time of a matrix of order 1 in L2, and the share of it outside the compiled tiles."""
+    inside: list[float] = []
+
+    def timed(name: str) -> Callable[..., None]:
+        compiled = getattr(tile, name)
+
+        def call(*arguments: object) -> None:
+            started = time.perf_counter()
+            compiled(*arguments)
+            inside.append(time.perf_counter() - started)
+
+        return call
+
+    wasserstein_matrix(diagrams, 1.0, "l2")  # warm
+    row, shares = Row(f"{title} matrix", len(diagrams) * (len(diagrams) - 1) // 2), []
+    with mock.patch.multiple(tile, **{name: timed(name) for name in COMPILED}):
+        for _ in range(10 * repeat):
+            inside.clear()
+            started = time.perf_counter()
+            wasserstein_matrix(diagrams, 1.0, "l2")
+            row.seconds.append(time.perf_counter() - started)
+            shares.append(1.0 - sum(inside) / row.seconds[-1])
+    middle = 1000.0 * np.median(row.seconds)
+    row.note = f"{100.0 * np.median(shares):.1f} % outside compiled code"
+    say(f"{title}: matrix of {len(diagrams)} diagrams {middle:.2f} ms, {row.note}")
+    return row
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, nargs="*", default=[140, 197])
     parser.add_argument("--diagrams", type=int, default=40)
     parser.add_argument("--pairs", type=int, default=12, help="pairs that each peer solves")
+    parser.add_argument("--matrix", type=int, default=100, help="diagrams of the profiled matrix")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
-    rng, rows = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
+    rows: list[Row] = []
     norms: tuple[GroundNorm, ...] = ("linf", "l2")
     for samples in options.samples:
-        clouds = [delay_embedding(series(samples, rng)) for _ in range(options.diagrams)]
-        persistence = [rips_persistence(cloud) for cloud in clouds]
+        by_degree = finite_diagrams([series(samples, rng) for _ in range(options.diagrams)])
         for degree, order, norm in itertools.product(range(3), (1.0, 2.0), norms):
-            diagrams = [bars[degree][np.isfinite(bars[degree][:, 1])] for bars in persistence]
+            diagrams = by_degree[degree]
             done = case(diagrams, order, norm, options.pairs, options.repeat)
-            title = f"T={samples} H{degree} q={order:g} {norm:4}"
             mean = np.mean([len(diagram) for diagram in diagrams])
-            us = 1000.0 * done["ours"].ms_per_item
-            ratios = [
-                f"{name} {row.ms_per_item / done['ours'].ms_per_item:.0f}×"
-                for name, row in done.items()
-                if name != "ours"
-            ]
-            say(f"{title} {mean:4.0f} bars, ours {us:6.2f} µs a pair; {', '.join(ratios)}")
-            for name, row in done.items():
-                row.name, row.note = f"{title} {name}", "CPU seconds"
-                rows.append(row)
+            title = f"T={samples} H{degree} q={order:g} {norm:4} {mean:4.0f} bars"
+            rows += beside_ours(title, done)
+        real = real_series(samples, options.matrix)
+        generated = [series(samples, rng) for _ in range(options.matrix - len(real))]
+        for degree, diagrams in enumerate(finite_diagrams([*real, *generated])):
+            rows.append(outside_compiled(diagrams, f"T={samples} H{degree}", options.repeat))
     save("topology", rows, vars(options))
 
 

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks._results import Row, save, say
-from benchmarks.topology import Diagram, series, solvers
+from benchmarks._series import series
+from benchmarks.topology import Diagram, solvers
 from cohortflow.cohort.cohort import open_cohort
 from cohortflow.phantoms.ar1 import ar1_atlas
 from cohortflow.topology.ragged import unpack
@@ -130,9 +131,8 @@ def scaling(root: Path, subjects: int, regions: int, samples: int) -> list[Row]:
         shutil.rmtree(folder.cohort)
         shutil.copytree(kept, folder.cohort)
     one, two = rows
-    say(
-        f"{one.items:,} distances: {one.best:.1f} s with one worker, {one.best / two.best:.2f}× with two"
-    )
+    ratio = one.best / two.best
+    say(f"{one.items:,} distances: {one.best:.1f} s with one worker, {ratio:.2f}× with two")
     return rows
 
 

@@ -1,8 +1,9 @@
-"""What a run shows in Prefect's UI: progress, units by state, failures by cause, the report's address.
+"""What a run shows in Prefect's UI: progress, units by state, failures by cause,
+the report's address.
 
-At most four artifacts and a few lines a run, never one per unit. A thread of their own writes them: no
-unit waits for Prefect, and where it is away they are left out. They name study ids and nothing else of
-a person, and no place on a disk.
+At most four artifacts and a few lines a run, never one per unit. A thread of their own writes them:
+no unit waits for Prefect, and where it is away they are left out. They name study ids and nothing
+else of a person, and no place on a disk.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class NoArtifacts:
 
 
 class RunArtifacts(NoArtifacts):
-    """The artifacts of one flow run. Use: with it, ``begin`` once the run is planned, then ``end``."""
+    """The artifacts of one flow run. Use: with it,
+    ``begin`` once the run is planned, then ``end``."""
 
     def __init__(self, slug: str, run: UUID, progress: Progress | None) -> None:
         self._session: Session | None = None

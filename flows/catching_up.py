@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 
 def take_over_missed() -> None:
-    """Cancel the other runs of this deployment that are due by now: the calling one does their work.
+    """Cancel the other runs of this deployment that are due by now:
+    the calling one does their work.
 
     Prefect keeps runs that were due while nothing ran them and starts each. With one run at a time,
     the first to start is alone and finds the others waiting.

@@ -1,7 +1,7 @@
 """Settings that Prefect, MLflow and the numeric libraries read when they are imported.
 
-``infra/prefect.env`` is their one source; ``flows/prefect.env`` leads there, and becomes a copy of it
-in an installed package.
+``infra/prefect.env`` is their one source; ``flows/prefect.env`` leads there,
+and becomes a copy of it in an installed package.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from pathlib import Path
 
 _SHORT_LIVED = {
     "PREFECT_LOGGING_LEVEL": "WARNING",
-    # A server that went away is given up after seconds; the five tries of the default take a minute.
+    # A server that went away is given up after seconds;
+    # the five tries of the default take a minute.
     "PREFECT_CLIENT_MAX_RETRIES": "2",
 }
 """Of a command, beside the shared ones: a person waits for it."""

@@ -51,7 +51,8 @@ def after_run(command: str) -> Callable[[Session, RunResult], RunResult]:
 
 @contextlib.contextmanager
 def _run_stands(told: str) -> Iterator[None]:
-    """The boundary of what follows a run: an error is told in the log, and is no error of the run."""
+    """The boundary of what follows a run: an error is told in the log,
+    and is no error of the run."""
     try:
         yield
     except CohortflowError as error:

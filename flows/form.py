@@ -1,6 +1,8 @@
-"""A pipeline as a typed form: its parameters and axes as fields, and what was filled in as settings.
+"""A pipeline as a typed form: its parameters and axes as fields,
+and what was filled in as settings.
 
-Only what a person changed becomes a setting, so a form sent as it stood is the pipeline as it stands.
+Only what a person changed becomes a setting, so a form sent as it stood is the pipeline as it
+stands.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ def points_model(pipeline: Pipeline) -> type[pydantic.BaseModel]:
 
 
 def settings_of(pipeline: Pipeline, steps: Values) -> tuple[str, ...]:
-    """What differs from the pipeline, as ``--set`` takes it; names are checked where it is applied."""
+    """What differs from the pipeline, as ``--set`` takes it;
+    names are checked where it is applied."""
     known = {step.id: step for step in pipeline.steps}
     return tuple(
         f"{step_id}.{name}={json.dumps(value, ensure_ascii=False)}"

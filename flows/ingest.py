@@ -27,7 +27,8 @@ class IngestRequest:
 
 
 def ingest_source(request: IngestRequest) -> IngestReport:
-    """Read what is new or changed; every good recording goes in, every bad one is refused by name."""
+    """Read what is new or changed; every good recording goes in,
+    every bad one is refused by name."""
     if request.source is None:
         cohort = open_cohort(request.cohort)
         source, options = _remembered(cohort, request)

@@ -1,7 +1,8 @@
 """The server that Prefect starts for one run: left to end after the run, and never without it.
 
-A signal to all processes of a run (Ctrl-C in a terminal, SIGTERM of a service manager) would end the
-server before it heard how the run ended; and a run that is killed would leave it behind for ever.
+A signal to all processes of a run (Ctrl-C in a terminal, SIGTERM of a service manager) would end
+the server before it heard how the run ended; and a run that is killed would leave it behind for
+ever.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""``cohortflow serve``: servers on this machine, two deployments, and a runner of what they ask for.
+"""``cohortflow serve``: servers on this machine, two deployments,
+and a runner of what they ask for.
 
 Runs are started by Prefect's own runner, in this process: each in a process of its own, which the
 runner watches, cancels and reports as crashed. A work pool with a worker would do the same with one
@@ -34,7 +35,8 @@ LOOK_S = 2.0
 class ServeRequest:
     """``run``: pipeline, cohort, and the settings of every run. Port 0 of reports: a free one.
 
-    ``silence_s``: after so long without a sign of life a run counts as crashed; signs come each 30 s.
+    ``silence_s``: after so long without a sign of life a run counts as crashed;
+    signs come each 30 s.
     """
 
     run: RunRequest

@@ -1,4 +1,5 @@
-"""Servers of this machine: one that runs is used, one that is missing is started and ended with us."""
+"""Servers of this machine: one that runs is used,
+one that is missing is started and ended with us."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ AT_ONCE = 4
 
 @contextlib.contextmanager
 def published(request: ServeRequest, pipeline: Pipeline, cohort: Cohort) -> Iterator[Runs]:
-    """Both deployments in Prefect, their runs started by this process until the end of the block."""
+    """Both deployments in Prefect, their runs started by this process until the end of the
+    block."""
     prefect.context.refresh_global_settings_context()  # the server's address is known by now
     watch_for_silence(datetime.timedelta(seconds=request.silence_s))
     with Runs(deployments(request, pipeline, cohort)) as runs:
@@ -70,7 +71,8 @@ def deployments(
 
 
 class Runs:
-    """A runner of Prefect's in a thread of this process. A context manager: published once entered."""
+    """A runner of Prefect's in a thread of this process. A context manager:
+    published once entered."""
 
     def __init__(self, deployments: dict[str, RunnerDeployment]) -> None:
         self._deployments = deployments

@@ -31,7 +31,8 @@ def prefect_server(port: int) -> Server:
 
 
 def mlflow_server(port: int) -> Server | None:
-    """The one that runs write to, or one that shows the file they write to; none where it is off."""
+    """The one that runs write to, or one that shows the file they write to;
+    none where it is off."""
     named = os.environ.get(TRACKING_URI)
     if named == "off":
         return None

@@ -1,7 +1,7 @@
 """What is served, as the environment of a flow run's process says it.
 
-Prefect stores the parameters of a run and shows them to all who reach it; where a cohort lies may say
-whose study it is. So the place of the cohort travels in the environment, never through Prefect.
+Prefect stores the parameters of a run and shows them to all who reach it; where a cohort lies may
+say whose study it is. So the place of the cohort travels in the environment, never through Prefect.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ def _tell_run(run: Mapping[str, Any], say: Say) -> None:
 
 
 def _asked(run: Mapping[str, Any]) -> str:
-    """What a run was asked for beside its file, which the units follow, and that it was cut short."""
+    """What a run was asked for beside its file, which the units follow,
+    and that it was cut short."""
     options = [f"--set {setting}" for setting in run["settings"]]
     options += [f"--at {axis}={','.join(map(str, found))}" for axis, found in run["at"].items()]
     if run["subjects"] is not None:

@@ -42,7 +42,8 @@ class DaskPool:
         client.subscribe_topic("worker-restart-memory", self._on_memory_event)
 
     def open_batch(self, function: str) -> None:
-        """Start from nothing: units are runs of ``function``, what earlier ones still say is lost."""
+        """Start from nothing: units are runs of ``function``,
+        what earlier ones still say is lost."""
         self._function = function
         self._mark = uuid.uuid4().hex[:12]
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -104,7 +105,7 @@ class DaskPool:
         if not isinstance(error, KilledWorker):  # its worker's departure tells the same, and who
             self._inbox.put(Broken(flight, f"{type(error).__name__}: {error}"))
 
-    # --- Pool ---------------------------------------------------------------------------------------
+    # --- Pool -------------------------------------------------------------------------------------
 
     def messages(self, timeout_s: float) -> list[Message]:
         found = self._poll()

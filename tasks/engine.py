@@ -1,4 +1,5 @@
-"""Where work runs: worker processes of this machine, a Dask scheduler, or the flow's own process."""
+"""Where work runs: worker processes of this machine, a Dask scheduler,
+or the flow's own process."""
 
 from __future__ import annotations
 

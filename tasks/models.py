@@ -28,8 +28,8 @@ def model_rows(
     ``new``, ``changed`` (another recording or another result of it), ``corrected`` (columns) and
     ``withdrawn`` count subjects since; ``newer`` those of the first three, each once. ``trained``:
     when the newest and the oldest of its weights were made; ``before`` instead, where gc has
-    removed the index that says so. ``made_in``: key → number of the index that computed it. ``ended``:
-    when runs ended, as far as it is known without looking into their indexes.
+    removed the index that says so. ``made_in``: key → number of the index that computed it.
+    ``ended``: when runs ended, as far as it is known without looking into their indexes.
     """
     dates = _Dates(book, ended or {})
     rows = []

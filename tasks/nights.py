@@ -1,8 +1,8 @@
 """The page of a pipeline's runs, written after each of them, also where nothing was new.
 
-What it tells of earlier runs stands beside it in ``nights.json``: numbers and times, nobody's id. So
-a night without news reads one small file and writes two, and the history outlives the indexes that
-``gc`` removes. Without that file it is made again from the indexes that are kept.
+What it tells of earlier runs stands beside it in ``nights.json``: numbers and times, nobody's id.
+So a night without news reads one small file and writes two, and the history outlives the indexes
+that ``gc`` removes. Without that file it is made again from the indexes that are kept.
 """
 
 from __future__ import annotations

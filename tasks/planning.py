@@ -79,7 +79,8 @@ class Known:
 
 
 def _changed_in(trusted: Sequence[Index]) -> int | None:
-    """The newest run that changed a state; None where one did not finish, so that it is not known."""
+    """The newest run that changed a state; None where one did not finish,
+    so that it is not known."""
     summary = trusted[0].summary if len(trusted) == 1 else None
     return None if summary is None else summary.get("changed_in")
 

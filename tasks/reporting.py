@@ -26,8 +26,8 @@ def report_run(
 ) -> str:
     """Render the newest run that finished; the address of ``report.html``.
 
-    ``links``: addresses of the run's pages elsewhere; a report that is rendered again keeps its own.
-    ``also`` is handed the page as a local file, wherever the cohort is.
+    ``links``: addresses of the run's pages elsewhere; a report that is rendered again keeps its
+    own. ``also`` is handed the page as a local file, wherever the cohort is.
     """
     run = RunView(cohort, pipeline.slug)
     folder = f"reports/{pipeline.slug}/{run.index.number:06d}"

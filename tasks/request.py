@@ -39,8 +39,8 @@ class StepTiming:
 
     ``wall_s``: from handing its batches to the workers until they had settled. ``unit_s``: what its
     units took, added up, failed ones included. ``work``: what its stage counted, added up.
-    ``peak_memory_bytes``: of the largest process that ran a unit, since that process started; 0 where
-    none told. ``workers`` units ran at a time, with ``threads`` threads each.
+    ``peak_memory_bytes``: of the largest process that ran a unit, since that process started; 0
+    where none told. ``workers`` units ran at a time, with ``threads`` threads each.
     """
 
     step: str
@@ -69,8 +69,8 @@ class StepTiming:
 class RunResult:
     """How a run ended. ``changed``: some unit changed its state.
 
-    ``report``: where the report is. ``prefect_page`` and ``mlflow_page``: addresses of the pages that
-    show this run, where they are known.
+    ``report``: where the report is. ``prefect_page`` and ``mlflow_page``: addresses of the pages
+    that show this run, where they are known.
     """
 
     run_id: str

@@ -41,7 +41,8 @@ MOST_BATCHES = 300
 
 
 class Session:
-    """A run in progress. Use: ``begin``, for each step ``batches`` and ``run_batch``, ``finish``."""
+    """A run in progress. Use: ``begin``, for each step ``batches`` and ``run_batch``,
+    ``finish``."""
 
     plan: Plan
     writer: IndexWriter
@@ -78,7 +79,7 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    # --- the start ----------------------------------------------------------------------------------
+    # --- the start --------------------------------------------------------------------------------
 
     def begin(self) -> Plan:
         """Plan, refuse what cannot fit, and say in a new index what this run means to make."""
@@ -112,7 +113,8 @@ class Session:
         )
 
     def engine(self) -> Engine:
-        """The engine, started when the first batch needs it: a run with nothing to do starts none."""
+        """The engine, started when the first batch needs it:
+        a run with nothing to do starts none."""
         if self._engine is None:
             self._engine = self._open.enter_context(self.configured)
             for limit in self._engine.cannot_enforce:
@@ -139,7 +141,7 @@ class Session:
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
 
-    # --- steps --------------------------------------------------------------------------------------
+    # --- steps ------------------------------------------------------------------------------------
 
     def batches(self, step_id: str) -> Iterator[list[Unit]]:
         """Freeze what the step trains on, then its pending units, cut into batches."""
@@ -241,7 +243,7 @@ class Session:
         )
         self.writer.append(part, news=timing is not None and timing.units > 0)
 
-    # --- the end ------------------------------------------------------------------------------------
+    # --- the end ----------------------------------------------------------------------------------
 
     def finish(self) -> RunResult:
         """Write how the run ended."""

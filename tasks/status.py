@@ -101,7 +101,8 @@ def cohort_status(cohort: Cohort, *, disk: bool = False) -> dict[str, Any]:
 
 
 def _steps_by_key(ingested: Ingested, units: Iterable[Row]) -> dict[str, str]:
-    """Whose entries are whose: first digits of a key → step, of the pipeline that names it first."""
+    """Whose entries are whose: first digits of a key → step,
+    of the pipeline that names it first."""
     found: dict[str, str] = {}
     for unit in units:
         if "key" in unit:

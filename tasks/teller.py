@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 TELL_S = 0.05
-"""Within so long the flow knows of a unit. Each event costs it as much as committing a small unit."""
+"""Within so long the flow knows of a unit. Each event costs it as much as committing a small
+unit."""
 
 Word = tuple[str, int, str]
 """Flight, position of a unit in it (-1: it has begun), outcome as JSON."""

@@ -75,10 +75,10 @@ def track_run(
 ) -> TrackingResult:
     """Write a run to MLflow, after what earlier runs could not write.
 
-    ``report``: the HTML file, ``report.json`` beside it. ``shown_at``: its address for people, or its
-    place inside the cohort. ``uri``: default SQLite under
-    ``COHORTFLOW_HOME``. ``run_id`` marks the MLflow run, which is never written twice. An MLflow
-    that is away is a warning in the log and in the result, not an exception.
+    ``report``: the HTML file, ``report.json`` beside it. ``shown_at``: its address for people, or
+    its place inside the cohort. ``uri``: default SQLite under ``COHORTFLOW_HOME``. ``run_id`` marks
+    the MLflow run, which is never written twice. An MLflow that is away is a warning in the log and
+    in the result, not an exception.
     """
     address = _address(uri)
     box = Outbox(outbox or home() / "outbox")

@@ -320,7 +320,7 @@ def settle(
     """Run units on a pool; every one is settled, and handed to ``on_outcome``, exactly once.
 
     Outcomes return in the order of the specs. A spec's ``timeout_s`` counts from the moment the
-    unit starts; ``retries`` holds for transient errors only, with pauses that double. A store that is
-    away is tried for as long as ``patience`` has.
+    unit starts; ``retries`` holds for transient errors only, with pauses that double. A store that
+    is away is tried for as long as ``patience`` has.
     """
     return Settlement(pool, specs, on_outcome, patience).run(should_stop)

@@ -60,7 +60,8 @@ def failed_outcome(
 
 
 def run_one(function: str, spec: dict[str, Any]) -> Outcome:
-    """Run one unit; whatever it raises becomes a failed outcome. Adds this process's peak memory."""
+    """Run one unit; whatever it raises becomes a failed outcome.
+    Adds this process's peak memory."""
     started = time.perf_counter()
     try:
         outcome = load_function(function)(spec)
@@ -98,7 +99,8 @@ def run_chunk(function: str, flight: str, topic: str, specs: Sequence[dict[str, 
 
 
 def dask_setup(worker: Any) -> None:
-    """Preload hook of our own worker processes: live no longer than the flow, leave Ctrl-C to it."""
+    """Preload hook of our own worker processes: live no longer than the flow,
+    leave Ctrl-C to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _leave_no_locks()
     _die_with_parent()

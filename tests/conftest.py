@@ -1,4 +1,5 @@
-"""Every test runs in a home of its own: no real server, tracking store or private map is touched."""
+"""Every test runs in a home of its own: no real server,
+tracking store or private map is touched."""
 
 from __future__ import annotations
 

@@ -20,10 +20,14 @@ SMALL: dict[str, list[str]] = {
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],
     "prefect_runs.py": ["--subjects", "60"],
-    "rips.py": ["--samples", "40", "--clouds", "2", "--repeat", "1"],
+    "rips.py": [
+        *("--samples", "40", "--clouds", "2", "--repeat", "1", "--large", "50", "--large-h0", "60"),
+    ],
     "settling.py": ["--kinds", "hang", "worker-killed", "--steps", "subjects"],
     "s3.py": ["--subjects", "5", "--repeat", "1"],
-    "topology.py": ["--samples", "60", "--diagrams", "4", "--pairs", "2", "--repeat", "1"],
+    "topology.py": [
+        *("--samples", "60", "--diagrams", "4", "--pairs", "2", "--repeat", "1", "--matrix", "6"),
+    ],
     "throughput.py": ["--units", "20", "--repeat", "1"],
     "workload.py": [
         "--subjects",

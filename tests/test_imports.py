@@ -1,4 +1,5 @@
-"""Notebooks import cohortflow without the machinery: no Prefect, Dask, MLflow or torch is loaded."""
+"""Notebooks import cohortflow without the machinery: no Prefect, Dask,
+MLflow or torch is loaded."""
 
 from __future__ import annotations
 

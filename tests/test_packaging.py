@@ -70,7 +70,8 @@ def test_command_works_beside_modules_called_like_ours(wheel: Path, tmp_path: Pa
     purelib = subprocess.check_output(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
     ).strip()
-    # A plain directory line: the dependencies are found, the editable install's own .pth is not read.
+    # A plain directory line: the dependencies are found,
+    # the editable install's own .pth is not read.
     Path(purelib, "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     install += ["--no-deps", "--no-index", "--ignore-installed", str(wheel)]

@@ -1,4 +1,5 @@
-"""Every command and option once, as a person would type it, on a small cohort that stands finished."""
+"""Every command and option once, as a person would type it,
+on a small cohort that stands finished."""
 
 from __future__ import annotations
 
@@ -467,7 +468,8 @@ def test_a_cohort_in_memory_is_refused_to_workers(ingested: Study) -> None:
 def test_status_tells_what_stands_where_a_pipeline_cannot_be_planned_any_more(
     cli: CommandLine, source: Path, pipeline: Path
 ) -> None:
-    """A newcomer of another repetition time is refused by the run, not by the look at the cohort."""
+    """A newcomer of another repetition time is refused by the run,
+    not by the look at the cohort."""
     cohort = source.parent / "cohort"
     told = ("--atlas", source / "atlas.tsv", "--repetition-times")
     assert cli("ingest", source, cohort, *told, "2.0").code == 0

@@ -1,4 +1,5 @@
-"""A table and weights from elsewhere, taken in, read by steps and changed, from the command line."""
+"""A table and weights from elsewhere, taken in, read by steps and changed,
+from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The main job on real recordings: 24 subjects, four sites, three repetition times, constant regions."""
+"""The main job on real recordings: 24 subjects, four sites, three repetition times,
+constant regions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: the first ends a run cleanly, the second at once; the same command goes on."""
+"""Ctrl-C and SIGTERM: the first ends a run cleanly, the second at once;
+the same command goes on."""
 
 from __future__ import annotations
 

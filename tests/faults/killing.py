@@ -1,4 +1,5 @@
-"""Start a real ``cohortflow run``, kill its whole process group from outside, and compare cohorts."""
+"""Start a real ``cohortflow run``, kill its whole process group from outside,
+and compare cohorts."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ MOST = 16
 class Night:
     """What one night did. ``computed``: step → the subjects it ran for, as each unit traced it.
 
-    ``versions``: of the stage of each step, as the index has them. ``reasons``: step → units to run and why, as the plan said after the ingest.
+    ``versions``: of the stage of each step, as the index has them. ``reasons``: step → units to run
+    and why, as the plan said after the ingest.
     """
 
     index: Index
@@ -74,7 +75,8 @@ class Night:
 
 
 class Study:
-    """A source of generated recordings, a cohort, and the file to which every computation appends."""
+    """A source of generated recordings, a cohort,
+    and the file to which every computation appends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,5 @@
-"""What follows a run cannot change how it ended: a report or MLflow that breaks is told in the log."""
+"""What follows a run cannot change how it ended:
+a report or MLflow that breaks is told in the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``cohortflow serve`` as a service: forms, cancelling, kills and nights, told by Prefect's own API."""
+"""``cohortflow serve`` as a service: forms, cancelling, kills and nights,
+told by Prefect's own API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Grids for properties: any orientation, any rotation, anisotropic, off-centre, sheared on request."""
+"""Grids for properties: any orientation, any rotation, anisotropic, off-centre,
+sheared on request."""
 
 from __future__ import annotations
 

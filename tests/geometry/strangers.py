@@ -1,4 +1,5 @@
-"""What others make of a file: voxels and the world position of each, by nibabel, SimpleITK, formulas.
+"""What others make of a file: voxels and the world position of each, by nibabel,
+SimpleITK, formulas.
 
 No line of ``cohortflow.geometry`` is used here, nor may be: a sign that is wrong twice cancels.
 """
@@ -121,8 +122,8 @@ def dicom_place(
 ) -> np.ndarray:
     """World (x, y, z), RAS+ mm, of a voxel: equation C.7.6.2.1-1 of PS3.3, written out.
 
-    [Px Py Pz 1] = [[Xx Δi, Yx Δj, 0, Sx], [Xy Δi, Yy Δj, 0, Sy], [Xz Δi, Yz Δj, 0, Sz], …] [i j 0 1],
-    i the column, Δi the column resolution (the second number of Pixel Spacing), j the row.
+    [Px Py Pz 1] = [[Xx Δi, Yx Δj, 0, Sx], [Xy Δi, Yy Δj, 0, Sy], [Xz Δi, Yz Δj, 0, Sz], …] [i j 0
+    1], i the column, Δi the column resolution (the second number of Pixel Spacing), j the row.
     """
     xx, xy, xz, yx, yy, yz = image_orientation
     sx, sy, sz = image_position

@@ -1,7 +1,7 @@
 """The canary leaves through every conversion and is read by others, and the other way round.
 
-96 grids: 48 orientations, straight and oblique, anisotropic, off-centre. Positions to 1e-4 mm, labels
-exactly, and the letters are where strangers say that the sides of the body are.
+96 grids: 48 orientations, straight and oblique, anisotropic, off-centre. Positions to 1e-4 mm,
+labels exactly, and the letters are where strangers say that the sides of the body are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Resampling: where the canary's ramp says each voxel came from, and SciPy's answers beside ours."""
+"""Resampling: where the canary's ramp says each voxel came from,
+and SciPy's answers beside ours."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Golden outputs of stages: changed numbers under an unchanged version fail.
 
-A test computes a stage's output from a small fixed input and calls ``assert_golden(STAGE, output)``.
-What is kept beside it, ``tests/golden/<stage>.json``, is text: the stage's version and its numbers.
-Small arrays are kept whole, larger ones as 24 of their values and three sums.
+A test computes a stage's output from a small fixed input and calls ``assert_golden(STAGE,
+output)``. What is kept beside it, ``tests/golden/<stage>.json``, is text: the stage's version and
+its numbers. Small arrays are kept whole, larger ones as 24 of their values and three sums.
 
 When a stage is meant to give other numbers, raise its version and run
 

@@ -1,4 +1,5 @@
-"""``python -m tests.golden.rewrite``: keep the numbers of stages that are new or of a new version."""
+"""``python -m tests.golden.rewrite``: keep the numbers of stages that are new or of a new
+version."""
 
 from __future__ import annotations
 

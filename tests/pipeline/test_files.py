@@ -229,7 +229,7 @@ def test_the_same_file_under_another_name_is_the_same_result() -> None:
     assert reasons(found) == {}
 
 
-# --- what weights from elsewhere have seen ---------------------------------------------------------
+# --- what weights from elsewhere have seen --------------------------------------------------------
 
 
 def test_weights_from_elsewhere_saw_nobody_and_are_named_as_behind_it() -> None:

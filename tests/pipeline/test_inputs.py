@@ -148,7 +148,7 @@ steps:
     assert not missing(unit_of(plan, "test"), "image")
 
 
-# --- what failed on the way ------------------------------------------------------------------------
+# --- what failed on the way -----------------------------------------------------------------------
 
 GATHER = IMAGE + "steps: [resample, smooth, gather]\n"
 CHAIN = IMAGE + "steps: [resample, smooth, test]\n"

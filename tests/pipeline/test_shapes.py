@@ -58,7 +58,7 @@ def per_step(plan: Plan) -> dict[str, tuple[int, int]]:
     return {t.name: (sum(1 for _ in t.units()), len(t.unique())) for t in plan.steps()}
 
 
-# --- the first: one image per subject, folds, seeds, variants ----------------------------------------
+# --- the first: one image per subject, folds, seeds, variants -------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_scores_carry_what_the_weights_behind_them_saw(segmentation: Plan) -> No
         assert unit.subject not in unit.saw
 
 
-# --- the second: series, real stages -----------------------------------------------------------------
+# --- the second: series, real stages --------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""Splits from participants columns: no patient in two parts, strata balanced, order of no matter."""
+"""Splits from participants columns: no patient in two parts, strata balanced,
+order of no matter."""
 
 from __future__ import annotations
 

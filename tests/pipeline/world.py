@@ -48,7 +48,8 @@ def scan(
     error: dict[str, Any] | None = None,
     **columns: Any,
 ) -> IngestedSubject:
-    """A subject with an image and a label (None: did not bring it); refused where error is given."""
+    """A subject with an image and a label (None: did not bring it);
+    refused where error is given."""
     entries = {}
     if image is not None and error is None:
         entries["image"] = entry("image", "volume", (subject, image), size=size)

@@ -52,7 +52,7 @@ class Planning(RuleBasedStateMachine):
         said = {"group": "HC", "image": 1, "size": 100, "label": 1, **changes}
         return scan(subject, patient=patient, **said)
 
-    # --- what happens to a cohort -------------------------------------------------------------------
+    # --- what happens to a cohort -----------------------------------------------------------------
 
     @rule(
         patient=st.sampled_from(PATIENTS),
@@ -151,7 +151,7 @@ class Planning(RuleBasedStateMachine):
         assert not pending(plan)
         self.trained.clear()
 
-    # --- what always holds --------------------------------------------------------------------------
+    # --- what always holds ------------------------------------------------------------------------
 
     @invariant()
     def everything_holds(self) -> None:

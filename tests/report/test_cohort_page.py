@@ -1,4 +1,5 @@
-"""The page of a cohort: a letter a subject and step, the same counts in words, small at any size."""
+"""The page of a cohort: a letter a subject and step, the same counts in words,
+small at any size."""
 
 from __future__ import annotations
 

@@ -108,7 +108,8 @@ def records(cohort: str) -> list[str]:
 
 
 def committed(cohort: str) -> dict[str, dict[str, Any]]:
-    """Path of every committed entry → digest and size of each of its files, read from the record."""
+    """Path of every committed entry → digest and size of each of its files,
+    read from the record."""
     storage = open_storage(cohort)
     return {path: json.loads(storage.read(path))["files"] for path in records(cohort)}
 

@@ -216,7 +216,7 @@ def stuttering(server: RadosGateway) -> Iterator[None]:
         thread.join()
 
 
-# --- creating ---------------------------------------------------------------------------------------
+# --- creating -------------------------------------------------------------------------------------
 
 
 def test_of_64_writers_in_8_processes_one_wins(bucket: str) -> None:
@@ -237,7 +237,8 @@ def _create(url: str, number: int) -> bool:
 
 
 def test_a_large_record_is_created_exclusively_too(bucket: str) -> None:
-    """Where S3 joins parts, this server heeds no condition: a record is one PUT whatever its size."""
+    """Where S3 joins parts, this server heeds no condition:
+    a record is one PUT whatever its size."""
     storage = open_storage(f"s3://{bucket}")
     storage.create("large", b"first" * 2**20)
     with pytest.raises(AlreadyExists):

@@ -108,7 +108,7 @@ class RadosGateway:
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
 
-    # --- its life -----------------------------------------------------------------------------------
+    # --- its life ---------------------------------------------------------------------------------
 
     def start(self) -> None:
         fsid, osd, mon_port = uuid.uuid4(), uuid.uuid4(), free_port()
@@ -156,7 +156,7 @@ class RadosGateway:
         for name in reversed(list(self._daemons)):
             self._end(name, signal.SIGKILL)  # all is in memory: nothing to put down
 
-    # --- users, buckets, requests -------------------------------------------------------------------
+    # --- users, buckets, requests -----------------------------------------------------------------
 
     def create_user(self, name: str, access_key: str, secret_key: str) -> None:
         keys = (f"--access-key={access_key}", f"--secret-key={secret_key}")
@@ -217,7 +217,7 @@ class RadosGateway:
                 raise RuntimeError("the gateway does not write its log")
             time.sleep(0.05)
 
-    # --- processes ----------------------------------------------------------------------------------
+    # --- processes --------------------------------------------------------------------------------
 
     def _call(self, program: str, *arguments: str) -> str:
         command = [program, *arguments]

@@ -1,4 +1,5 @@
-"""Files of no subject: what is taken in, what is refused, what is read again, what stays private."""
+"""Files of no subject: what is taken in, what is refused, what is read again,
+what stays private."""
 
 from __future__ import annotations
 

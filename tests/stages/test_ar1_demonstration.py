@@ -1,4 +1,5 @@
-"""What the whole chain must find in the generated cohort, and must not find without a difference."""
+"""What the whole chain must find in the generated cohort,
+and must not find without a difference."""
 
 from __future__ import annotations
 

@@ -238,7 +238,8 @@ def monitor(
 
 
 def test_golden_monitored(matrices: Matrices, held_out: Matrices):
-    """The curve from the third epoch on: before, a probability near one half may fall either way."""
+    """The curve from the third epoch on: before,
+    a probability near one half may fall either way."""
     output = monitor(matrices, held_out)
     card, facts = card_of(output), dict(output.facts)
     card["training"]["monitor"]["correct"] = card["training"]["monitor"]["correct"][2:]

@@ -1,8 +1,8 @@
 """Diagrams, PR matrices and p-values of the main pipeline beside a slow path of other libraries.
 
 Series of real recordings where they are at hand (a CC200 table has no header we need: a column per
-region), else generated. gudhi's diagrams without a collapse, scipy's whole assignment, and a loop of
-rank-sum tests: none of it is ours.
+region), else generated. gudhi's diagrams without a collapse, scipy's whole assignment, and a loop
+of rank-sum tests: none of it is ours.
 """
 
 from __future__ import annotations

@@ -74,21 +74,48 @@ def test_a_matching_names_every_bar_once_and_attains_the_distance(kind, line, se
     assert total ** (1.0 / order) == pytest.approx(found.distance, rel=1e-12, abs=1e-300)
 
 
+def on_line(tile_of, diagrams: list[np.ndarray], norm, *order: float) -> np.ndarray:
+    """What a compiled tile makes of all pairs of deaths (bar,), births 0."""
+    packed = pack([np.column_stack([0.0 * deaths, deaths]) for deaths in diagrams])
+    a = prepare(*packed, 1.0, norm, "refuse")
+    out, todo = np.zeros((len(diagrams),) * 2), np.ones((len(diagrams),) * 2, dtype=bool)
+    tile_of(a.bars, a.offsets, a.bars, a.offsets, *order, todo, out)
+    return out
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from(["fine", "coarse", "heavy"]), NORMS)
-def test_the_sweep_equals_the_table_on_many_bars(seed, kind, norm):
-    from cohortflow.topology.distances.tile import line_tile, sweep_tile
+@given(st.integers(0, 2**32), st.sampled_from(["fine", "coarse", "heavy", "near"]), NORMS)
+def test_both_sweeps_equal_the_table_on_many_bars(seed, kind, norm):
+    from cohortflow.topology.distances.tile import kept_tile, line_tile, sweep_tile
 
     rng = np.random.default_rng(seed)
-    draw = {"fine": rng.random, "heavy": lambda k: rng.pareto(0.7, k)}.get(
-        kind, lambda k: rng.integers(0, 12, k).astype(float)
-    )
-    deaths = [draw(k) for k in rng.integers(1, 300, 2)]
-    a, b = (prepare(*pack([np.column_stack([0 * d, d])]), 1.0, norm, "refuse") for d in deaths)
-    table, sweep, todo = np.empty((1, 1)), np.empty((1, 1)), np.ones((1, 1), dtype=bool)
-    line_tile(a.bars, a.offsets, b.bars, b.offsets, 1.0, todo, table)
-    sweep_tile(a.bars, a.offsets, b.bars, b.offsets, todo, sweep)
-    np.testing.assert_allclose(sweep, table, rtol=1e-12)
+    draw = {
+        "coarse": lambda k: rng.integers(0, 12, k).astype(float),
+        "heavy": lambda k: rng.pareto(0.7, k),
+    }.get(kind, rng.random)
+    sizes = rng.integers(1, 300, rng.integers(2, 5))
+    diagrams = [draw(k) for k in sizes]
+    if kind == "near":
+        diagrams[1] = diagrams[0] + 10.0 ** rng.uniform(-12, -1) * rng.random(sizes[0])
+    table = on_line(line_tile, diagrams, norm, 1.0)
+    np.testing.assert_allclose(on_line(kept_tile, diagrams, norm), table, rtol=1e-12)
+    sweep = on_line(sweep_tile, diagrams, norm)
+    sure = ~np.isnan(sweep)
+    np.testing.assert_allclose(sweep[sure], table[sure], rtol=1e-12)
+    np.testing.assert_array_equal(sweep, sweep.T)
+
+
+def test_the_faster_sweep_knows_what_it_cannot_know():
+    from cohortflow.topology.distances.tile import sweep_tile
+
+    rng = np.random.default_rng(0)
+    deaths = rng.random(100)
+    found = on_line(sweep_tile, [deaths, rng.random(90), deaths + 1e-9, deaths], "l2")
+    np.testing.assert_array_equal(np.isnan(found[0]), [False, False, True, False])
+    assert found[0, 1] > 0.0
+    assert found[0, 3] == 0.0
+    pair = [np.column_stack([0.0 * d, d]) for d in (deaths, deaths + 1e-9)]
+    assert wasserstein_distance(*pair) == pytest.approx(100 * 1e-9, rel=1e-6)
 
 
 @pytest.mark.parametrize(("order", "norm"), itertools.product([1.0, 2.0, 2.5], ["linf", "l2"]))

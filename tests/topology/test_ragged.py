@@ -36,6 +36,39 @@ def test_nothing_but_empty_diagrams():
     np.testing.assert_array_equal(offsets, [0, 0, 0, 0])
 
 
+TABLE = np.array([[0.0, 1.0], [0.5, 2.0]])
+
+
+@pytest.mark.parametrize(
+    "diagrams",
+    [
+        [TABLE, TABLE[:, ::-1], TABLE[:0]],
+        [TABLE, []],
+        [TABLE.tolist(), TABLE],
+        [TABLE.astype(np.float32), TABLE],
+        [TABLE.astype(">f8")],
+        [TABLE.astype(int)],
+        [np.empty((0, 5))],
+        [np.empty((3, 0)), TABLE],
+        np.stack([TABLE, TABLE]),
+        [],
+    ],
+)
+def test_whatever_holds_bars_is_packed(diagrams):
+    bars, offsets = pack(diagrams)
+    one_by_one = [np.asarray(d, dtype=np.float64).reshape(-1, 2).tolist() for d in diagrams]
+    assert bars.dtype == np.float64
+    assert [part.tolist() for part in np.split(bars, offsets[1:-1])][: len(diagrams)] == one_by_one
+    assert offsets[-1] == len(bars)
+
+
+@pytest.mark.parametrize("odd", [[0.0, 1.0], [[0.0, 1.0, 2.0]], [["a", "b"]], [[1j, 2j]], 5.0])
+def test_what_is_no_table_of_bars_is_refused(odd):
+    for diagrams in ([odd], [TABLE, odd]):
+        with pytest.raises(UsageError, match="table of"):
+            pack(diagrams)
+
+
 @pytest.mark.parametrize(
     ("bars", "offsets", "says"),
     [

@@ -1,4 +1,5 @@
-"""The collapse alone: fewer edges, the same persistence; and the order and ranks that it stands on."""
+"""The collapse alone: fewer edges, the same persistence;
+and the order and ranks that it stands on."""
 
 from __future__ import annotations
 

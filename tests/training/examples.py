@@ -32,7 +32,8 @@ def card(**changes: Any) -> Card:
 
 
 def matrices(subjects: int = 12, regions: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric matrices (subject, roi, roi), zero diagonal; class 1 lies further apart in region 2."""
+    """Symmetric matrices (subject, roi, roi), zero diagonal;
+    class 1 lies further apart in region 2."""
     rng = np.random.default_rng(seed)
     labels = (np.arange(subjects) % 2).astype(np.int64)
     values = rng.gamma(4.0, 0.5, size=(subjects, regions, regions))

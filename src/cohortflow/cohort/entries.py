@@ -188,7 +188,8 @@ class Entries:
         return record
 
     def open(self, ref: EntryRef) -> Entry:
-        """The entry, arrays unread; EntryMissing, or EntryCorrupt when the record is not its own."""
+        """The entry, arrays unread; EntryMissing,
+        or EntryCorrupt when the record is not its own."""
         record = self.record(ref)
         if record is None:
             raise EntryMissing("no such entry", where=f"{self.storage.url}/{ref.path}")

@@ -1,4 +1,5 @@
-"""An entry as a stage sees it: arrays opened lazily, files by name, facts, and where it came from."""
+"""An entry as a stage sees it: arrays opened lazily, files by name, facts,
+and where it came from."""
 
 from __future__ import annotations
 

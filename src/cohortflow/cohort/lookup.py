@@ -18,7 +18,8 @@ _END = "\U0010ffff"
 
 
 class Lookup:
-    """Records and failures of units, as they are when their part of the store is first looked at."""
+    """Records and failures of units, as they are when their part of the store is first looked
+    at."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage

@@ -2,9 +2,9 @@
 
 Endpoint and credentials are the user's, by the standard AWS variables, files and fsspec's settings.
 Every attempt has time limits; an operation is tried again, with growing pauses, until the store has
-been away for as long as ``COHORTFLOW_STORE_PATIENCE_S`` says. It is the only place that tries again:
-botocore and s3fs, left to themselves, would multiply their tries, and a creation could lose against
-its own first try.
+been away for as long as ``COHORTFLOW_STORE_PATIENCE_S`` says. It is the only place that tries
+again: botocore and s3fs, left to themselves, would multiply their tries, and a creation could lose
+against its own first try.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class S3Storage(Storage):
         self.patience_s = _patience_s()
         self._outage = Outage(self.patience_s)
 
-    # --- the storage --------------------------------------------------------------------------------
+    # --- the storage ------------------------------------------------------------------------------
 
     def read(self, path: str) -> bytes:
         # Left to choose, s3fs asks for the size first.
@@ -129,7 +129,7 @@ class S3Storage(Storage):
         for start in range(0, len(keys), BULK):
             self._delete_keys(keys[start : start + BULK])
 
-    # --- requests -----------------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------
 
     def _delete_keys(self, keys: Sequence[str]) -> None:
         objects = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
@@ -192,7 +192,7 @@ class S3Storage(Storage):
             time.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    # --- names --------------------------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------------------
 
     def _key(self, path: str) -> str:
         return f"{self._prefix}/{path}" if self._prefix else path

@@ -24,8 +24,8 @@ def whole_matrix(tiles: Sequence[xr.Dataset]) -> xr.Dataset:
     """One ``distance`` (degree, subject_i, subject_j) of all its tiles; reads what is asked for.
 
     A tile has ``subject`` and ``valid`` of its rows, and one of two blocks ``other`` and
-    ``other_valid`` of its columns. The blocks stand in the order of their own tiles, ``subject`` and
-    ``valid`` (subject) name all of them. EntryMissing where two blocks have no tile.
+    ``other_valid`` of its columns. The blocks stand in the order of their own tiles, ``subject``
+    and ``valid`` (subject) name all of them. EntryMissing where two blocks have no tile.
     """
     if len(tiles) == 1 and "other" not in tiles[0].variables:
         return tiles[0]
@@ -55,14 +55,15 @@ def whole_matrix(tiles: Sequence[xr.Dataset]) -> xr.Dataset:
 def standing(told: Mapping[str, tuple[str, str]]) -> list[str]:
     """Labels of the tiles that make the matrix, from state and reason of each.
 
-    A block of which every subject failed above has no tile of its own, and no other either: they are
-    blocked, and are left out as its subjects are. Any other tile that is not done is missed.
+    A block of which every subject failed above has no tile of its own, and no other either: they
+    are blocked, and are left out as its subjects are. Any other tile that is not done is missed.
     """
     lost = {
         first
         for label, (state, reason) in told.items()
         for first, second in [label.split("-")]
-        # What is blocked by something blocked: its reduction had nobody left, and did not fail itself.
+        # What is blocked by something blocked: its reduction had nobody left,
+        # and did not fail itself.
         if first == second and state == "blocked" and reason.endswith(" blocked")
     }
     return [label for label in told if not lost & set(label.split("-"))]

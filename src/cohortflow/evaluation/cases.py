@@ -1,8 +1,8 @@
 """The cases behind a classification score, and their Parquet form.
 
 A case is counted in one of three ways: ``scored`` (it has a prediction), ``missing`` (it should
-have one and failed: wrong, whatever is asked) and ``left_out`` (its recording cannot answer: listed,
-not in the denominator).
+have one and failed: wrong, whatever is asked) and ``left_out`` (its recording cannot answer:
+listed, not in the denominator).
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ _CONTROL_NAMES = {"hc", "nc", "cn", "td", "tdc", "control", "controls", "healthy
 
 
 def positive_class(classes: Sequence[str]) -> str:
-    """The last class that is not named as a control group: MCI of HC and MCI, LMCI of EMCI and LMCI."""
+    """The last class that is not named as a control group: MCI of HC and MCI,
+    LMCI of EMCI and LMCI."""
     others = [name for name in sorted(classes) if name.lower() not in _CONTROL_NAMES]
     return others[-1] if others else sorted(classes)[-1]
 

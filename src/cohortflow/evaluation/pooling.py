@@ -41,7 +41,8 @@ class SeedPool:
 
 
 def pool_folds(folds: Sequence[Cases], folds_expected: int | None = None) -> FoldPool:
-    """Join the cases of folds; :class:`InvalidEntry` when their classes differ or there are none."""
+    """Join the cases of folds; :class:`InvalidEntry` when their classes differ or there are
+    none."""
     if not folds:
         raise InvalidEntry("no fold to pool", expected="one fold at least", found="none")
     first = folds[0]

@@ -75,7 +75,8 @@ def published_choices(system: str) -> dict[str, str]:
 
 
 def published_cells(system: str, point: Mapping[str, Any]) -> list[PublishedCell]:
-    """The paper's own numbers for a point (axis → value); one per printed cohort, none if unprinted."""
+    """The paper's own numbers for a point (axis → value); one per printed cohort,
+    none if unprinted."""
     link = _document(system).get("cells")
     if link is None or point.get(link["column"]) is None:
         return []

@@ -87,7 +87,8 @@ class Grid:
 
     @property
     def handedness(self) -> str:
-        """``right`` or ``left``: of the axes in the order x, y, z, as NIfTI, ITK, DICOM see them."""
+        """``right`` or ``left``: of the axes in the order x, y, z, as NIfTI,
+        ITK, DICOM see them."""
         # The array's order z, y, x is the reverse, which is an odd permutation.
         return "right" if np.linalg.det(self.matrix[:3, :3]) < 0 else "left"
 

@@ -46,8 +46,8 @@ def grid_from_itk(
 ) -> Grid:
     """Grid of the array that ``GetArrayFromImage`` gives, (z, y, x); arguments as of `ItkGeometry`.
 
-    Raises :class:`ImpossibleGeometry`, also for a spacing that is not above 0. A direction that is no
-    rotation is taken as the shear that it is.
+    Raises :class:`ImpossibleGeometry`, also for a spacing that is not above 0. A direction that is
+    no rotation is taken as the shear that it is.
     """
     step = numbers(spacing, (3,), "the spacing", where)
     if not (step > 0).all():

@@ -43,8 +43,8 @@ def numbers(values: Any, shape: tuple[int, ...], name: str, where: str = "") -> 
 def checked_matrix(matrix: Any, where: str = "") -> Floats:
     """A copy as (4, 4) float64; raises :class:`ImpossibleGeometry` with the matrix in it.
 
-    Refused: what is not finite or not (4, 4); a last row other than 0 0 0 1; voxels smaller than 1e-6 mm or
-    larger than 10 m; an origin farther than 1 km; axes that lie in one plane.
+    Refused: what is not finite or not (4, 4); a last row other than 0 0 0 1; voxels smaller than
+    1e-6 mm or larger than 10 m; an origin farther than 1 km; axes that lie in one plane.
     """
     checked = numbers(matrix, (4, 4), "the matrix", where)
     fault = _fault(checked)

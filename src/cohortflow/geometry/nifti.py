@@ -36,7 +36,8 @@ def grid_from_nifti(
 
 
 def nifti_affine(grid: Grid) -> Floats:
-    """(4, 4): (i, j, k, 1) → world (x, y, z), RAS+ mm, of the array turned by ``array_to_nifti``."""
+    """(4, 4): (i, j, k, 1) → world (x, y, z), RAS+ mm,
+    of the array turned by ``array_to_nifti``."""
     affine: Floats = grid.matrix @ REVERSED
     return affine
 

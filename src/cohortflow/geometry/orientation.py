@@ -26,8 +26,8 @@ ORIENTATIONS = tuple(
 def orientation(grid: Grid) -> str:
     """Three letters: the sides of the body towards which x, y and z run, such as ``RAS``.
 
-    In the order x, y, z (the last axis of the array first), as nibabel and ITK write them. An oblique
-    axis gets the letter it is nearest to. Raises :class:`NoWorldSpace` in index space.
+    In the order x, y, z (the last axis of the array first), as nibabel and ITK write them. An
+    oblique axis gets the letter it is nearest to. Raises :class:`NoWorldSpace` in index space.
     """
     return "".join(
         _ENDS[axis][int(sign > 0)] for axis, sign in reversed(_nearest_axes(grid.direction))

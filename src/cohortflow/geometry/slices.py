@@ -23,8 +23,9 @@ def slice_step(normal: Floats, stacked: Floats, where: str = "") -> Floats:
     """(3,): from one slice to the next, of at least two sorted positions (slice, 3).
 
     The mean over the stack. Along the normal every distance must be the usual one (the median) up
-    to 1 % or 0.01 mm, and every slice within twice that of its place. Raises :class:`DuplicateSlice`, :class:`MissingSlice` (a distance of whole
-    slices), :class:`UnevenSlices`, which say where.
+    to 1 % or 0.01 mm, and every slice within twice that of its place. Raises
+    :class:`DuplicateSlice`, :class:`MissingSlice` (a distance of whole slices),
+    :class:`UnevenSlices`, which say where.
     """
     heights = stacked @ normal
     gaps = np.diff(heights)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 def he_initialise(network: nn.Module) -> None:
-    """He's normal initialisation (He et al. 2015, eq. 10) of convolutions and dense layers, in place.
+    """He's normal initialisation (He et al. 2015, eq. 10) of convolutions and dense layers, in
+    place.
 
     Biases become 0; normalisation layers keep scale 1 and shift 0.
     """

@@ -98,8 +98,8 @@ def write_ar1_cohort(
 ) -> Mapping[str, Path]:
     """Write a cohort of :func:`ar1_cohort` as files that ingest reads like any other.
 
-    ``<subject>.1D`` (time, roi), ``participants.tsv`` and ``atlas.tsv`` (region, network, x, y, z in
-    mm). Returns the paths of the two tables and the folder by name.
+    ``<subject>.1D`` (time, roi), ``participants.tsv`` and ``atlas.tsv`` (region, network, x, y, z
+    in mm). Returns the paths of the two tables and the folder by name.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

@@ -91,7 +91,8 @@ class Canary:
         return ramp
 
     def labels(self, grid: Grid) -> npt.NDArray[np.uint8]:
-        """(z, y, x) label map; raises :class:`UsageError` where the grid is too coarse for a letter.
+        """(z, y, x) label map; raises :class:`UsageError` where the grid is too coarse for a
+        letter.
 
         Nine voxels along every axis are enough for a grid along the body's axes.
         """

@@ -1,4 +1,5 @@
-"""Who is admitted: ``where`` of steps, inputs and axis values; all that stand together must hold."""
+"""Who is admitted: ``where`` of steps, inputs and axis values;
+all that stand together must hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Checks that every part of a pipeline file shares; each fault names its line and what was meant."""
+"""Checks that every part of a pipeline file shares;
+each fault names its line and what was meant."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def replay_command(spec: Spec) -> str:
     return f"cohortflow replay {spec['cohort']} {spec['key'][:16]}"
 
 
-# --- computing --------------------------------------------------------------------------------------
+# --- computing ------------------------------------------------------------------------------------
 
 
 def _compute(cohort: Cohort, ref: EntryRef, spec: Spec, unit_log: UnitLog) -> dict[str, Any]:
@@ -166,7 +166,8 @@ def _stage(spec: Spec) -> Stage:
 
 
 def _work_folder(cohort: Cohort, spec: Spec, stage: Stage) -> Path | None:
-    """Where a long unit keeps its checkpoints; in this user's own folder where the store is remote."""
+    """Where a long unit keeps its checkpoints;
+    in this user's own folder where the store is remote."""
     if not stage.trains:
         return None
     root = cohort.storage.local_path("")
@@ -188,7 +189,7 @@ def _trace(spec: Spec) -> None:
             file.write(line)
 
 
-# --- what came of it --------------------------------------------------------------------------------
+# --- what came of it ------------------------------------------------------------------------------
 
 
 def _named(error: Exception, spec: Spec) -> CohortflowError:

@@ -41,7 +41,8 @@ class Inputs:
         return [s for s in self.admission.subjects if s in result]
 
     def lacks(self, at: AtPoint) -> bool:
-        """A single entry of no subject that the step needs is not there: an optional file, or below."""
+        """A single entry of no subject that the step needs is not there:
+        an optional file, or below."""
         for name, bindings in at.bound.items():
             need = at.step.stage.reads[name]
             table = self.tables[bindings[0].producer.name]

@@ -29,7 +29,8 @@ class InputDeclaration:
 
 @dataclass(frozen=True)
 class FileDeclaration:
-    """What belongs to no subject and was taken in as a file; ``optional``: absent where it was not."""
+    """What belongs to no subject and was taken in as a file; ``optional``:
+    absent where it was not."""
 
     name: str
     kind: str

@@ -61,7 +61,8 @@ class Recipes:
         return digest({"above": recipe.above, "where": conditions, "columns": list(recipe.columns)})
 
     def conditions(self, where: Where, point: Mapping[str, Label]) -> dict[str, Any]:
-        """A ``where`` with all that decides whom it admits: splits and folds, weights and theirs."""
+        """A ``where`` with all that decides whom it admits: splits and folds,
+        weights and theirs."""
         described: dict[str, Any] = dict(where)
         for name in sorted(set(split_names(where))):
             split = self.pipeline.splits[name]

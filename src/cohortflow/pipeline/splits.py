@@ -102,7 +102,8 @@ def _shuffle(split: Split, group: str) -> str:
 
 
 def _fold_each(split: Split, groups: Groups, subjects: Subjects, where: str) -> Assignment:
-    """A fold for each value of the column; a group that stands in several trains in none of them."""
+    """A fold for each value of the column; a group that stands in several trains in none of
+    them."""
     column = _column(subjects, str(split.column), where)
     fold_of: dict[str, Label] = {s: as_text(v) for s, v in column.items() if v is not None}
     folds = tuple(sorted(set(fold_of.values()), key=str))

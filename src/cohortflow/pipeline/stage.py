@@ -78,13 +78,13 @@ StageFunction = Callable[..., Output]
 class Stage:
     """A stage of the catalogue.
 
-    ``resolve(parameters, facts)`` replaces words such as ``shortest`` by values; ``facts`` maps each
-    admitted subject to the facts of its ingested entry; parameters that only steer planning are
-    put back to their defaults there, so that they stay out of the key.
-    ``columns(parameters)`` names the participants columns whose values the stage reads.
-    ``trains``: writes weights and reads a frozen selection. ``scores``: subjects seen
-    by the weights behind an input are refused. ``paired``: inputs that read many and are joined on
-    subject. ``tolerance``: of its golden test, relative.
+    ``resolve(parameters, facts)`` replaces words such as ``shortest`` by values; ``facts`` maps
+    each admitted subject to the facts of its ingested entry; parameters that only steer planning
+    are put back to their defaults there, so that they stay out of the key. ``columns(parameters)``
+    names the participants columns whose values the stage reads. ``trains``: writes weights and
+    reads a frozen selection. ``scores``: subjects seen by the weights behind an input are refused.
+    ``paired``: inputs that read many and are joined on subject. ``tolerance``: of its golden test,
+    relative.
     """
 
     name: str

@@ -29,7 +29,8 @@ def constant_regions(series: Floats) -> npt.NDArray[np.bool_]:
 
 
 def zscore(series: Floats) -> Floats:
-    """Each row of (roi, time) at mean 0 and standard deviation 1 (of the population); constant → 0."""
+    """Each row of (roi, time) at mean 0 and standard deviation 1 (of the population); constant →
+    0."""
     centred = series - series.mean(axis=-1, keepdims=True)
     deviation = centred.std(axis=-1, keepdims=True)
     constant = constant_regions(series)[..., None]

@@ -33,7 +33,8 @@ def _days(told: str, now: datetime.datetime | None) -> str:
 
 
 def models_section(rows: Sequence[Mapping[str, Any]], now: str) -> Section | None:
-    """What was trained, how old it is at ``now`` (ISO 8601), and who came since; None where nothing."""
+    """What was trained, how old it is at ``now`` (ISO 8601), and who came since;
+    None where nothing."""
     if not rows:
         return None
     at = datetime.datetime.fromisoformat(now)

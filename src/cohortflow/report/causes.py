@@ -1,4 +1,5 @@
-"""What went wrong, grouped by step, state and code: one row a cause, whatever the number of units."""
+"""What went wrong, grouped by step, state and code: one row a cause,
+whatever the number of units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The page of a cohort: subjects by step at a glance, failures by cause, what was trained, disk use."""
+"""The page of a cohort: subjects by step at a glance, failures by cause,
+what was trained, disk use."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ class News:
 
 @dataclass(frozen=True)
 class Night:
-    """One run. ``line``: its line of the history; ``earlier``: those before it, the oldest first."""
+    """One run. ``line``: its line of the history; ``earlier``: those before it,
+    the oldest first."""
 
     pipeline: str
     title: str
@@ -84,7 +85,8 @@ def line_of(
     steps: Sequence[Mapping[str, Any]],
     about: Mapping[str, Any],
 ) -> Line:
-    """The line of a run. ``steps``: what each did in it; ``about``: index, run, started, seconds."""
+    """The line of a run. ``steps``: what each did in it; ``about``: index, run,
+    started, seconds."""
     states: Counter[str] = Counter()
     reductions: dict[str, list[int]] = {}
     for row in {(row.step, row.key): row for row in rows}.values():

@@ -1,4 +1,5 @@
-"""The page of a pipeline's runs: the newest one in words and tables, and how the nights went so far."""
+"""The page of a pipeline's runs: the newest one in words and tables,
+and how the nights went so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A self-contained page: one file without a network, light and dark, readable without its script."""
+"""A self-contained page: one file without a network, light and dark,
+readable without its script."""
 
 from __future__ import annotations
 
@@ -17,9 +18,10 @@ from cohortflow.report.formats import TEXTUAL, cell
 class Page:
     """What stands around the sections. ``kind``: the word beside the name of the program.
 
-    ``verdict``: ``tone`` good, open or bad, and ``text``. ``links``: what is beside the page: its name
-    and where it is, seen from here; ``home``: how the page's own address ends there (a pattern), as a
-    copy of it elsewhere has nothing beside it. ``elsewhere``: name and whole address of other pages.
+    ``verdict``: ``tone`` good, open or bad, and ``text``. ``links``: what is beside the page: its
+    name and where it is, seen from here; ``home``: how the page's own address ends there (a
+    pattern), as a copy of it elsewhere has nothing beside it. ``elsewhere``: name and whole address
+    of other pages.
     """
 
     kind: str

@@ -1,4 +1,5 @@
-"""Subjects by step: one letter a subject and step, so that ten thousand of them are a small page."""
+"""Subjects by step: one letter a subject and step,
+so that ten thousand of them are a small page."""
 
 from __future__ import annotations
 

@@ -63,16 +63,16 @@ class StepTimes:
 class ReportSource(Protocol):
     """One run, seen by the report.
 
-    ``pipeline``: slug, title, system, text of the YAML, ``report`` (section names), ``axes`` (name →
-    labels), ``tiles`` (its axes of pairs of blocks), ``files`` (of no subject: name, kind, digest,
-    bytes) and ``steps``: each id, stage, version, about, source, parameters, over, and where known
-    ``declared`` (parameters as the file has them) and ``reads``.
-    ``participants``: one row per subject, the id as index. ``refused``: subjects turned away at
-    ingest, ``{"subject", "error"}``.
-    ``ingested``: what ingest found out about every entry, ``{"subject", "entry", "facts",
-    "warnings"}``. ``timings``: of each step that computed anything, in the order of the pipeline.
-    ``environment``: versions, python, platform, seed, cohort, index, created (ISO), command;
-    ``links``: addresses of this run's pages elsewhere by the name of the program that shows them.
+    ``pipeline``: slug, title, system, text of the YAML, ``report`` (section names), ``axes`` (name
+    → labels), ``tiles`` (its axes of pairs of blocks), ``files`` (of no subject: name, kind,
+    digest, bytes) and ``steps``: each id, stage, version, about, source, parameters, over, and
+    where known ``declared`` (parameters as the file has them) and ``reads``. ``participants``: one
+    row per subject, the id as index. ``refused``: subjects turned away at ingest, ``{"subject",
+    "error"}``. ``ingested``: what ingest found out about every entry, ``{"subject", "entry",
+    "facts", "warnings"}``. ``timings``: of each step that computed anything, in the order of the
+    pipeline. ``environment``: versions, python, platform, seed, cohort, index, created (ISO),
+    command; ``links``: addresses of this run's pages elsewhere by the name of the program that
+    shows them.
     """
 
     @property

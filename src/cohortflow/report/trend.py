@@ -1,4 +1,5 @@
-"""Small bars over runs as inline SVG, drawn without a plotting library: a night without news is cheap."""
+"""Small bars over runs as inline SVG, drawn without a plotting library:
+a night without news is cheap."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class Bars:
 
 
 def bar_rows(rows: Sequence[Bars]) -> str:
-    """Rows of bars over the same runs, each from zero to its own largest value, which is printed."""
+    """Rows of bars over the same runs, each from zero to its own largest value,
+    which is printed."""
     height = len(rows) * (HEIGHT + GAP)
     inside = "".join(_row(row, number * (HEIGHT + GAP)) for number, row in enumerate(rows))
     return (

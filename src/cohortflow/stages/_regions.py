@@ -24,7 +24,8 @@ def text(dataset: xr.Dataset, name: str) -> npt.NDArray[np.str_]:
 def region_variables(
     dataset: xr.Dataset, valid: npt.NDArray[np.bool_] | None = None
 ) -> dict[str, Any]:
-    """``valid``, ``network``, ``region`` and, where known, ``x``, ``y``, ``z`` in mm; all (roi,)."""
+    """``valid``, ``network``, ``region`` and, where known, ``x``, ``y``,
+    ``z`` in mm; all (roi,)."""
     found: dict[str, Any] = {
         "valid": ("roi", dataset["valid"].values.astype(bool) if valid is None else valid),
         "network": ("roi", text(dataset, "network")),

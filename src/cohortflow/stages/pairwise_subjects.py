@@ -46,8 +46,8 @@ class Side:
 def pairwise_subjects(
     parameters: PairwiseSubjects, context: Context, diagrams: Entry, others: Entry | None = None
 ) -> Output:
-    """Distances of all pairs of subjects, or of each with each of ``others``; NaN where the region is
-    invalid in one of them."""
+    """Distances of all pairs of subjects, or of each with each of ``others``;
+    NaN where the region is invalid in one of them."""
     rows = _side(diagrams, parameters.roi)
     columns = rows if others is None else _side(others, parameters.roi)
     _refuse_other_regions(diagrams.dataset, columns.entry.dataset)

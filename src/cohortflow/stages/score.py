@@ -46,7 +46,8 @@ class Score(Parameters):
 def score(parameters: Score, context: Context, matrices: Many, weights: Entry) -> Output:
     """Predictions of every subject handed over, and the metrics of them.
 
-    A missing item counts as wrong; a subject lacking a region of the network is listed, not counted.
+    A missing item counts as wrong; a subject lacking a region of the network is listed, not
+    counted.
     """
     arrays, card = load_weights(weights.read_file(WEIGHTS_FILE), weights.read_file(CARD_FILE))
     _refuse_other_weights(parameters, card)

@@ -1,7 +1,8 @@
 """Classifiers of one network's inter-region Wasserstein matrix: fusion CNN and DenseNet-121.
 
 Source: Aithal et al., "Leveraging Persistent Homology for Differential Diagnosis of Mild Cognitive
-Impairment", 2024, arXiv:2408.15647. Imports torch: reach it through :func:`cohortflow.systems.build_network`.
+Impairment", 2024, arXiv:2408.15647. Imports torch: reach it through
+:func:`cohortflow.systems.build_network`.
 """
 
 from __future__ import annotations

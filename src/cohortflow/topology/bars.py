@@ -69,7 +69,8 @@ def to_diagonal(bars: Floats, ground_norm: GroundNorm) -> Floats:
     """Distance of each bar (bar, 2) to the diagonal: persistence / 2, in L2 / sqrt(2)."""
     known("ground_norm", ground_norm, get_args(GroundNorm))
     persistence: Floats = bars[:, 1] - bars[:, 0]
-    return persistence / (2.0 if ground_norm == "linf" else np.sqrt(2.0))
+    persistence /= 2.0 if ground_norm == "linf" else np.sqrt(2.0)
+    return persistence
 
 
 def between(a: Floats, b: Floats, ground_norm: GroundNorm) -> Floats:

@@ -15,11 +15,12 @@ def cubical_persistence(
 ) -> list[Floats]:
     """Persistence diagrams H0 … H``max_degree`` of a 2-D or 3-D image, exact in float64, over Z/2.
 
-    ``image`` (y, x) or (z, y, x): pixels and voxels are the top cells; each enters at its value, its
-    faces with it, so neighbours meet across corners too. → One (bar, 2) float64 array of (birth,
-    death) per degree, also where it is empty, sorted by birth, then death; up to degree 1 of an image
-    in the plane and 2 of a volume unless ``max_degree`` says otherwise. Essential bars have death =
-    inf, bars of zero length are not returned. A cell at inf never enters: so a region is left out.
+    ``image`` (y, x) or (z, y, x): pixels and voxels are the top cells; each enters at its value,
+    its faces with it, so neighbours meet across corners too. → One (bar, 2) float64 array of
+    (birth, death) per degree, also where it is empty, sorted by birth, then death; up to degree 1
+    of an image in the plane and 2 of a volume unless ``max_degree`` says otherwise. Essential bars
+    have death = inf, bars of zero length are not returned. A cell at inf never enters: so a region
+    is left out.
 
     ``superlevel``: cells enter from the highest value down. The diagrams are those of ``-image``: a
     bar (birth, death) is there between the values -birth and -death.

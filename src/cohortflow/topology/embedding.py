@@ -13,8 +13,8 @@ def delay_embedding(
 ) -> npt.NDArray[np.float64]:
     """Sliding windows of a series as points of R^dimension.
 
-    ``series`` (time,), any numeric dtype → (time - (dimension - 1) * lag, dimension) float64: row t is
-    (v[t], v[t + lag], …, v[t + (dimension - 1) * lag]). ``dimension`` counts coordinates, so the
+    ``series`` (time,), any numeric dtype → (time - (dimension - 1) * lag, dimension) float64: row t
+    is (v[t], v[t + lag], …, v[t + (dimension - 1) * lag]). ``dimension`` counts coordinates, so the
     M = 2 of the source is ``dimension=3``; ``lag`` is in samples.
 
     Raises MissingValues (NaN or infinity) and SeriesTooShort (no complete window).

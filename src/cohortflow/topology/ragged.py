@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,23 @@ Offsets = npt.NDArray[np.int64]
 
 def pack(diagrams: Sequence[npt.ArrayLike]) -> tuple[Bars, Offsets]:
     """Diagrams (bar, 2) in a row → all bars (bar, 2) and their offsets (diagram + 1,)."""
-    tables = [as_bars(diagram) for diagram in diagrams]
+    tables: Sequence[Any] = diagrams
+    bars = _joined(tables)
+    if bars is None:
+        tables = [as_bars(diagram) for diagram in diagrams]
+        bars = np.concatenate([np.empty((0, 2)), *tables])
     offsets = np.zeros(len(tables) + 1, dtype=np.int64)
-    np.cumsum([len(table) for table in tables], out=offsets[1:])
-    return np.concatenate([np.empty((0, 2)), *tables]), offsets
+    np.cumsum(np.fromiter(map(len, tables), np.int64), out=offsets[1:])
+    return bars, offsets
+
+
+def _joined(diagrams: Sequence[Any]) -> Bars | None:
+    """All bars in one step, where the diagrams are tables of float64 as they came."""
+    try:
+        bars = np.concatenate(diagrams)
+    except (TypeError, ValueError):
+        return None
+    return np.asarray(bars) if bars.dtype == np.float64 and bars.shape[1:] == (2,) else None
 
 
 def checked_packed(bars: npt.ArrayLike, offsets: npt.ArrayLike) -> tuple[Bars, Offsets]:
@@ -36,8 +50,8 @@ def checked_packed(bars: npt.ArrayLike, offsets: npt.ArrayLike) -> tuple[Bars, O
             found=f"{given.shape} of {given.dtype}",
         )
     checked = given.astype(np.int64)
-    steps = np.diff(checked)
-    if not len(checked) or checked[0] != 0 or checked[-1] != len(table) or (steps < 0).any():
+    falls = checked[1:] < checked[:-1]
+    if not len(checked) or checked[0] != 0 or checked[-1] != len(table) or falls.any():
         raise UsageError(
             "these offsets do not fit these bars",
             expected=f"0, …, {len(table)}, ascending",

@@ -23,7 +23,8 @@ FILE_NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training came: epochs done, the mean loss of each, and what was watched after it."""
+    """How far a training came: epochs done, the mean loss of each,
+    and what was watched after it."""
 
     losses: tuple[float, ...] = ()
     watched: tuple[float, ...] = ()

@@ -72,7 +72,8 @@ def fit(
 
     ``loss(outputs, targets)`` is the mean over a batch. With a folder ``work`` the training leaves
     checkpoints there, and continues from the one it finds: bit by bit as if never interrupted.
-    ``watch`` leaves the network as it would be without it. Raises :class:`UndefinedResult` when the loss stops being a number.
+    ``watch`` leaves the network as it would be without it. Raises :class:`UndefinedResult` when the
+    loss stops being a number.
     """
     import torch
 

@@ -78,7 +78,8 @@ def network_arrays(network: nn.Module) -> Arrays:
 
 
 def fill_network(network: nn.Module, arrays: Arrays) -> None:
-    """Copy ``arrays`` into ``network`` and set it to inference; a name or shape amiss is an error."""
+    """Copy ``arrays`` into ``network`` and set it to inference;
+    a name or shape amiss is an error."""
     import torch
 
     state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}

@@ -1,4 +1,5 @@
-"""One cell of the matrix: a kind of fault, at a kind of step, at a seeded moment; what came of it."""
+"""One cell of the matrix: a kind of fault, at a kind of step,
+at a seeded moment; what came of it."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ class Cell:
         self.lasting = self.seed % 2 == 1
         self.trace = self.folder / "trace"
 
-    # --- what happens -------------------------------------------------------------------------------
+    # --- what happens -----------------------------------------------------------------------------
 
     def plan(
         self, does: str, *, times: int = 1, phases: Sequence[str] = ANYWHERE
@@ -100,7 +101,7 @@ class Cell:
     def let_go(self) -> None:
         (self.folder / GO).write_text("")
 
-    # --- what must hold -----------------------------------------------------------------------------
+    # --- what must hold ---------------------------------------------------------------------------
 
     def check(self, holds: bool, otherwise: str) -> None:
         if not holds:

@@ -53,7 +53,8 @@ def moments_of_a_commit(module: ModuleType) -> None:
 
 
 def everything_imported_early(module: ModuleType) -> None:
-    """The first array a process writes takes seconds on a busy machine: time-outs here are short."""
+    """The first array a process writes takes seconds on a busy machine:
+    time-outs here are short."""
     setup = module.__dict__["dask_setup"]
 
     def dask_setup(worker: Any) -> None:

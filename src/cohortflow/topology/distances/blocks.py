@@ -15,7 +15,8 @@ Solve = Callable[[Prepared, Prepared, bool], Floats]
 
 
 def by_blocks(a: Prepared, b: Prepared, symmetric: bool, solve: Solve) -> Floats:
-    """Distances (diagram of a, diagram of b); ``solve(rows, columns, same)`` gives those of a block.
+    """Distances (diagram of a, diagram of b);
+    ``solve(rows, columns, same)`` gives those of a block.
 
     Where ``symmetric``, a and b are one list: the blocks above the diagonal are mirrored. Between
     compiled calls of this size the interpreter hears an interrupt.

@@ -1,7 +1,7 @@
 """The bottleneck of two persistence diagrams, compiled: on a line, in the plane, and of a tile.
 
-Imported on first use, as :mod:`cohortflow.topology.distances.line_matching`. Costs are compared and never
-added, so the answers carry no rounding of their own.
+Imported on first use, as :mod:`cohortflow.topology.distances.line_matching`. Costs are compared and
+never added, so the answers carry no rounding of their own.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def line_bottleneck(a: Bars, b: Bars) -> tuple[float, int]:
 
     Kept bars pair in their order, as on any line. Where a bar is kept and a longer one of its
     diagram is not, the longer one may take its place: either that costs nothing, or the partner is
-    less than half as long as it and both bars may go to the diagonal. So some k longest bars of each
-    are kept. Costs of pairs grow with k, those of the diagonal shrink.
+    less than half as long as it and both bars may go to the diagonal. So some k longest bars of
+    each are kept. Costs of pairs grow with k, those of the diagonal shrink.
     """
     m, n = len(a.births), len(b.births)
     paired, best, count = 0.0, np.inf, 0
@@ -48,10 +48,10 @@ def plane_bottleneck(
 ) -> float:  # fmt: skip
     """The bottleneck of any two diagrams; mates (bar or more,) are written, -1 for the diagonal.
 
-    A level is raised only as far as it must be. Bars of a with a costlier diagonal are let in one by
-    one, then those of b into the same matching; a bar let in is never put out, as the last bar of a
-    search gives way only where its diagonal is within the level. ``reach``, ``done`` (longer diagram
-    or more,) and ``room`` (2, one more) are room.
+    A level is raised only as far as it must be. Bars of a with a costlier diagonal are let in one
+    by one, then those of b into the same matching; a bar let in is never put out, as the last bar
+    of a search gives way only where its diagonal is within the level. ``reach``, ``done`` (longer
+    diagram or more,) and ``room`` (2, one more) are room.
     """
     for i in range(len(a.births)):
         mate_a[i] = -1

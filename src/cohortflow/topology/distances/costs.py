@@ -7,26 +7,27 @@ import numpy.typing as npt
 
 from cohortflow.topology.bars import Floats, GroundNorm
 from cohortflow.topology.distances.augmented import augmented_matching
-from cohortflow.topology.distances.blocks import essential_costs
+from cohortflow.topology.distances.blocks import SIZE, essential_costs
 from cohortflow.topology.distances.prepared import Prepared, ahead
 from cohortflow.topology.distances.room import refuse_beyond_memory
 
 Flags = npt.NDArray[np.bool_]
+
+EVERY = np.ones((SIZE, SIZE), dtype=np.bool_)
+ABOVE = np.triu(EVERY, 1)
 
 
 def tile_costs(
     a: Prepared, b: Prepared, order: float, ground_norm: GroundNorm, same: bool
 ) -> Floats:
     """Least sums of cost^order (row, column); where ``same``, only above the diagonal, else 0."""
-    sizes_a, sizes_b = np.diff(a.offsets), np.diff(b.offsets)
-    wanted = np.ones((len(sizes_a), len(sizes_b)), dtype=np.bool_)
-    wanted = np.triu(wanted, 1) if same else wanted
+    wanted = (ABOVE if same else EVERY)[: len(a.alone), : len(b.alone)]
     out = np.where(wanted, a.alone[:, None] + b.alone, 0.0)
-    solve = wanted & (sizes_a > 0)[:, None] & (sizes_b > 0)
+    solve = wanted & (a.sizes > 0)[:, None] & (b.sizes > 0)
     line = solve & (a.birth[:, None] == b.birth)
     plane = solve & ~line
     if line.any():
-        _on_line(a, b, order, line, out)
+        on_line(a, b, order, line, out)
     if plane.any():
         _in_plane(a, b, order, ground_norm, plane, out)
     if len(a.essential) or len(b.essential):
@@ -39,13 +40,18 @@ def root(costs: Floats, order: float) -> Floats:
     return costs if order == 1.0 else costs ** (1.0 / order)
 
 
-def _on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
-    from cohortflow.topology.distances.tile import line_tile, sweep_tile
+def on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
+    """Write the costs of the pairs in ``todo``, each of one birth."""
+    from cohortflow.topology.distances.tile import kept_tile, line_tile, sweep_tile
 
-    if order == 1.0:
-        sweep_tile(a.bars, a.offsets, b.bars, b.offsets, todo, out)
-    else:
-        line_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), todo, out)
+    tables = a.bars, a.offsets, b.bars, b.offsets
+    if order != 1.0:
+        line_tile(*tables, float(order), todo, out)
+        return
+    sweep_tile(*tables, todo, out)
+    unsure = np.isnan(out)
+    if unsure.any():
+        kept_tile(*tables, unsure, out)
 
 
 def _in_plane(
@@ -53,7 +59,7 @@ def _in_plane(
 ) -> None:
     from cohortflow.topology.distances.tile import plane_tile
 
-    rows, columns = np.diff(a.offsets)[todo.any(axis=1)], np.diff(b.offsets)[todo.any(axis=0)]
+    rows, columns = a.sizes[todo.any(axis=1)], b.sizes[todo.any(axis=0)]
     refuse_beyond_memory(rows.max(), columns.max())
     l2 = ground_norm == "l2"
     plane_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), l2, todo, out)

@@ -45,15 +45,16 @@ def line_cost(
     F[i, j] = min(F[i-1, j] + diagonal_a[i], F[i, j-1] + diagonal_b[j],
     F[i-1, j-1] + |deaths_a[i] - deaths_b[j]|^order). Walked along the anti-diagonals d = i + j,
     where no cell waits for its neighbour. ``diagonal_*`` (bar,) are already powers of ``order``.
-    ``table`` has m + 1 columns; its row d, modulo its 3 (or m + n + 1) rows, holds F[i, d - i] at i.
+    ``table`` has m + 1 columns; its row d, modulo its 3 (or m + n + 1) rows, holds F[i, d - i]
+    at i.
     """
     m, n, rows = len(deaths_a), len(deaths_b), len(table)
     # b is turned round, so that a step along the anti-diagonal is a step forward in every array.
     turned_deaths, turned_diagonal = deaths_b[::-1].copy(), diagonal_b[::-1].copy()
     table[0, 0] = 0.0
+    # Rows by number: to take and drop an array counts references, once per anti-diagonal.
+    before, last, current = rows - 1, 0, 1
     for d in range(1, m + n + 1):
-        # Rows by number: to take and drop an array counts references, once per anti-diagonal.
-        before, last, current = (d - 2) % rows, (d - 1) % rows, d % rows
         low, high = max(1, d - n), min(m, d - 1)
         if low <= high:
             _cells(
@@ -64,7 +65,8 @@ def line_cost(
             table[current, 0] = table[last, 0] + diagonal_b[d - 1]
         if d <= m:
             table[current, d] = table[last, d - 1] + diagonal_a[d - 1]
-    return float(table[(m + n) % rows, m])
+        before, last, current = last, current, current + 1 if current + 1 < rows else 0
+    return float(table[last, m])
 
 
 @njit(nogil=True, error_model="numpy", forceinline=True)

@@ -11,7 +11,7 @@ from cohortflow.errors import UsageError
 from cohortflow.topology.bars import Essential, GroundNorm
 from cohortflow.topology.distances.augmented import augmented_matching
 from cohortflow.topology.distances.blocks import essential_costs
-from cohortflow.topology.distances.costs import root
+from cohortflow.topology.distances.costs import on_line, root
 from cohortflow.topology.distances.prepared import Bars, Indices, Prepared, ahead, prepare
 from cohortflow.topology.distances.room import refuse_beyond_memory
 from cohortflow.topology.distances.scaled import scaled_distance, scaled_matching, too_small
@@ -38,9 +38,9 @@ def wasserstein_matching(
     """A matching that attains the Wasserstein distance, one of several where costs tie.
 
     Parameters and errors as in
-    :func:`~cohortflow.topology.distances.wasserstein.wasserstein_distance`. Every bar is named once,
-    those that ``essential`` drops never; diagrams of different numbers of essential bars have no
-    matching of finite cost: UsageError.
+    :func:`~cohortflow.topology.distances.wasserstein.wasserstein_distance`. Every bar is named
+    once, those that ``essential`` drops never; diagrams of different numbers of essential bars have
+    no matching of finite cost: UsageError.
     """
     left, right = (prepare(*pack([x]), order, ground_norm, essential) for x in (a, b))
     refuse_unpaired(left, right)
@@ -92,20 +92,22 @@ def _solve(
         return float(b.alone[0]), np.empty(0, np.int64)
     if a.birth[0] != b.birth[0]:
         return _in_plane(x, y, order, ground_norm)
-    return _by_sweep(x, y) if order == 1.0 else _on_line(x, y, order)
+    return _by_sweep(a, b) if order == 1.0 else _on_line(x, y, order)
 
 
-def _by_sweep(a: Bars, b: Bars) -> tuple[float, Indices]:
-    from cohortflow.topology.distances.line_sweep import keep_on_line, kept_cost
+def _by_sweep(a: Prepared, b: Prepared) -> tuple[float, Indices]:
+    from cohortflow.topology.distances.line_sweep import keep_on_line
 
-    m, size = len(a.births), len(a.births) + len(b.births)
-    keys, labels = np.empty((4, size + 1)), np.empty((4, size + 1), np.int32)
+    x, y = a.bars, b.bars
+    m, size = len(x.births), len(x.births) + len(y.births)
+    keys, labels = np.empty((2, size + 1)), np.empty((2, size + 1), np.int32)
     kept = np.empty(size, np.uint8)
-    costs = a.deaths, b.deaths, a.diagonal, b.diagonal
-    keep_on_line(a.births[0], *costs, keys, labels, kept)
+    keep_on_line(x.births[0], x.deaths, y.deaths, x.diagonal, y.diagonal, keys, labels, kept)
     partner = np.full(m, -1)
     partner[kept[:m] == 1] = np.flatnonzero(kept[m:])
-    return float(kept_cost(*costs, kept, keys[0])), partner
+    cost = np.zeros((1, 1))  # as a tile adds it up, to the last bit
+    on_line(a, b, 1.0, np.ones((1, 1), dtype=np.bool_), cost)
+    return float(cost[0, 0]), partner
 
 
 def _on_line(a: Bars, b: Bars, order: float) -> tuple[float, Indices]:

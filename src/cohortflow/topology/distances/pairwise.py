@@ -22,7 +22,8 @@ def wasserstein_matrix(
     essential: Essential = "refuse",
     others: Sequence[npt.ArrayLike] | None = None,
 ) -> Floats:
-    """Wasserstein distances of diagrams: symmetric (n, n), or rectangular (n, m) against ``others``.
+    """Wasserstein distances of diagrams: symmetric (n, n),
+    or rectangular (n, m) against ``others``.
 
     Parameters and errors as in :func:`wasserstein_distance`; float64.
     Source: Aithal et al. 2024, equations 5 and 6.
@@ -38,10 +39,11 @@ def wasserstein_tile(
     ground_norm: GroundNorm = "linf",
     essential: Essential = "refuse",
 ) -> Floats:
-    """The same of packed diagrams (bars, offsets), as :func:`~cohortflow.topology.ragged.pack` makes.
+    """The same of packed diagrams (bars, offsets),
+    as :func:`~cohortflow.topology.ragged.pack` makes.
 
-    Without ``columns`` a symmetric tile of the diagonal. A distance has the same bits in any tile and
-    from either side, so a matrix put together from tiles equals one computed whole. Runs on one
+    Without ``columns`` a symmetric tile of the diagonal. A distance has the same bits in any tile
+    and from either side, so a matrix put together from tiles equals one computed whole. Runs on one
     core and holds no lock: threads may compute tiles side by side.
     """
     a = prepare(*rows, order, ground_norm, essential)
@@ -67,7 +69,7 @@ def _lost(
     unasked = len(costs) * (len(costs) + 1) // 2 if same else 0
     if np.count_nonzero(small) == unasked:
         return
-    small &= (np.diff(a.offsets) > 0)[:, None] | (np.diff(b.offsets) > 0)
+    small &= (a.sizes > 0)[:, None] | (b.sizes > 0)
     for i, j in np.argwhere(np.triu(small, 1) if same else small).tolist():
         first, second = a.one(i), b.one(j)
         if ahead(first) != ahead(second):

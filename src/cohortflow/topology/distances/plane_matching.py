@@ -28,10 +28,10 @@ def plane_cost(
 ) -> float:  # fmt: skip
     """Least sum of cost^order of two diagrams, m ≤ n bars; NaN where rounding could show.
 
-    A matched pair that costs more than both its bars cost at the diagonal is cut without loss. So the
-    assignment of (m + n)² bars and diagonals shrinks to m × n gains, cost[i, j] - diagonal_a[i] -
-    diagonal_b[j], with bars that may stay alone at 0. ``partner`` (m or more,) is written, -1 for the
-    diagonal; ``gains`` (m * n or more,), ``floats`` and ``ints`` as in :func:`assign` are room.
+    A matched pair that costs more than both its bars cost at the diagonal is cut without loss. So
+    the assignment of (m + n)² bars and diagonals shrinks to m × n gains, cost[i, j] - diagonal_a[i]
+    - diagonal_b[j], with bars that may stay alone at 0. ``partner`` (m or more,) is written, -1 for
+    the diagonal; ``gains`` (m * n or more,), ``floats`` and ``ints`` as in :func:`assign` are room.
     """
     m, n = len(a.births), len(b.births)
     gain = gains[: m * n].reshape(m, n)
@@ -57,8 +57,8 @@ def plane_cost(
     for j in range(n):
         total += b.diagonal[j] if owner[j] < 0 else 0.0
         largest = max(largest, b.diagonal[j])
-    # The gains are rounded at the size of the diagonal costs, which a total of long bars that hardly
-    # differ can be far below.
+    # The gains are rounded at the size of the diagonal costs, which a total of long bars that
+    # hardly differ can be far below.
     return total if total > EPSILON / DIGITS * (m + n) * largest else np.nan
 
 
@@ -83,8 +83,8 @@ def assign(cost: Floats, partner: Indices, floats: Floats, ints: Indices) -> Non
     """Match rows with columns, or leave them alone at 0, at the least sum of costs.
 
     ``cost`` (row, column), rows ≤ columns; ``partner`` (row,) is written, -1 for alone. ``floats``
-    (FLOATS, columns or more) and ``ints`` (INTS, same) are room; ``ints[OWNER]`` ends as the row that
-    owns each column, -1 for none. Exact.
+    (FLOATS, columns or more) and ``ints`` (INTS, same) are room; ``ints[OWNER]`` ends as the row
+    that owns each column, -1 for none. Exact.
 
     Duals U (row) and V (column) with U[i] + V[j] ≤ cost[i, j], U ≤ 0, V ≤ 0, V = 0 on columns
     nobody has, and equality on matched pairs and on rows left alone prove that none is cheaper.
@@ -188,7 +188,8 @@ def _scan(i: int, shift: float, floor: float, cost: Floats, floats: Floats, bits
 
 @njit(nogil=True, error_model="numpy", forceinline=True)
 def _lowest(bits: npt.NDArray[np.uint64], i: int) -> int:
-    """Column of the most negative cost of row ``i``, if one is negative: its bits are the largest."""
+    """Column of the most negative cost of row ``i``, if one is negative:
+    its bits are the largest."""
     columns = bits.shape[1]
     most = bits[i, 0]
     for j in range(columns):
@@ -198,7 +199,8 @@ def _lowest(bits: npt.NDArray[np.uint64], i: int) -> int:
 
 @njit(nogil=True, error_model="numpy", forceinline=True)
 def _place(bits: npt.NDArray[Any], row: int, columns: int, wanted: Any) -> int:
-    """Where ``wanted`` first stands in a row: the least of all places, as SIMD code leaves no loop."""
+    """Where ``wanted`` first stands in a row: the least of all places,
+    as SIMD code leaves no loop."""
     place = columns
     for j in range(columns):
         here = j if bits[row, j] == wanted else columns

@@ -25,7 +25,7 @@ class Bars(NamedTuple):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Packed diagrams; ``position`` (bar,) is the row of a bar in the table that it came from."""
+    """Packed diagrams; ``position`` (bar,) is the row of a bar in the table that was packed."""
 
     bars: Bars
     position: Indices
@@ -35,6 +35,11 @@ class Prepared:
     essential: Floats  # births of essential bars, sorted in each diagram
     essential_position: Indices
     essential_offsets: Indices  # (diagram + 1,)
+
+    @property
+    def sizes(self) -> Indices:
+        """Finite bars of each diagram."""
+        return self.offsets[1:] - self.offsets[:-1]
 
     def block(self, first: int, last: int) -> Prepared:
         """Diagrams ``first`` … ``last - 1`` or the last one; the arrays of bars are shared."""
@@ -67,35 +72,34 @@ def prepare(
         )
     known("ground_norm", ground_norm, get_args(GroundNorm))
     bars, offsets = checked_packed(bars, offsets)
-    endless = check_bars(bars, essential)
-    counts = np.diff(offsets)
-    finite, kept = np.arange(len(bars)), np.empty(0, np.int64)
-    ends = kept_ends = offsets
-    births, deaths = np.ascontiguousarray(bars.T)
+    table = np.ascontiguousarray(bars.T)
+    endless = check_bars(table.T, essential)
+    size = len(offsets) - 1
+    position, kept = np.arange(len(bars)), np.empty(0, np.int64)
+    ends, kept_ends = offsets, np.zeros(size + 1, np.int64)
     # To see that bars are in order is cheaper than to put them in order, and they mostly are.
-    if endless.any() or not _in_order(births, deaths, ends):
-        diagram = np.repeat(np.arange(len(counts)), counts)
-        order_of_all = np.lexsort((deaths, births, diagram))
-        finite = order_of_all[~endless[order_of_all]]
+    if endless.any() or not _in_order(table, ends):
+        diagram = np.repeat(np.arange(size), np.diff(offsets))
+        order_of_all = np.lexsort((table[1], table[0], diagram))
+        position = order_of_all[~endless[order_of_all]]
         kept = order_of_all[endless[order_of_all]] if essential == "match" else kept
-        ends = _offsets(diagram[finite], len(counts))
-        births, deaths = births[finite], deaths[finite]
-        kept_ends = _offsets(diagram[kept], len(counts))
-    else:
-        kept_ends = np.zeros_like(ends)
-    starts = np.repeat(offsets[:-1], counts)
+        ends, kept_ends = (_offsets(diagram[rows], size) for rows in (position, kept))
+        table = np.take(table, position, axis=1)  # rows stay contiguous
     # Lengths in L2 are roots of squares.
-    _refuse_overflow(births, deaths, max(order, 2.0) if ground_norm == "l2" else order)
-    diagonal = to_diagonal(np.stack([births, deaths], axis=1), ground_norm) ** order
+    _refuse_overflow(table, max(order, 2.0) if ground_norm == "l2" else order)
+    diagonal = to_diagonal(table.T, ground_norm)
+    if order != 1.0:
+        diagonal **= order
+    births, deaths = table
     full = ends[1:] > ends[:-1]
     first, last = ends[:-1][full], ends[1:][full] - 1
-    alone, birth = np.zeros(len(counts)), np.full(len(counts), np.nan)
-    if full.any():
+    alone, birth = np.zeros(size), np.full(size, np.nan)
+    if len(first):
         alone[full] = np.add.reduceat(diagonal, first)
         birth[full] = np.where(births[first] == births[last], births[first], np.nan)
     return Prepared(
-        Bars(births, deaths, diagonal), finite - starts[finite], ends, alone, birth,
-        bars[kept, 0], kept - starts[kept], kept_ends,
+        Bars(births, deaths, diagonal), position, ends, alone, birth,
+        bars[kept, 0], kept, kept_ends,
     )  # fmt: skip
 
 
@@ -105,12 +109,13 @@ def ahead(bars: Bars) -> tuple[int, list[float]]:
     return len(bars.births), np.column_stack(bars[:2]).ravel().tolist()
 
 
-def _in_order(births: Floats, deaths: Floats, ends: Indices) -> bool:
-    """Whether the bars of each diagram ascend by birth, then death."""
-    falls = births[1:] < births[:-1]
-    falls |= (births[1:] == births[:-1]) & (deaths[1:] < deaths[:-1])
-    between = ends[(ends > 0) & (ends < len(births))]
-    falls[between - 1] = False
+def _in_order(table: Floats, ends: Indices) -> bool:
+    """Whether the bars of each diagram ascend by birth, then death; ``table`` (2, bar)."""
+    births, deaths = table
+    falls = np.zeros(len(births) + 1, dtype=np.bool_)
+    falls[1:-1] = births[1:] < births[:-1]
+    falls[1:-1] |= (births[1:] == births[:-1]) & (deaths[1:] < deaths[:-1])
+    falls[ends] = False  # where a diagram begins
     return not falls.any()
 
 
@@ -120,10 +125,10 @@ def _offsets(diagram: Indices, size: int) -> Indices:
     return offsets
 
 
-def _refuse_overflow(births: Floats, deaths: Floats, power: float) -> None:
-    extent = max(np.abs(births).max(initial=0.0), np.abs(deaths).max(initial=0.0))
+def _refuse_overflow(table: Floats, power: float) -> None:
+    extent = max(-table.min(initial=0.0), table.max(initial=0.0))
     with np.errstate(over="ignore"):
-        largest = (4.0 * extent) ** power * (len(births) + 1.0)
+        largest = (4.0 * extent) ** power * (table.shape[1] + 1.0)
     if not np.isfinite(largest):
         raise UsageError(
             f"values up to {extent:g} to the power of {power:g} leave the range of float64",

@@ -53,7 +53,8 @@ def scaled_matching(
     alone = [to_diagonal(bars, ground_norm) for bars in (left, right)]
     scale = bottleneck_distance(left, right)
     if scale == 0.0:
-        # They differ in bars that cost nothing at most: the others are equal, and pair in their order.
+        # They differ in bars that cost nothing at most: the others are equal,
+        # and pair in their order.
         partner = np.full(len(left), -1)
         partner[alone[0] > 0.0] = np.flatnonzero(alone[1] > 0.0)
         return 0.0, partner

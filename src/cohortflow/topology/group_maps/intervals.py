@@ -17,8 +17,8 @@ def rank_biserial_interval(
 
     The values θ of P(first > second) + P(equal) / 2 whose distance to the estimate is within the
     normal quantile of their own standard error, put on the scale 2 θ - 1. So the interval is never
-    empty nor outside [-1, 1], also where the groups do not overlap. Ties make it wider than need be.
-    It is of one pair: over many pairs as many as 1 - ``confidence`` of them miss.
+    empty nor outside [-1, 1], also where the groups do not overlap. Ties make it wider than need
+    be. It is of one pair: over many pairs as many as 1 - ``confidence`` of them miss.
 
     Source: Newcombe 2006, Statistics in Medicine 25, 559–573, method 5.
     """

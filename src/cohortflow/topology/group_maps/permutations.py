@@ -31,13 +31,14 @@ def permuted_rank_sum_pairs(
 ) -> PermutationTests:
     """Two-sided permutation test of every pair i < j, and of all pairs as one family.
 
-    ``first``, ``second`` and errors as in :func:`~cohortflow.topology.group_maps.rank_sum.rank_sum_pairs`.
-    Subjects change groups as wholes, so pairs keep their dependence. The statistic is the distance of
-    the rank sum from its mean; p = (b + 1) / (permutations + 1), b the number of permutations that
-    reach it. ``p_family`` compares each pair, divided by the standard deviation that its ties leave
-    it, with the largest of all pairs in each permutation (single-step max T), which bounds the chance
-    of any false pair. Where there are no more than ``permutations`` ways to part the subjects, each is
-    taken once and p is exact.
+    ``first``, ``second`` and errors as in
+    :func:`~cohortflow.topology.group_maps.rank_sum.rank_sum_pairs`. Subjects change groups as
+    wholes, so pairs keep their dependence. The statistic is the distance of the rank sum from its
+    mean; p = (b + 1) / (permutations + 1), b the number of permutations that reach it. ``p_family``
+    compares each pair, divided by the standard deviation that its ties leave it, with the largest
+    of all pairs in each permutation (single-step max T), which bounds the chance of any false pair.
+    Where there are no more than ``permutations`` ways to part the subjects, each is taken once and
+    p is exact.
 
     Source: Westfall and Young 1993; Phipson and Smyth 2010 for the added one.
     """

@@ -24,11 +24,11 @@ class PairTests:
 def rank_sum_pairs(first: Floats, second: Floats) -> PairTests:
     """Two-sided Wilcoxon rank-sum test of every pair i < j between two groups of matrices.
 
-    ``first``, ``second`` (subject, roi, roi), symmetric: what stands above the diagonal is read. The
-    p-value is the normal approximation with corrections for ties and continuity; q is its
+    ``first``, ``second`` (subject, roi, roi), symmetric: what stands above the diagonal is read.
+    The p-value is the normal approximation with corrections for ties and continuity; q is its
     Benjamini–Hochberg adjustment over all pairs; the effect is the rank-biserial correlation
-    P(first > second) - P(first < second), in [-1, 1]. A pair of equal values everywhere has p = 1 and
-    effect 0.
+    P(first > second) - P(first < second), in [-1, 1]. A pair of equal values everywhere has p = 1
+    and effect 0.
 
     Raises GroupTooSmall for a group without subjects, MissingValues for NaN or infinity.
     Source: Aithal et al. 2024, section on group statistics (rank-sum at p < 0.01).

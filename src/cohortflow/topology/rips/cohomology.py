@@ -1,7 +1,7 @@
 """Persistent cohomology over Z/2 of a small complex: one degree at a time, with clearing.
 
-Compiled; imported on first use. Source: de Silva, Morozov and Vejdemo-Johansson 2011; clearing of Chen
-and Kerber 2011; Bauer 2021.
+Compiled; imported on first use. Source: de Silva, Morozov and Vejdemo-Johansson 2011; clearing of
+Chen and Kerber 2011; Bauer 2021.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def spanning_edges(keys: Keys, n: int) -> tuple[Ints, Ints]:
 
 @njit(nogil=True, error_model="numpy")
 def cofaces(faces: Ints, per_simplex: int, columns: int) -> tuple[Ints, Ints]:
-    """Turn the faces of each simplex round: where each face begins (columns + 1,), its simplices."""
+    """Turn the faces of each simplex round: where each face begins (columns + 1,), its
+    simplices."""
     starts, out = np.empty(columns + 2, np.int32), np.empty(len(faces), np.int32)
     for c in range(columns + 2):
         starts[c] = 0
@@ -70,9 +71,10 @@ def reduce_columns(
 ) -> tuple[Ints, bool]:
     """Pair faces (columns) with the simplices (rows) that end them.
 
-    ``starts`` and ``rows`` as :func:`cofaces` makes them, ``count`` rows in all. ``partner`` (column,) is
-    CLEARED or NOBODY and gets the row, or stays NOBODY for what never ends. Returns CLEARED (row,) for
-    rows that end something, else NOBODY, and False if the columns outgrew ``most`` numbers.
+    ``starts`` and ``rows`` as :func:`cofaces` makes them, ``count`` rows in all. ``partner``
+    (column,) is CLEARED or NOBODY and gets the row, or stays NOBODY for what never ends. Returns
+    CLEARED (row,) for rows that end something, else NOBODY, and False if the columns outgrew
+    ``most`` numbers.
 
     Columns go from the last to the first; a column's pivot is its first row. Columns are lists in
     ``arena``, those as given first, then those that were changed; the one at work is a row of bits.

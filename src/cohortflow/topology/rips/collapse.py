@@ -1,9 +1,9 @@
 """Edge collapse of a flag filtration: far fewer edges, the same persistent homology.
 
-Compiled; imported on first use. Source: Glisse and Pritam 2022, *Swap, shift and trim to edge collapse
-a filtration*. At each time an edge {u, v} is dominated by a common neighbour c if every other common
-neighbour is a neighbour of c; then the edge may as well come later, and where it stays dominated to
-the end it may as well never come.
+Compiled; imported on first use. Source: Glisse and Pritam 2022, *Swap, shift and trim to edge
+collapse a filtration*. At each time an edge {u, v} is dominated by a common neighbour c if every
+other common neighbour is a neighbour of c; then the edge may as well come later, and where it stays
+dominated to the end it may as well never come.
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ def predict_rips_cost(
 ) -> RipsCost:
     """What :func:`rips_persistence` of a cloud is expected to take, compiled.
 
-    ``edges``: how many pairs the threshold leaves, all if not given. The seconds are those of a cloud
-    that collapses, as most do; points spread evenly over a circle or a sphere do not. What the collapse
-    leaves is counted before it is gone into, and refused where it is too much.
+    ``edges``: how many pairs the threshold leaves, all if not given. The seconds are those of a
+    cloud that collapses, as most do; points spread evenly over a circle or a sphere do not. What
+    the collapse leaves is counted before it is gone into, and refused where it is too much.
     """
     pairs = points * (points - 1) // 2
     if max_degree == 0:
@@ -51,8 +51,8 @@ def predict_rips_cost(
 def clique_cost(apexes: list[int], max_degree: int) -> RipsCost:
     """The rest of the work after a collapse, by another library, which visits every simplex.
 
-    ``apexes``: for each edge, how many triangles it is the last edge of. A simplex of k + 1 vertices
-    has a last edge and k - 1 of its apexes, so this bounds their number from above.
+    ``apexes``: for each edge, how many triangles it is the last edge of. A simplex of k + 1
+    vertices has a last edge and k - 1 of its apexes, so this bounds their number from above.
     """
     size = max_degree + 1
     simplices = sum(math.comb(count, size - 1) for count in apexes)

@@ -24,8 +24,8 @@ from cohortflow.topology.rips.lengths import (
 from cohortflow.topology.rips.small import graph_bars
 
 FEW, PER_EDGE = 4096, 24
-"""A complex of more than FEW and PER_EDGE times its edges is faster in gudhi, which lists no simplex:
-points spread evenly over a circle or a sphere, which do not collapse."""
+"""A complex of more than FEW and PER_EDGE times its edges is faster in gudhi, which lists no
+simplex: points spread evenly over a circle or a sphere, which do not collapse."""
 
 
 def dense_persistence(

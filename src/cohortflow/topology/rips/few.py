@@ -1,9 +1,9 @@
 """The first clouds of a process: until it is worth to compile for more of them, gudhi has them.
 
-To compile takes seconds, of each process anew, and gudhi needs milliseconds for a small cloud. So the
-compiled way is taken once gudhi has taken about as long: a process of many clouds waits twice as
-long as it must, one of few hardly. Both ways give the same bars of the same lengths. H0 alone, degrees
-above 2 and larger clouds are compiled for at once.
+To compile takes seconds, of each process anew, and gudhi needs milliseconds for a small cloud. So
+the compiled way is taken once gudhi has taken about as long: a process of many clouds waits twice
+as long as it must, one of few hardly. Both ways give the same bars of the same lengths. H0 alone,
+degrees above 2 and larger clouds are compiled for at once.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def sort_keys(keys: Keys) -> None:
 def number_edges(keys: Keys, matrix: Ranks) -> tuple[Ints, Ints, Ints]:
     """Write each edge's number in place of its rank; neighbours of each vertex by that number.
 
-    ``keys`` sorted. Returns where each vertex begins (n + 1,), the neighbours and, per edge, how many
-    neighbours u and v have before it (edge * 2,).
+    ``keys`` sorted. Returns where each vertex begins (n + 1,), the neighbours and, per edge, how
+    many neighbours u and v have before it (edge * 2,).
     """
     n = len(matrix) - ROOM
     starts = np.empty(n + 1, np.int32)
@@ -64,10 +64,11 @@ def number_edges(keys: Keys, matrix: Ranks) -> tuple[Ints, Ints, Ints]:
 def triangles_of(
     keys: Keys, matrix: Ranks, starts: Ints, neighbours: Ints, before: Ints, most: int
 ) -> tuple[Ints, Ints, Ints]:
-    """Per edge where the triangles begin that it is the last edge of (edge + 1,), the third vertex of
-    each (triangle,) and its edges (triangle * 3,).
+    """Per edge where the triangles begin that it is the last edge of (edge + 1,), the third vertex
+    of each (triangle,) and its edges (triangle * 3,).
 
-    Where there are more than ``most`` the last beginning is negative, and nothing else means anything.
+    Where there are more than ``most`` the last beginning is negative,
+    and nothing else means anything.
     """
     firsts, room = np.empty(len(keys) + 1, np.int32), 4 * len(keys) + 16
     apexes, faces = np.empty(room, np.int32), np.empty(3 * room, np.int32)
@@ -108,7 +109,8 @@ def doubled(values: Ints) -> Ints:
 def tetrahedron_faces(
     keys: Keys, matrix: Ranks, firsts: Ints, apexes: Ints, most: int
 ) -> tuple[Ints, bool]:
-    """The triangles of each tetrahedron (tetrahedron * 4,); False if there are more than ``most``."""
+    """The triangles of each tetrahedron (tetrahedron * 4,);
+    False if there are more than ``most``."""
     faces, count = np.empty(4 * (2 * len(apexes) + 16), np.int32), 0
     for e in range(len(keys)):
         u, v = keys[e] >> VERTEX & VERTICES, keys[e] & VERTICES

@@ -133,8 +133,8 @@ def _length(key: int, lengths: Floats, n: int) -> float:
 def rank_edges(keys: Keys, lengths: Floats, n: int, matrix: Ranks, never: Rank) -> Floats:
     """Write the ranks of the edges' lengths into ``matrix`` (n + ROOM, LINE multiple).
 
-    Returns the length (rank,) of each rank; equal lengths share one. ``never``, the largest number of
-    the matrix' type, means no edge; a vertex has rank 0 to itself.
+    Returns the length (rank,) of each rank; equal lengths share one. ``never``, the largest number
+    of the matrix' type, means no edge; a vertex has rank 0 to itself.
     """
     for u in range(n):
         for v in range(matrix.shape[1]):

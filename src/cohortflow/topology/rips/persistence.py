@@ -41,23 +41,23 @@ def rips_persistence(
 ) -> list[Diagram]:
     """Persistence diagrams H0 … H``max_degree``, exact in float64, over Z/2.
 
-    ``cloud`` (point, coordinate) of any dimension; with ``metric="precomputed"`` a matrix of lengths
-    (point, point), symmetric, zero on the diagonal, inf where there is no edge. → One (bar, 2) float64
-    array of (birth, death) per degree, also where it is empty, sorted by birth, then death. The
-    filtration value is the edge length; the essential bar of H0 has death = inf; bars of zero length
-    are not returned.
+    ``cloud`` (point, coordinate) of any dimension; with ``metric="precomputed"`` a matrix of
+    lengths (point, point), symmetric, zero on the diagonal, inf where there is no edge. → One (bar,
+    2) float64 array of (birth, death) per degree, also where it is empty, sorted by birth, then
+    death. The filtration value is the edge length; the essential bar of H0 has death = inf; bars of
+    zero length are not returned.
 
-    ``threshold``: edges that are longer are left out. What is not filled by then lives for ever: such a
-    bar has death = inf, in any degree. From the enclosing radius on (the least length within which one
-    point has all others) a threshold changes nothing.
+    ``threshold``: edges that are longer are left out. What is not filled by then lives for ever:
+    such a bar has death = inf, in any degree. From the enclosing radius on (the least length within
+    which one point has all others) a threshold changes nothing.
 
     Raises MissingValues, EmptyInput and UsageError for what is no cloud, and DoesNotFit, with the
     prediction, for what is expected to exceed ``limit`` (see :func:`predict_rips_cost`).
 
     Source: Aithal et al. 2024, equation 3; edge collapse of Glisse and Pritam 2022; cohomology with
     clearing of Bauer 2021. Degrees above 2, large clouds under a threshold, and what a collapse
-    leaves too large are handed to gudhi (MIT modules), and so are the first small clouds of a process: the
-    same bars.
+    leaves too large are handed to gudhi (MIT modules), and so are the first small clouds of a
+    process: the same bars.
     """
     return rips_persistence_many(
         [cloud], max_degree, threshold=threshold, metric=metric, limit=limit
@@ -139,7 +139,8 @@ class _Task:
         refuse_beyond(cost, self.limit, f"{points} points up to degree {self.max_degree}")
 
     def _is_sparse(self, points: int, dimension: int) -> bool:
-        """Whether the matrix of all pairs is not to be made because few are within the threshold."""
+        """Whether the matrix of all pairs is not to be made because few are within the
+        threshold."""
         cost = predict_rips_cost(points, self.max_degree, dimension=dimension)
         return bool(self.threshold < np.finfo(np.float64).max) and cost.exceeds(self.limit)
 

@@ -1,4 +1,5 @@
-"""The bars of a collapsed graph up to degree 2: a short chain of compiled calls without the lock."""
+"""The bars of a collapsed graph up to degree 2:
+a short chain of compiled calls without the lock."""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ def graph_bars(
 ) -> list[Floats] | None:
     """Diagrams (bar, 2) of degree 0 … ``max_degree`` (1 or 2), by birth, then death.
 
-    ``keys`` are the collapsed edges, sorted (rank, u, v in one integer each), ``matrix`` holds their
-    ranks and gets their numbers, ``values`` (rank,) their lengths. None where there are more than
-    ``most`` simplices of a degree, or COLUMNS times as many numbers in its reduced columns.
+    ``keys`` are the collapsed edges, sorted (rank, u, v in one integer each), ``matrix`` holds
+    their ranks and gets their numbers, ``values`` (rank,) their lengths. None where there are more
+    than ``most`` simplices of a degree, or COLUMNS times as many numbers in its reduced columns.
     """
     points = len(matrix) - ROOM
     lengths = values[keys >> 2 * VERTEX]

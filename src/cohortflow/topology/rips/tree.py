@@ -13,7 +13,8 @@ from cohortflow.topology.bars import Floats
 
 @njit(nogil=True, error_model="numpy")
 def tree_of_points(coordinates: Floats) -> Floats:
-    """Lengths (point - 1,) of the tree of points (coordinate, point); ``coordinates`` is overwritten.
+    """Lengths (point - 1,) of the tree of points (coordinate, point);
+    ``coordinates`` is overwritten.
 
     Squares are compared and the root is taken last: it keeps the order, so the tree is the same.
     """

@@ -1,7 +1,7 @@
 """Functions of the filtration value as vectors: Betti curves, landscapes, silhouettes.
 
-Values at points that the caller names: nothing is fitted to diagrams, so that a vector never depends
-on which other diagrams there are.
+Values at points that the caller names: nothing is fitted to diagrams, so that a vector never
+depends on which other diagrams there are.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def persistence_landscape(
 def persistence_silhouette(
     diagram: npt.ArrayLike, grid: npt.ArrayLike, power: float = 1.0, essential: Endless = "refuse"
 ) -> Floats:
-    """Mean of the tents of all bars, weighted by persistence^power, at the values of ``grid``: (value,).
+    """Mean of the tents of all bars, weighted by persistence^power,
+    at the values of ``grid``: (value,).
 
     0 where the diagram has no bar of positive length.
 

@@ -21,8 +21,8 @@ def persistence_image(
     """Image (birth, persistence) of a diagram (bar, 2), pixels between the edges given.
 
     Each bar is a Gaussian of standard deviation ``sigma`` (unit of the filtration) around (birth,
-    death - birth) and of mass persistence^power; a pixel holds the mass that falls into it. What falls
-    outside the edges is lost. With ``power`` > 0 an image moves little when bars do.
+    death - birth) and of mass persistence^power; a pixel holds the mass that falls into it. What
+    falls outside the edges is lost. With ``power`` > 0 an image moves little when bars do.
 
     Source: Adams et al. 2017, Journal of Machine Learning Research 18, definition 1.
     """

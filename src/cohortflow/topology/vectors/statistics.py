@@ -24,9 +24,10 @@ def persistence_statistics(
     """Statistics of a diagram (bar, 2) by the names in ``STATISTICS``.
 
     ``bars`` counts them; mean, standard deviation (of the bars as the whole population), minimum,
-    quartiles (interpolated linearly), median and maximum of births, deaths and persistences (deaths less
-    births); ``total_persistence``, their sum; ``entropy``, - sum of p log p with p = persistence /
-    total, bars of no length adding nothing (natural logarithm). All are 0 where there is no bar.
+    quartiles (interpolated linearly), median and maximum of births, deaths and persistences (deaths
+    less births); ``total_persistence``, their sum; ``entropy``, - sum of p log p with p =
+    persistence / total, bars of no length adding nothing (natural logarithm). All are 0 where there
+    is no bar.
 
     Source: of the entropy, Chintakunta et al. 2015, Pattern Recognition 48, 391–401.
     """
