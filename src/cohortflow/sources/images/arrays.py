@@ -60,6 +60,8 @@ def read_arrays(request: Request, opened: Opened) -> list[Decoded]:
     first: Mapping[str, Stored] = {}
     volumes: dict[str, npt.NDArray[Any]] = {}
     for at, path in enumerate(files):
+        if not os.path.getsize(path):
+            raise EmptyInput("the file is empty", where=where, found="0 bytes")
         with opened(path, request) as parts:
             if not at:
                 first = parts

@@ -26,7 +26,7 @@ def grey_of(pixels: npt.NDArray[Any], raw_mode: str, request: Request) -> npt.ND
                 hint="Save it as grey values, a number for each class.",
             )  # fmt: skip
         pixels = pixels[..., 0]
-    return pixels // _SCALED_BY.get(raw_mode, 1)
+    return pixels // _SCALED_BY[raw_mode] if raw_mode in _SCALED_BY else pixels
 
 
 def labels_of(

@@ -75,7 +75,8 @@ def _opened(path: str, request: Request) -> Iterator[Any]:
     if not os.path.getsize(path):
         raise EmptyInput("the file is empty", where=where, found="0 bytes")
     try:
-        with PIL.Image.open(path, formats=FORMATS) as picture:
+        # Not by its path: Pillow would then map plain TIFF, and scramble what a camera has turned.
+        with open(path, "rb") as file, PIL.Image.open(file, formats=FORMATS) as picture:
             _refuse_size(picture, path, request)
             yield picture
     except PIL.UnidentifiedImageError as error:
@@ -127,7 +128,6 @@ def _upright(picture: Any, request: Request, decoded: Decoded) -> Any:
         size = (times, picture.height, picture.width)
         picture.seek(chosen_time(times, size, request, decoded))
         _refuse_size(picture, request.files[0], request)
-    turned = picture.getexif().get(_ORIENTATION, 1) not in (0, 1)
     depth = _raw_mode(picture)
     if ";16" in depth and not picture.mode.startswith("I"):
         raise UnsupportedData(
@@ -137,6 +137,7 @@ def _upright(picture: Any, request: Request, decoded: Decoded) -> Any:
     photometric = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC)
     if photometric == _WHITE_IS_ZERO and picture.mode not in ("1", "L"):
         raise UnsupportedData("a deep picture in which 0 is white", where=request.where)
+    turned = picture.getexif().get(_ORIENTATION, 1) not in (0, 1)
     picture.load()
     upright = PIL.ImageOps.exif_transpose(picture)
     if turned:
@@ -167,7 +168,7 @@ def _pixels(picture: Any, request: Request, as_label: bool = False) -> npt.NDArr
     if mode == "P" and as_label and not _grey_palette(picture):
         return np.asarray(picture)
     if mode in ("P", "PA", "RGB", "L") and ("transparency" in picture.info or mode == "PA"):
-        picture = picture.convert("RGBA")
+        picture = picture.convert("LA" if mode == "L" else "RGBA")
     elif mode == "P":
         picture = picture.convert("RGB")
     elif mode == "1":
