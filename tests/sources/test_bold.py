@@ -16,7 +16,7 @@ from cohortflow.sources.bold import header_repetition_time, load_image, read_sph
 from cohortflow.sources.bold import sphere_voxels as fast_voxels
 from cohortflow.sources.discover import Recording
 from cohortflow.sources.read import read_recording
-from tests.sources.images import cut, oblique_affine, save, three_spheres, unzipped, world
+from tests.sources.bold_images import cut, oblique_affine, save, three_spheres, unzipped, world
 
 SHAPE = (16, 14, 11)
 

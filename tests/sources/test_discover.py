@@ -10,7 +10,7 @@ import pytest
 from cohortflow.errors import BadParameter, MissingInput, NoSuchSource, UnsafeIdentifier
 from cohortflow.sources.discover import discover
 from cohortflow.sources.options import IngestOptions
-from tests.sources.images import oblique_affine, save
+from tests.sources.bold_images import oblique_affine, save
 
 ROWS = "1\t2\n3\t5\n4\t4\n"
 

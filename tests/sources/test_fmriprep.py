@@ -19,7 +19,7 @@ from cohortflow.sources.fmriprep import (
     repetition_time,
 )
 from cohortflow.sources.roi_series import RoiSeries
-from tests.sources.images import oblique_affine, save, three_spheres, world
+from tests.sources.bold_images import oblique_affine, save, three_spheres, world
 
 SHAPE = (14, 12, 10)
 SAMPLES = 60

@@ -19,7 +19,7 @@ from cohortflow.cohort.maintenance import forget
 from cohortflow.recorder import MemoryRecorder
 from cohortflow.sources import ingest as module
 from cohortflow.sources.ingest import IngestOptions, IngestReport, ingest, remembered
-from tests.sources.images import oblique_affine, save, three_spheres, world
+from tests.sources.bold_images import oblique_affine, save, three_spheres, world
 
 REGIONS, SAMPLES = 5, 20
 GOOD = ("sub-01", "sub-02", "sub-03", "sub-04")

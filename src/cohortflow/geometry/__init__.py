@@ -13,6 +13,7 @@ from cohortflow.geometry.nifti import (
     grid_from_nifti,
     nifti_affine,
 )
+from cohortflow.geometry.nrrd import grid_from_nrrd, millimetres, names_body_axes
 from cohortflow.geometry.orientation import (
     ORIENTATIONS,
     Reorientation,
@@ -40,8 +41,11 @@ __all__ = [
     "grid_from_dicom",
     "grid_from_itk",
     "grid_from_nifti",
+    "grid_from_nrrd",
     "grids_agree",
     "itk_geometry",
+    "millimetres",
+    "names_body_axes",
     "nifti_affine",
     "orientation",
     "require_agreement",

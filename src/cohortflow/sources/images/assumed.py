@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cohortflow.errors import BadHeader
+from cohortflow.errors import BadHeader, UnknownOrientation, UnknownSpacing
 from cohortflow.geometry.orientation import checked_orientation
 from cohortflow.sources.images.decoded import Decoded, Request
 
@@ -40,3 +40,31 @@ def assumed_matrix(
         f"the file does not say towards which sides its axes run: {code} was taken",
     )
     return matrix
+
+
+def assumed_place(
+    spacing_mm: Sequence[float] | None,
+    shape: Sequence[int],
+    decoded: Decoded,
+    request: Request,
+    expected: str,
+) -> npt.NDArray[np.float64]:
+    """:func:`assumed_matrix` where the user allows it.
+
+    ``shape``, ``spacing_mm``: (z, y, x), the latter as the file says it, None where it does not.
+    ``expected``: what would have told more. Raises :class:`UnknownSpacing`,
+    :class:`UnknownOrientation`.
+    """
+    options = request.options
+    if options.spacing_mm is None and spacing_mm is None:
+        raise UnknownSpacing(
+            "the file does not say how large voxels are", where=request.where, expected=expected,
+            hint="Say it with --spacing-mm z,y,x.",
+        )  # fmt: skip
+    if options.spacing_mm is None and UnknownOrientation.code not in options.accept:
+        raise UnknownOrientation(
+            "the header says how large voxels are, not where they lie", where=request.where,
+            expected=expected,
+            hint=f"Mend the header, or --accept {UnknownOrientation.code} with --orientation LPS.",
+        )  # fmt: skip
+    return assumed_matrix(shape, options.spacing_mm or spacing_mm or (), decoded, request)

@@ -9,6 +9,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from cohortflow.errors import CohortflowError, TooLarge, UnreadableFile
 from cohortflow.sources.images import wire
@@ -20,6 +21,19 @@ PARSER_FAULTS = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError),
     *(EOFError, OSError, AssertionError, NotImplementedError, struct.error, zlib.error),
 )
+
+
+_HERE = "cohortflow.sources.images"
+READERS = {
+    "nifti": f"{_HERE}.nifti:read_nifti",
+    "dicom": f"{_HERE}.dicom:read_dicom",
+    "nrrd": f"{_HERE}.nrrd:read_nrrd",
+    "metaimage": f"{_HERE}.metaimage:read_metaimage",
+    "hdf5": f"{_HERE}.hdf5:read_hdf5",
+    "npz": f"{_HERE}.npz:read_npz",
+    "picture": f"{_HERE}.pictures:read_pictures",
+}
+"""Of each format: module and function; loaded when the first such file is read."""
 
 
 def read(request: Request) -> list[Decoded]:
@@ -43,15 +57,9 @@ def read(request: Request) -> list[Decoded]:
 
 
 def _reader(format_: str) -> Callable[[Request], list[Decoded]]:
-    if format_ == "nifti":
-        from cohortflow.sources.images.nifti import read_nifti
-
-        return read_nifti
-    if format_ == "dicom":
-        from cohortflow.sources.images.dicom import read_dicom
-
-        return read_dicom
-    raise ValueError(format_)
+    module, name = READERS[format_].split(":")
+    reader: Callable[[Request], list[Decoded]] = getattr(import_module(module), name)
+    return reader
 
 
 def serve(link: socket.socket) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import math
 import os
-import zlib
 from contextlib import closing
 from typing import Any, BinaryIO, cast
 
@@ -15,22 +12,19 @@ import numpy.typing as npt
 
 from cohortflow.errors import (
     BadHeader,
-    DecompressionBomb,
     EmptyInput,
-    SeveralTimes,
     TruncatedFile,
-    UnknownOrientation,
     UnreadableFile,
     UnsupportedData,
 )
 from cohortflow.geometry import array_from_nifti, farthest_apart_mm, grid_from_nifti
-from cohortflow.sources.images.assumed import assumed_matrix
+from cohortflow.sources.images.assumed import assumed_place
 from cohortflow.sources.images.decoded import Decoded, Request, finished, refuse_size, scaled
+from cohortflow.sources.images.streams import FAULTS, broken, fill, refuse_short
+from cohortflow.sources.images.times import chosen_time
 
 _HEADER_BYTES = {348: 348, 540: 540}
 _MAX_EXTENSIONS = 16 * 2**20
-_MAX_REST = 2**20
-_DEFLATE_LIMIT = 1032  # no deflate stream grows by more
 
 
 def read_nifti(request: Request) -> list[Decoded]:
@@ -49,10 +43,12 @@ def read_nifti(request: Request) -> list[Decoded]:
             shape, dtype = _shape(header, where), _dtype(header, where)
             count = math.prod(shape)
             refuse_size(count, request.options, where)
-            _refuse_bomb(path, size, count * dtype.itemsize, where)
-            stored = _voxels(file, header, shape, dtype, where)
-        except (EOFError, zlib.error, OSError, gzip.BadGzipFile) as error:
-            raise _broken(path, error, where) from error
+            if path.lower().endswith(".gz"):
+                refuse_short(size, count * dtype.itemsize, where)
+            stored = np.empty(shape, dtype, order="F")
+            fill(file, stored, where)
+        except FAULTS as error:
+            raise broken(error, where) from error
     decoded = Decoded(request.role, np.empty(0))
     stored = _one_time(stored, request, decoded)
     _place(decoded, header, stored.shape, request)
@@ -145,41 +141,6 @@ def _dtype(header: Any, where: str) -> np.dtype[Any]:
     return dtype
 
 
-def _refuse_bomb(path: str, size: int, needed: int, where: str) -> None:
-    zipped = path.lower().endswith(".gz")
-    if zipped and needed > size * _DEFLATE_LIMIT:
-        raise TruncatedFile(
-            "the compressed file is too short for the voxels it announces", where=where,
-            expected=f"{needed} bytes of voxels", found=f"{size} bytes compressed",
-        )  # fmt: skip
-
-
-def _voxels(
-    file: BinaryIO, header: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: str
-) -> npt.NDArray[Any]:
-    stored = np.empty(shape, dtype, order="F")
-    view = stored.reshape(-1, order="F").view(np.uint8).data
-    done = 0
-    while done < len(view):
-        got = cast(io.RawIOBase, file).readinto(view[done : done + 2**24])
-        if not got:
-            raise TruncatedFile(
-                "the file ends before its last voxel", where=where,
-                expected=f"{len(view)} bytes of voxels", found=f"{done} bytes",
-                hint="Copy or download it again.",
-            )  # fmt: skip
-        done += got
-    rest = 0
-    while more := file.read(2**16):
-        rest += len(more)
-        if rest > _MAX_REST:
-            raise DecompressionBomb(
-                "the file goes on after its last voxel", where=where,
-                expected=f"at most {_MAX_REST} bytes more", found="more",
-            )  # fmt: skip
-    return stored
-
-
 def _exactly(file: BinaryIO, count: int, where: str) -> bytes:
     raw = file.read(count)
     if len(raw) < count:
@@ -190,43 +151,16 @@ def _exactly(file: BinaryIO, count: int, where: str) -> bytes:
     return raw
 
 
-def _broken(path: str, error: Exception, where: str) -> UnreadableFile | TruncatedFile:
-    if isinstance(error, EOFError) or "end-of-stream" in str(error):
-        return TruncatedFile(
-            "the compressed file ends too early", where=where,
-            expected="a gzip stream with its end", hint="Copy or download it again.",
-        )  # fmt: skip
-    if isinstance(error, OSError) and error.errno is not None:
-        return UnreadableFile("the file cannot be read", where=where, found=str(error.strerror))
-    return UnreadableFile(
-        "the file cannot be decompressed", where=where, expected="gzip, as its name says",
-        found="other or damaged bytes", hint="Copy or download it again.",
-    )  # fmt: skip
-
-
 def _one_time(stored: npt.NDArray[Any], request: Request, decoded: Decoded) -> npt.NDArray[Any]:
     if stored.ndim == 3:
         return stored
     times = math.prod(stored.shape[3:])
-    chosen = request.options.time
-    if chosen is None:
-        raise SeveralTimes(
-            "several time points where one image is expected", where=request.where,
-            expected="three axes", found=f"{stored.shape}",
-            hint="Take one of them with --time, or give an atlas for their series.",
-        )  # fmt: skip
-    if not 0 <= chosen < times:
-        raise SeveralTimes(
-            "no such time point", where=request.where, expected=f"0 to {times - 1}",
-            found=str(chosen),
-        )  # fmt: skip
-    decoded.used["time"] = chosen
-    decoded.facts["times"] = times
+    chosen = chosen_time(times, stored.shape, request, decoded)
     return stored.reshape((*stored.shape[:3], times), order="F")[..., chosen]
 
 
 def _place(decoded: Decoded, header: Any, shape: tuple[int, ...], request: Request) -> None:
-    where, options = request.where, request.options
+    where = request.where
     unit = header.get_xyzt_units()[0]
     sform, qform = _affine(header, "sform", where), _affine(header, "qform", where)
     chosen = sform if sform is not None else qform
@@ -242,15 +176,11 @@ def _place(decoded: Decoded, header: Any, shape: tuple[int, ...], request: Reque
                     f"sform and qform place voxels up to {apart:.6g} mm apart; sform was taken",
                 )
         return
-    if options.spacing_mm is None and UnknownOrientation.code not in options.accept:
-        raise UnknownOrientation(
-            "the header says how large voxels are, not where they lie", where=where,
-            expected="a coded sform or qform", found="both codes 0",
-            hint=f"Mend the header, or --accept {UnknownOrientation.code} with --orientation LPS.",
-        )  # fmt: skip
-    spacing = options.spacing_mm or tuple(float(n) for n in header["pixdim"][3:0:-1])
+    spacing = tuple(float(n) for n in header["pixdim"][3:0:-1])
     i, j, k = shape
-    decoded.matrix = assumed_matrix((k, j, i), spacing, decoded, request)
+    decoded.matrix = assumed_place(
+        spacing, (k, j, i), decoded, request, "a coded sform or qform; both codes are 0"
+    )
 
 
 def _affine(header: Any, which: str, where: str) -> npt.NDArray[np.float64] | None:
