@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -30,7 +31,7 @@ from cohortflow.sources.images.decoded import ReadOptions
 from cohortflow.sources.images.names import FORMATS
 from cohortflow.sources.images.parts import READER_VERSION as IMAGE_READER_VERSION
 from cohortflow.sources.images.parts import read_parts
-from cohortflow.sources.images.reader_process import ReaderProcess
+from cohortflow.sources.images.reader_process import ReaderPool
 from cohortflow.sources.ingest_report import IngestReport, Outcome, make_report, notes
 from cohortflow.sources.options import IngestOptions
 from cohortflow.sources.read import read_recording, require_coordinates
@@ -56,13 +57,15 @@ def ingest(
     *,
     only: Collection[str] | None = None,
     recorder: Recorder | None = None,
+    threads: int | None = None,
 ) -> IngestReport:
     """Read what is new or changed in ``source``, commit it, and write the list of subjects.
 
     A recording whose size and time, or else digest, are known is not read again. A subject that
     cannot be used is refused with its named error and every other goes through; one refused
     earlier is tried again. Columns of known subjects follow the participants table. Files that
-    belong to no subject are looked at again wherever they were named.
+    belong to no subject are looked at again wherever they were named. ``threads``: subjects at a
+    time, by default as many as there are cores, at most four.
 
     Raises :class:`NoSuchSource`, :class:`SelectionEmpty` (no recording in it, or none of ``only``)
     and errors of the options, their tables and files, all before anything is written.
@@ -83,11 +86,12 @@ def ingest(
     newest = cohort.ingested
     before = newest.subjects
     known_files = cohort.source_map.subjects
-    with ReaderProcess() as reader:
+    with ReaderPool(threads or _threads()) as reader:
         work = _Work(cohort, options, atlas, dict(before), known_files, reader, source)
-        for done, recording in enumerate(_told_apart(recordings, before), start=1):
-            work.take(recording)
+        taken = reader.each(work.take, _told_apart(recordings, before))
+        for done, _ in enumerate(taken, start=1):
             recorder.progress(done, len(recordings))
+    work.in_order(before)
     if atlas is None:
         refuse_minorities(work.subjects)
     _follow_table(work.subjects, work.files, tables)
@@ -142,6 +146,11 @@ def _left_out(count: int) -> str:
     )
 
 
+def _threads() -> int:
+    # Each holds a volume or two in memory, and a process that reads.
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+
+
 def _told_apart(
     recordings: list[Recording], before: Mapping[str, IngestedSubject]
 ) -> list[Recording]:
@@ -160,12 +169,17 @@ class _Work:
     atlas: Atlas | None
     subjects: dict[str, IngestedSubject]
     known_files: Mapping[str, list[SourceFile]]
-    reader: ReaderProcess
+    reader: ReaderPool
     root: Path
     files: dict[str, list[SourceFile]] = field(default_factory=dict)
 
+    def in_order(self, before: Mapping[str, IngestedSubject]) -> None:
+        """Subjects as they stood, newcomers by name: not in the order in which they were read."""
+        new = sorted(self.subjects.keys() - before.keys())
+        self.subjects = {name: self.subjects[name] for name in (*before, *new)}
+
     def take(self, recording: Recording) -> None:
-        """Make the subject of one recording, good or refused."""
+        """Make the subject of one recording, good or refused; of several threads each its own."""
         before = self.subjects.get(recording.subject)
         columns = recording.columns
         if columns is None:

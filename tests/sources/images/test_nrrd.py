@@ -60,6 +60,7 @@ def test_what_itk_writes(dtype: str, compressed: bool, tmp_path: Path) -> None:
         ("ascii", " ".join(map(str, VOXELS.ravel())).encode()),
         ("text", "\n".join(map(str, VOXELS.ravel())).encode() + b"\n"),
     ],
+    ids=["raw", "gzip", "two gzip members", "bzip2", "ascii", "text"],
 )
 def test_encodings(encoding: str, data: bytes, tmp_path: Path) -> None:
     decoded = one("nrrd", nrrd(tmp_path / "a.nrrd", data, encoding=encoding))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import select
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import TracebackType
+from typing import TypeVar
 
 from cohortflow.errors import CohortflowError, ReaderDied, ReaderTimeout
 from cohortflow.sources.images import wire
@@ -17,6 +21,7 @@ from cohortflow.sources.images.decoded import Decoded, Request
 
 MEMORY_BYTES = 6 * 2**30
 TIMEOUT_S = 300.0
+T = TypeVar("T")
 
 
 class ReaderProcess:
@@ -116,3 +121,50 @@ class ReaderProcess:
             found=f"signal {-code}" if code is not None and code < 0 else f"exit {code}",
             hint="The file is damaged in a way that its library does not survive.",
         )
+
+
+class ReaderPool:
+    """Threads that take recordings in turn, each with a reader process of its own where it reads.
+
+    ``read``: as of :class:`ReaderProcess`, by whichever process is free.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._free: queue.LifoQueue[ReaderProcess] = queue.LifoQueue()
+        self._all: list[ReaderProcess] = []
+
+    def read(self, request: Request) -> list[Decoded]:
+        """What the files hold; the arrays are read-only."""
+        try:
+            reader = self._free.get_nowait()
+        except queue.Empty:
+            reader = ReaderProcess()
+            self._all.append(reader)
+        try:
+            return reader.read(request)
+        finally:
+            self._free.put(reader)
+
+    def each(self, take: Callable[[T], None], items: Iterable[T]) -> Iterator[None]:
+        """Take every item, several at a time; the first that raises ends it."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            futures = [pool.submit(take, item) for item in items]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def __enter__(self) -> ReaderPool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for reader in self._all:
+            reader.close()
