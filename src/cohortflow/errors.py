@@ -292,6 +292,12 @@ class NoSuchSource(InputError):
     exit_code = 5
 
 
+class NoSourceImages(InputError):
+    """A DICOM segmentation was asked for, and the DICOM images that it refers to are not there."""
+
+    code = "no-source-images"
+
+
 class MissingInput(InputError):
     """A subject lacks an input that the pipeline declares, or has it twice."""
 
@@ -306,6 +312,12 @@ class UsageError(CohortflowError, ValueError):
 
     code = "usage"
     exit_code = 2
+
+
+class AmbiguousExport(UsageError):
+    """Several results would be meant, or would be written under one name."""
+
+    code = "ambiguous-export"
 
 
 class PipelineError(UsageError):
@@ -373,6 +385,18 @@ class FileMissing(Refused):
     """A file that the pipeline declares was never taken in."""
 
     code = "file-missing"
+
+
+class ExportTargetTaken(Refused):
+    """Where an export would write stands what it has not written."""
+
+    code = "export-target-taken"
+
+
+class MissingExtra(Refused):
+    """A library is needed that a plain installation does not bring."""
+
+    code = "missing-extra"
 
 
 class NotACohort(Refused, FileNotFoundError):
