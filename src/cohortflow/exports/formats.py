@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from cohortflow.errors import UnknownName, nearest
+from cohortflow.exports.bids import BidsWriter
 from cohortflow.exports.nifti import NiftiWriter
+from cohortflow.exports.ome_zarr import OmeZarrWriter
+from cohortflow.exports.tables import TableWriter
 from cohortflow.exports.writer import Writer
 
 FORMATS: dict[str, type[Writer]] = {
     "nifti": NiftiWriter,
+    "bids": BidsWriter,
+    "ome-zarr": OmeZarrWriter,
+    "table": TableWriter,
 }
 
 

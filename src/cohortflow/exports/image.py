@@ -22,9 +22,10 @@ SOURCE_SHAPE, SOURCE_MATRIX = "source_shape", "source_index_to_world"
 
 @dataclass(frozen=True)
 class Image:
-    """``array``: (z, y, x) or (channel, z, y, x) on ``grid``. ``label_names``: number → name.
+    """``array``: (z, y, x) or (channel, z, y, x) on ``grid``; of a picture (channel, y, x).
 
-    ``resampled``: it leaves on a grid that is not that of the image it was made of.
+    ``label_names``: number → name. ``resampled``: it leaves on a grid that is not that of the image
+    it was made of. ``flat``: there was no axis z; in a label map it is one voxel long.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Image:
     grid: Grid
     label_names: Mapping[int, str]
     resampled: bool
+    flat: bool = False
 
 
 def export_grid(dataset: xr.Dataset, kind: str, choice: GridChoice) -> Grid:
@@ -40,8 +42,8 @@ def export_grid(dataset: xr.Dataset, kind: str, choice: GridChoice) -> Grid:
     if _goes_back(dataset, choice):
         z, y, x = attributes[SOURCE_SHAPE]
         return Grid((z, y, x), attributes.get(SOURCE_MATRIX))
-    shape = dataset[VARIABLES[kind]].shape
-    return Grid.from_attributes((1, 1, *shape)[-3:] if len(shape) < 3 else shape, attributes)
+    sizes = dataset[VARIABLES[kind]].sizes
+    return Grid.from_attributes((sizes.get("z", 1), sizes["y"], sizes["x"]), attributes)
 
 
 def export_image(entry: Entry, choice: GridChoice) -> Image:
@@ -61,6 +63,7 @@ def export_image(entry: Entry, choice: GridChoice) -> Image:
         grid=export_grid(placed, entry.kind, "own"),
         label_names={int(number): str(name) for number, name in names.items()},
         resampled=SOURCE_SHAPE in dataset.attrs and not back,
+        flat="z" not in placed[VARIABLES[entry.kind]].dims,
     )
 
 

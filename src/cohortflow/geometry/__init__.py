@@ -13,6 +13,7 @@ from cohortflow.geometry.nifti import (
     grid_from_nifti,
     nifti_affine,
 )
+from cohortflow.geometry.ome_zarr import ome_multiscales
 from cohortflow.geometry.orientation import (
     ORIENTATIONS,
     Reorientation,
@@ -37,6 +38,7 @@ __all__ = [
     "grids_agree",
     "itk_geometry",
     "nifti_affine",
+    "ome_multiscales",
     "orientation",
     "require_agreement",
     "resample_to_grid",
