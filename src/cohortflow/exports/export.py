@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
-from cohortflow.errors import InputError, StoreError
+from cohortflow.errors import AmbiguousExport, InputError, StoreError
 from cohortflow.exports.folder import ExportFolder, merged_rows
 from cohortflow.exports.formats import format_named
 from cohortflow.exports.selection import Asked, Item, Missing, Selected, select
@@ -70,7 +70,7 @@ def _write_bundles(
     for bundle in writer.bundles(selected.items):
         try:
             files = writer.write(bundle)
-        except (InputError, StoreError) as error:
+        except (InputError, StoreError, AmbiguousExport) as error:
             report.missing += [_refused(item, error.code) for item in bundle]
             report.errors += [{"result": item.stem(), **error.to_json()} for item in bundle]
             continue

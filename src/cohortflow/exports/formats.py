@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cohortflow.errors import UnknownName, nearest
 from cohortflow.exports.bids import BidsWriter
+from cohortflow.exports.dicom_seg import DicomSegWriter
 from cohortflow.exports.nifti import NiftiWriter
 from cohortflow.exports.ome_zarr import OmeZarrWriter
 from cohortflow.exports.tables import TableWriter
@@ -12,6 +13,7 @@ from cohortflow.exports.writer import Writer
 FORMATS: dict[str, type[Writer]] = {
     "nifti": NiftiWriter,
     "bids": BidsWriter,
+    "dicom-seg": DicomSegWriter,
     "ome-zarr": OmeZarrWriter,
     "table": TableWriter,
 }

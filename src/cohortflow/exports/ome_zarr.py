@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.errors import CohortflowError
+from cohortflow.exports.colours import colour
 from cohortflow.exports.image import Image, export_grid, export_image
 from cohortflow.exports.pyramid import pyramid
 from cohortflow.exports.selection import Item
@@ -18,7 +18,6 @@ from cohortflow.geometry import Grid, grids_agree, ome_multiscales
 from cohortflow.geometry.ome_zarr import VERSION
 
 CHUNK = 128
-_GOLDEN = 0.6180339887498949
 
 
 class OmeZarrWriter(Writer):
@@ -150,10 +149,3 @@ def _label_metadata(image: Image, source: str) -> dict[str, Any]:
         ],
     }
     return found | ({"source": {"image": source}} if source else {})
-
-
-def colour(value: int) -> tuple[int, int, int]:
-    """A label's colour, red, green, blue to 255: neighbours in number are far apart in hue."""
-    rgb = colorsys.hsv_to_rgb((value * _GOLDEN) % 1.0, 0.65, 0.95)
-    red, green, blue = (round(255 * part) for part in rgb)
-    return red, green, blue
