@@ -18,6 +18,7 @@ from cohortflow.geometry import Grid
 GridChoice = Literal["source", "own"]
 VARIABLES = {"volume": "image", "label_map": "label", "image_2d": "image"}
 SOURCE_SHAPE, SOURCE_MATRIX = "source_shape", "source_index_to_world"
+INTENSITY, NOT_UNDONE = "intensity", "intensity_not_undone"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Image:
     """``array``: (z, y, x) or (channel, z, y, x) on ``grid``; of a picture (channel, y, x).
 
     ``label_names``: number → name. ``resampled``: it leaves on a grid that is not that of the image
-    it was made of. ``flat``: there was no axis z; in a label map it is one voxel long.
+    it was made of. ``flat``: there was no axis z; in a label map it is one voxel long. ``not_undone``: what still
+    stands of what was done to intensities, where they should be those of the source.
     """
 
     kind: str
@@ -34,12 +36,13 @@ class Image:
     label_names: Mapping[int, str]
     resampled: bool
     flat: bool = False
+    not_undone: tuple[str, ...] = ()
 
 
 def export_grid(dataset: xr.Dataset, kind: str, choice: GridChoice) -> Grid:
     """The grid on which an entry will leave; no voxel is read."""
     attributes = dataset.attrs
-    if _goes_back(dataset, choice):
+    if choice == "source" and SOURCE_SHAPE in attributes:
         z, y, x = attributes[SOURCE_SHAPE]
         return Grid((z, y, x), attributes.get(SOURCE_MATRIX))
     sizes = dataset[VARIABLES[kind]].sizes
@@ -50,7 +53,8 @@ def export_image(entry: Entry, choice: GridChoice) -> Image:
     """The voxels of a volume, label map or picture, read whole.
 
     ``choice``: ``source`` puts what was resampled back on the grid of its original image, what
-    never left its grid stays on it; ``own`` is the entry as it stands.
+    never left its grid stays on it; scalings of intensities are undone as well. ``own`` is the entry
+    as it stands.
     """
     dataset = entry.dataset
     back = _goes_back(dataset, choice)
@@ -64,6 +68,7 @@ def export_image(entry: Entry, choice: GridChoice) -> Image:
         label_names={int(number): str(name) for number, name in names.items()},
         resampled=SOURCE_SHAPE in dataset.attrs and not back,
         flat="z" not in placed[VARIABLES[entry.kind]].dims,
+        not_undone=tuple(str(one.get("op", "")) for one in placed.attrs.get(NOT_UNDONE, ())),
     )
 
 
@@ -78,7 +83,7 @@ def require_world(image: Image, allowed: bool) -> None:
 
 
 def _goes_back(dataset: xr.Dataset, choice: GridChoice) -> bool:
-    return choice == "source" and SOURCE_SHAPE in dataset.attrs
+    return choice == "source" and not {SOURCE_SHAPE, INTENSITY}.isdisjoint(dataset.attrs)
 
 
 def _to_source(dataset: xr.Dataset) -> xr.Dataset:

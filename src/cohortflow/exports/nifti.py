@@ -40,6 +40,8 @@ def nifti_notes(item: Item, image: Image) -> list[str]:
         notes.append(f"{item.stem()}: of unknown spacing; the 1 in the file is no millimetre")
     elif image.grid.is_sheared:
         notes.append(f"{item.stem()}: axes not at right angles; only the sform holds that")
+    if image.not_undone:
+        notes.append(f"{item.stem()}: intensities after {', '.join(image.not_undone)}")
     if image.array.dtype == np.float16:
         notes.append(f"{item.stem()}: float16, which NIfTI has not, as float32")
     return notes
