@@ -51,6 +51,7 @@ def find_series(
         raise NoSourceImages(
             "no DICOM series is there",
             where=where,
+            expected="images with UIDs and a place",
             hint="A DICOM SEG refers to the images it was drawn on: name their folder with "
             "--dicom-from, with a folder per subject in it, or export as nifti.",
         )
