@@ -44,14 +44,14 @@ def write_series(
     folder.mkdir(parents=True, exist_ok=True)
     for number, pixels in enumerate(array):
         image = _common(series, CTImageStorage, uid("image", series, number), person)
-        image.InstanceNumber = (number * 7) % 101
+        image.InstanceNumber = (number * 7) % 1009
         _pixels(image, pixels)
         first, orientation, spacing, thick = _plane(matrix, number)
         image.ImagePositionPatient = text(first)
         image.ImageOrientationPatient = text(orientation)
         image.PixelSpacing = text(spacing)
         image.SliceThickness = text([thick])[0]
-        image.save_as(folder / f"{(number * 7) % 101:03d}.dcm", enforce_file_format=True)
+        image.save_as(folder / f"{(number * 7) % 1009:04d}.dcm", enforce_file_format=True)
 
 
 def write_multiframe(folder: Path, array: np.ndarray, matrix: np.ndarray, order: list[int]) -> None:

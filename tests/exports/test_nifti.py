@@ -14,7 +14,7 @@ from cohortflow.cohort.entry import Output
 from cohortflow.exports.export import export
 from cohortflow.exports.selection import Asked
 from cohortflow.exports.writer import ExportOptions
-from cohortflow.geometry import Grid
+from cohortflow.geometry import Grid, array_to_nifti, nifti_affine
 from tests.exports.samples import GRIDS, cohort_of, labels, segmented, volume
 from tests.geometry.strangers import by_nibabel, by_simpleitk
 from tests.geometry.test_canary_conversions import check
@@ -126,3 +126,32 @@ def test_index_space_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
         assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (0, 0)
         assert image.header.get_zooms() == (1, 1, 1)
         assert image.header.get_xyzt_units()[0] == "unknown"
+
+
+@pytest.mark.parametrize("name", ["RAS", "PIL-oblique"])
+def test_the_voxels_and_the_header_are_those_that_nibabel_writes(tmp_path: Path, name: str) -> None:
+    """The slow obvious way: nibabel's own image, and its own writer."""
+    grid = GRIDS[name]
+    output = volume(grid)
+    assert output.dataset is not None
+    cohort = cohort_of(tmp_path / "cohort", {"a": {"image": ("volume", output)}})
+    export(cohort, tmp_path / "out", "nifti", Asked(entry="image"), OWN)
+    ours = gzip.decompress((tmp_path / "out" / "a_image.nii.gz").read_bytes())
+    array = array_to_nifti(output.dataset["image"].values)
+    image = nibabel.Nifti1Image(array, nifti_affine(grid))
+    image.header.set_xyzt_units("mm", "sec")
+    image.set_sform(nifti_affine(grid), 1)
+    image.set_qform(nifti_affine(grid), 1)
+    found, meant = (
+        nibabel.Nifti1Image.from_bytes(ours),
+        nibabel.Nifti1Image.from_bytes(image.to_bytes()),
+    )
+    differ = [
+        key
+        for key in meant.header
+        if not np.array_equal(
+            found.header[key], meant.header[key], equal_nan=meant.header[key].dtype.kind == "f"
+        )
+    ]
+    assert differ in ([], ["scl_slope", "scl_inter"])
+    assert ours[352:] == image.to_bytes()[352:]
