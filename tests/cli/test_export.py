@@ -35,6 +35,7 @@ def test_wrong_usage_and_empty_selections(cli: CommandLine, tmp_path: Path) -> N
     assert cli("export", cohort.url, out, "--as", "nifty").code == 2
     assert cli("export", cohort.url, out, "--as", "nifti", "--grid", "mine").code == 2
     assert cli("export", cohort.url, out, "--as", "nifti", "--at", "fold").code == 2
+    assert cli("export", cohort.url, out, "--as", "table").code == 4
     assert not out.exists()
     run_of(cohort, "bones", {"segment": ("label_map", [("sub-01", {}, labels(GRIDS["RAS"]))])})
     ambiguous = cli("export", cohort.url, out, "--as", "nifti")

@@ -116,6 +116,16 @@ def test_the_tables_tell_the_cohort_columns_and_the_study_ids(
     assert sessions[1:] == ["ses-a\tsub-01_ses-a\t70\tA B", "ses-b\tsub-01_ses-b\t71\tA B"]
 
 
+def test_a_subject_that_has_left_stays_in_the_tables(cohort: Cohort, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(cohort, out, "bids", Asked(entry="T1w"), ExportOptions())
+    left = [one for one in cohort.ingested.subjects.values() if one.id != "sub-02"]
+    cohort.ingests.append(left, {})
+    export(cohort, out, "bids", Asked(entry="T1w"), ExportOptions())
+    assert "sub-02\tsub-02\tn/a" in (out / "participants.tsv").read_text()
+    assert [issue for issue in validate(out) if issue["severity"] == "error"] == []
+
+
 def test_names_stay_apart() -> None:
     names = bids_names(["x_1", "x1", "X-1", "sub-01", "01", "日本"])
     stems = [name.stem.casefold() for name in names.values()]

@@ -92,6 +92,13 @@ def test_a_file_that_someone_changed_is_left_alone(
     assert (tmp_path / "out" / "a_segment.nii.gz").read_bytes() == b"drawn by hand for hours"
 
 
+def test_the_cohort_itself_is_no_place_for_an_export(cohort: Cohort, tmp_path: Path) -> None:
+    before = contents(tmp_path / "cohort")
+    with pytest.raises(ExportTargetTaken, match="cohort itself"):
+        nifti(cohort, tmp_path / "cohort" / "out")
+    assert contents(tmp_path / "cohort") == before
+
+
 def test_an_export_of_a_newer_version(cohort: Cohort, tmp_path: Path) -> None:
     nifti(cohort, tmp_path / "out")
     manifest = tmp_path / "out" / MANIFEST

@@ -54,7 +54,7 @@ class BidsWriter(Writer):
 
     @cached_property
     def names(self) -> dict[str, BidsName]:
-        return bids_names(self.cohort.subjects)
+        return bids_names(self.ingested.subjects)
 
     def write(self, bundle: Sequence[Item]) -> Files:
         (item,) = bundle
@@ -102,8 +102,10 @@ class BidsWriter(Writer):
             "descriptions.json": _json({"Description": "What each desc- label stands for"}),
             ".bidsignore": f"cohortflow-export.json\n*_{OTHER}.nii.gz\n*_{OTHER}.json\n".encode(),
         }
-        ids = {row["subject"] for row in rows}
-        return files | participants(self.cohort, {one: self.names[one] for one in ids})
+        # Rows of earlier exports may be of subjects that have left the cohort since.
+        ids = {str(row["subject"]) for row in rows}
+        names = {one: self.names.get(one) or bids_names([one])[one] for one in sorted(ids)}
+        return files | participants(self.ingested, names)
 
 
 def _suffix(item: Item) -> str:

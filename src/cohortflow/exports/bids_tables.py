@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from cohortflow.cohort.cohort import Cohort
-from cohortflow.cohort.ingests import IngestedSubject
+from cohortflow.cohort.ingests import Ingested, IngestedSubject
 from cohortflow.exports.bids_names import BidsName
 
 _ABSENT = "n/a"
 _STUDY_ID = "study_id"
 
 
-def participants(cohort: Cohort, names: Mapping[str, BidsName]) -> dict[str, bytes]:
+def participants(ingested: Ingested, names: Mapping[str, BidsName]) -> dict[str, bytes]:
     """``participants.tsv`` with the cohort's columns, and ``sub-…_sessions.tsv`` where there are.
 
     ``study_id`` says whose row it is in the cohort. Where the sessions of a participant differ in a
@@ -25,7 +24,9 @@ def participants(cohort: Cohort, names: Mapping[str, BidsName]) -> dict[str, byt
     """
     people: dict[str, list[IngestedSubject]] = {}
     for study_id, name in names.items():
-        people.setdefault(name.subject, []).append(cohort.ingested.subjects[study_id])
+        people.setdefault(name.subject, []).append(
+            ingested.subjects.get(study_id) or IngestedSubject(study_id)
+        )
     columns = sorted({c for found in people.values() for one in found for c in one.columns})
     headings = {column: _heading(column) for column in columns}
     head = ["participant_id", _STUDY_ID, *headings.values()]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
-from cohortflow.errors import AmbiguousExport, InputError, StoreError
+from cohortflow.errors import AmbiguousExport, ExportTargetTaken, InputError, StoreError
 from cohortflow.exports.folder import ExportFolder, merged_rows
 from cohortflow.exports.formats import format_named
 from cohortflow.exports.selection import Asked, Item, Missing, Selected, select
@@ -41,6 +41,7 @@ def export(
     what :func:`select` raises, and :class:`ExportTargetTaken` before a file of another is touched.
     """
     family = format_named(format_name)
+    _refuse_inside(cohort, out)
     selected = select(cohort, asked, family.kinds)
     writer = family(cohort, options, selected.pipeline)
     folder = ExportFolder(out, cohort.id, format_name)
@@ -61,6 +62,16 @@ def export(
     report.written = folder.changed
     report.unchanged = folder.unchanged
     return report
+
+
+def _refuse_inside(cohort: Cohort, out: Path) -> None:
+    store = cohort.storage.local_path("")
+    if store is not None and out.resolve().is_relative_to(store.resolve()):
+        raise ExportTargetTaken(
+            "an export does not go into the cohort itself",
+            where=str(out),
+            hint="Name a folder beside it.",
+        )
 
 
 def _write_bundles(

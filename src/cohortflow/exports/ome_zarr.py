@@ -62,7 +62,7 @@ class OmeZarrWriter(Writer):
         return Files(trees={f"{stem}.ome.zarr": _group(root, named)}, notes=_notes(stem, root))
 
     def _ingested_image(self, subject: str, grid: Grid) -> tuple[str, Image] | None:
-        ingested = self.cohort.ingested.subjects.get(subject)
+        ingested = self.ingested.subjects.get(subject)
         for name, known in (ingested.entries if ingested else {}).items():
             if known.kind in ("volume", "image_2d"):
                 entry = self.cohort.entries.open(EntryRef(subject, known.stage, known.key))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cohortflow.cohort.cohort import Cohort
+from cohortflow.cohort.ingests import Ingested
 from cohortflow.exports.image import GridChoice
 from cohortflow.exports.selection import Item
 
@@ -42,6 +44,11 @@ class Writer:
         self.cohort = cohort
         self.options = options
         self.pipeline = pipeline
+
+    @cached_property
+    def ingested(self) -> Ingested:
+        """The newest ingest, read once."""
+        return self.cohort.ingested
 
     def bundles(self, items: Sequence[Item]) -> list[list[Item]]:
         """Results that are written together: each by itself, unless a format says otherwise."""
