@@ -20,6 +20,8 @@ from flows.options import (
     PipelineArgument,
     SetOption,
     SubjectsOption,
+    listed,
+    points,
 )
 from flows.running import run_request
 
@@ -257,16 +259,6 @@ def _number(text: str | None) -> float | str | None:
 # --- plan and run ---------------------------------------------------------------------------------
 
 
-def _points(at: list[str]) -> dict[str, tuple[str, ...]]:
-    points: dict[str, tuple[str, ...]] = {}
-    for item in at:
-        axis, equals, labels = item.partition("=")
-        if not equals:
-            raise UsageError(f"--at {item} has no '='", expected="axis=label")
-        points[axis] = (*points.get(axis, ()), *labels.split(","))
-    return points
-
-
 @app.command()
 def plan(
     pipeline: PipelineArgument,
@@ -287,7 +279,7 @@ def plan(
     from tasks.request import RunRequest
 
     request = RunRequest(
-        pipeline, cohort, tuple(set_), _points(at), _listed(subjects), retry_failed, tuple(refresh), not no_train
+        pipeline, cohort, tuple(set_), points(at), listed(subjects), retry_failed, tuple(refresh), not no_train
     )  # fmt: skip
     planned, projection = plan_only(request)
     rows = summary(planned)
@@ -309,10 +301,6 @@ def plan(
         f"{projection.memory_bytes / 2**20:.0f} MiB of memory a unit"
         + (f" ({projection.memory_step})" if projection.memory_step else "")
     )
-
-
-def _listed(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 @app.command()
@@ -337,7 +325,7 @@ def run(
     from tasks.request import RunRequest
 
     request = RunRequest(
-        pipeline, cohort, tuple(set_), _points(at), _listed(subjects), retry_failed, tuple(refresh),
+        pipeline, cohort, tuple(set_), points(at), listed(subjects), retry_failed, tuple(refresh),
         not no_train, wait, cluster, workers, threads, memory,
     )  # fmt: skip
     result = run_request(request, prefect=prefect)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flows.console import dump, err, say, table
-from flows.options import CohortArgument, JsonOption
+from flows.console import dump, err, say, table, tell_export
+from flows.options import AtOption, CohortArgument, JsonOption, SubjectsOption, listed, points
 
 app = typer.Typer()
 
@@ -83,6 +83,48 @@ def replay(
     say(f"{outcome['step']} {outcome['subject'] or 'cohort'}: {outcome['state']}")
     if outcome["state"] != "done":
         err.print(f"{outcome['error']['code']}: {outcome['error']['message']}", markup=False)
+        raise typer.Exit(3)
+
+
+@app.command()
+def export(
+    cohort: CohortArgument,
+    out: Annotated[Path, typer.Argument(help="A new folder, or an earlier export to bring up.")],
+    as_: Annotated[str, typer.Option("--as", help="nifti, bids, dicom-seg, ome-zarr or table")],
+    pipeline: Annotated[
+        str | None, typer.Option(help="Whose results; needed where several ran.")
+    ] = None,
+    step: Annotated[list[str], typer.Option(help="Only this step; repeatable.")] = [],  # noqa: B006
+    entry: Annotated[
+        str | None, typer.Option(help="An ingested entry instead of results, such as image.")
+    ] = None,
+    subjects: SubjectsOption = None,
+    at: AtOption = [],  # noqa: B006
+    grid: Annotated[
+        str, typer.Option(help="source: back on the original image's grid; own: as computed")
+    ] = "source",
+    allow_index_space: Annotated[
+        bool, typer.Option("--allow-index-space", help="Also what has no known spacing.")
+    ] = False,
+    dicom_from: Annotated[
+        Path | None, typer.Option(help="Folder of the DICOM series, a folder per subject.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write results, or what was taken in, as files that other programs read."""
+    from flows.export import ExportRequest, export_cohort
+
+    report = export_cohort(
+        ExportRequest(
+            cohort, out, as_, pipeline, tuple(step), entry, listed(subjects), points(at),
+            {"grid": grid, "allow_index_space": allow_index_space, "dicom_from": dicom_from},
+        )
+    )  # fmt: skip
+    if as_json:
+        dump(report.to_json())
+    else:
+        tell_export(report, out)
+    if report.missing:
         raise typer.Exit(3)
 
 

@@ -68,6 +68,25 @@ def tell_ingest(report: Any) -> None:
     )
 
 
+def tell_export(report: Any, out: object) -> None:
+    for note in report.notes:
+        say(f"note: {note}")
+    for error in report.errors:
+        err.print(
+            f"not exported: {error['result']} [{error['code']}]: {error['message']}. {error['hint']}",
+            style="red", markup=False, soft_wrap=True,
+        )  # fmt: skip
+    told = {error["result"] for error in report.errors}
+    for missing in report.missing:
+        if missing.stem() not in told:
+            code = f" [{missing.code}]" if missing.code else ""
+            err.print(f"missing: {missing.stem()} is {missing.state}{code}", markup=False)
+    say(
+        f"{report.results} results in {out}: {report.written} written, "
+        f"{report.unchanged} stood already, {len(report.missing)} missing"
+    )
+
+
 def tell_run(result: Any) -> None:
     ran = [t for t in result.timings if t.units]
     if ran:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cohortflow.errors import UsageError
+
 CohortArgument = Annotated[str, typer.Argument(help="Folder or s3:// URL of the cohort.")]
 PipelineArgument = Annotated[str, typer.Argument(help="Slug of a pipeline, or a YAML file.")]
 SetOption = Annotated[
@@ -14,3 +16,19 @@ SetOption = Annotated[
 AtOption = Annotated[list[str], typer.Option("--at", help="Only these points: fold=0; repeatable.")]
 SubjectsOption = Annotated[str | None, typer.Option(help="Only these subjects, comma separated.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def points(at: list[str]) -> dict[str, tuple[str, ...]]:
+    """``--at``: labels by axis."""
+    found: dict[str, tuple[str, ...]] = {}
+    for item in at:
+        axis, equals, labels = item.partition("=")
+        if not equals:
+            raise UsageError(f"--at {item} has no '='", expected="axis=label")
+        found[axis] = (*found.get(axis, ()), *labels.split(","))
+    return found
+
+
+def listed(text: str | None) -> tuple[str, ...] | None:
+    """``--subjects``: ids; None where nothing is said."""
+    return None if text is None else tuple(item.strip() for item in text.split(",") if item.strip())

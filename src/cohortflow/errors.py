@@ -67,6 +67,17 @@ def _rebuild(cls: type[CohortflowError], message: str, fields: dict[str, str]) -
     return cls(message, **fields)
 
 
+def named_by_code(code: str) -> type[CohortflowError]:
+    """The class of a stable code, as records keep it; the base of all for a code that is none."""
+    waiting: list[type[CohortflowError]] = [CohortflowError]
+    while waiting:
+        found = waiting.pop()
+        if found.code == code:
+            return found
+        waiting += found.__subclasses__()
+    return CohortflowError
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``did you mean 'x'?`` for the nearest known name, or the list of known names."""
     names = sorted(known)
@@ -292,6 +303,12 @@ class NoSuchSource(InputError):
     exit_code = 5
 
 
+class NoSourceImages(InputError):
+    """A DICOM segmentation was asked for, and the DICOM images that it refers to are not there."""
+
+    code = "no-source-images"
+
+
 class MissingInput(InputError):
     """A subject lacks an input that the pipeline declares, or has it twice."""
 
@@ -306,6 +323,12 @@ class UsageError(CohortflowError, ValueError):
 
     code = "usage"
     exit_code = 2
+
+
+class AmbiguousExport(UsageError):
+    """Several results would be meant, or would be written under one name."""
+
+    code = "ambiguous-export"
 
 
 class PipelineError(UsageError):
@@ -373,6 +396,18 @@ class FileMissing(Refused):
     """A file that the pipeline declares was never taken in."""
 
     code = "file-missing"
+
+
+class ExportTargetTaken(Refused):
+    """Where an export would write stands what it has not written."""
+
+    code = "export-target-taken"
+
+
+class MissingExtra(Refused):
+    """A library is needed that a plain installation does not bring."""
+
+    code = "missing-extra"
 
 
 class NotACohort(Refused, FileNotFoundError):

@@ -97,6 +97,28 @@ def test_every_voxel_stays_where_it_is_in_the_world(grid: Grid, target: str) -> 
 
 
 @settings(max_examples=50)
+@given(st.one_of(grids(), grids(sheared=True)), TARGETS)
+def test_the_way_onto_another_grid_of_the_same_voxels_is_found(grid: Grid, target: str) -> None:
+    after = Reorientation.towards(grid, target).after
+    way = Reorientation.onto(grid, after)
+    array = numbered(grid.shape)
+    turned = Reorientation.towards(grid, target).apply(array)
+    np.testing.assert_array_equal(way.apply(array), turned)
+
+
+def test_there_is_no_way_onto_a_grid_of_other_voxels() -> None:
+    grid = oriented_grid("LPS", (4, 5, 6), (2.0, 2.0, 2.0))
+    shifted = np.array(grid.index_to_world)
+    shifted[0, 3] += 0.5
+    for other in (
+        Grid(grid.shape, shifted),
+        oriented_grid("LPS", (4, 5, 7), (2.0, 2.0, 2.0)),
+        oriented_grid("LPS", (4, 5, 6), (2.0, 2.0, 2.0), (45.0, 0.0, 0.0)),
+    ):
+        with pytest.raises(errors.GeometryMismatch, match="another grid"):
+            Reorientation.onto(grid, other)
+
+
 @given(grids(), TARGETS, st.lists(st.integers(1, 3), max_size=2))
 def test_the_way_back_is_exact(grid: Grid, target: str, lead: list[int]) -> None:
     array = numbered((*lead, *grid.shape))

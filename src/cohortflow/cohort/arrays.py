@@ -15,9 +15,13 @@ CHUNK_BYTES = 16 * 2**20
 GROUP = "zarr.json"
 """The file of a group that names all its arrays and how to read them."""
 
+OME = "ome"
 
-def encode_arrays(dataset: xr.Dataset) -> dict[str, bytes]:
+
+def encode_arrays(dataset: xr.Dataset, kind: str = "") -> dict[str, bytes]:
     """The files of a Zarr v3 group: name → bytes, the same bytes for the same dataset.
+
+    A group of the kind ``volume`` is an OME-Zarr 0.5 image as well: its attribute ``ome`` says so.
 
     Blosc zstd 3 with bit shuffle, then a CRC-32C, so that a flipped bit is an error and not a
     voxel. Chunks are those of ``encoding["chunks"]``, else the whole array up to 16 MiB.
@@ -26,7 +30,7 @@ def encode_arrays(dataset: xr.Dataset) -> dict[str, bytes]:
 
     plain = dataset.map(_fixed_width) if _has_text(dataset) else dataset
     plain = plain.assign_coords({name: _fixed_width(plain[name]) for name in plain.coords})
-    plain.attrs = dict(dataset.attrs)
+    plain.attrs = dict(dataset.attrs) | _ome(dataset, kind)
     encoding = {str(name): _encoding(dataset[name]) for name in dataset.variables}
     for name in plain.variables:
         plain[name].encoding = {}
@@ -53,7 +57,18 @@ def open_arrays(storage: Storage, path: str) -> xr.Dataset:
     dataset: xr.Dataset = xr.open_zarr(
         storage.zarr_store(path), chunks=None, consolidated=True, zarr_format=3
     )
+    dataset.attrs.pop(OME, None)  # of the group, not of what a stage makes of it
     return dataset
+
+
+def _ome(dataset: xr.Dataset, kind: str) -> dict[str, Any]:
+    if kind != "volume":
+        return {}
+    from cohortflow.geometry import Grid, ome_multiscales
+
+    image = dataset["image"]
+    grid = Grid.from_attributes(image.shape, dataset.attrs)
+    return {OME: ome_multiscales(grid, [str(dim) for dim in image.dims], {"image": (1, 1, 1)})}
 
 
 def default_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

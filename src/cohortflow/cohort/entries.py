@@ -155,7 +155,7 @@ class Entries:
         """
         ref.check()
         validate(kind, output.dataset, output.files, ref.path)
-        files = _files(output)
+        files = _files(kind, output)
         attempt = f"a-{secrets.token_hex(4)}" if files else ""
         record = EntryRecord(
             ref=ref,
@@ -254,12 +254,12 @@ class Entries:
         return problems
 
 
-def _files(output: Output) -> dict[str, bytes]:
+def _files(kind: str, output: Output) -> dict[str, bytes]:
     files = {f"files/{name}": data for name, data in output.files.items()}
     if output.dataset is not None:
         from cohortflow.cohort.arrays import encode_arrays
 
-        arrays = encode_arrays(output.dataset)
+        arrays = encode_arrays(output.dataset, kind)
         files |= {f"arrays/{name}": data for name, data in arrays.items()}
     return files
 

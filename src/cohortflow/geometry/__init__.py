@@ -14,6 +14,7 @@ from cohortflow.geometry.nifti import (
     nifti_affine,
 )
 from cohortflow.geometry.nrrd import grid_from_nrrd, millimetres, names_body_axes
+from cohortflow.geometry.ome_zarr import ome_multiscales
 from cohortflow.geometry.orientation import (
     ORIENTATIONS,
     Reorientation,
@@ -47,6 +48,7 @@ __all__ = [
     "millimetres",
     "names_body_axes",
     "nifti_affine",
+    "ome_multiscales",
     "orientation",
     "require_agreement",
     "resample_to_grid",

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cohortflow.errors import GeometryMismatch, UsageError
+from cohortflow.geometry.agreement import require_agreement
 from cohortflow.geometry.grid import Grid
 from cohortflow.geometry.matrices import Floats
 
@@ -70,6 +71,21 @@ class Reorientation:
             strict=True,
         )
         return cls(grid, axes, flips)
+
+    @classmethod
+    def onto(cls, grid: Grid, target: Grid, where: str = "") -> Reorientation:
+        """The way to another grid of the same voxels, their axes in any order and direction.
+
+        Raises :class:`GeometryMismatch`, with both matrices, where it is not one of the same voxels.
+        """
+        turn = np.linalg.inv(target.matrix[:3, :3]) @ grid.matrix[:3, :3]
+        axes = np.abs(turn).argmax(axis=1).tolist()
+        if sorted(axes) != [0, 1, 2]:
+            require_agreement(target, grid, where=where)
+        flips = [bool(turn[new, old] < 0) for new, old in enumerate(axes)]
+        way = cls(grid, (axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2]))
+        require_agreement(target, way.after, where=where)
+        return way
 
     @property
     def after(self) -> Grid:

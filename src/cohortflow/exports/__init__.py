@@ -1,0 +1,1 @@
+"""Results leave the cohort: NIfTI, BIDS-Derivatives, DICOM SEG, OME-Zarr, tables."""
