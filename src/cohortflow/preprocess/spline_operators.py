@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cohortflow.preprocess.axis_taps import Axis, Floats
 
-_BLOCK = 32
+_BLOCK = 24
 _REACH = 4.0  # standard deviations of a Gaussian
 
 
