@@ -20,6 +20,7 @@ SMALL: dict[str, list[str]] = {
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],
     "prefect_runs.py": ["--subjects", "60"],
+    "resampling.py": ["--shape", "12", "40", "44", "--repeat", "1"],
     "rips.py": [
         *("--samples", "40", "--clouds", "2", "--repeat", "1", "--large", "50", "--large-h0", "60"),
     ],

@@ -162,6 +162,8 @@ def test_refusals() -> None:
             resample_to_spacing(array, grid.matrix, spacing)
     with pytest.raises(errors.UsageError, match="linear"):
         resample_to_spacing(array, grid.matrix, 1.0, "liner")  # type: ignore[arg-type]
+    with pytest.raises(errors.UsageError, match="separable"):
+        resample_to_spacing(array, grid.matrix, 1.0, route="seperable")
     with pytest.raises(errors.UsageError, match="axes"):
         resample_to_spacing(np.ones((2, 4, 4, 4)), grid.matrix, 1.0)
     with pytest.raises(errors.GeometryMismatch, match="not on its grid"):

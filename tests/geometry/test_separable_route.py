@@ -180,3 +180,17 @@ def test_in_index_space_to_a_size_but_to_no_grid() -> None:
     np.testing.assert_allclose(found, placed)
     with pytest.raises(errors.NoWorldSpace):
         resample_to_grid(array, Grid((2, 3, 4)), Grid((2, 6, 8)))
+
+
+@pytest.mark.parametrize(("order", "interpolation", "edge"), [(1, "linear", 0), (3, "bspline", 9)])
+def test_to_a_size_is_scikit_images_resize(order: int, interpolation: Any, edge: int) -> None:
+    """As nnU-Net calls it; its spline differs at the edges, where it repeats the last voxel."""
+    resize = pytest.importorskip("skimage.transform").resize
+    array = np.random.default_rng(0).normal(size=(24, 40, 34))
+    how = {"mode": "edge", "clip": False, "anti_aliasing": False}
+    for shape in ((48, 25, 30), (17, 61, 34)):
+        ours, _ = resample_to_size(array, Grid(array.shape), shape, interpolation)
+        margins = [-(-edge * new // old) for new, old in zip(shape, array.shape, strict=True)]
+        inner = tuple(slice(m, n - m) for m, n in zip(margins, shape, strict=True))
+        theirs = resize(array, shape, order, **how)
+        np.testing.assert_allclose(ours[inner], theirs[inner], atol=2e-5)

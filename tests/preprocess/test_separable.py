@@ -14,7 +14,7 @@ from cohortflow.preprocess.axis_taps import Axis
 from cohortflow.preprocess.separable import resample_labels, resample_smooth
 from cohortflow.preprocess.spline_operators import gaussian, operator
 
-COMPILED = (np.int16, np.float32, np.float64)
+COMPILED = (np.int16, np.float64)
 
 
 @st.composite
@@ -51,7 +51,7 @@ def test_linear_has_the_bits_of_the_obvious_way(
 
 
 @settings(max_examples=80)
-@given(AXES, st.sampled_from((np.uint8, np.int32, np.bool_)), st.integers(0, 99))
+@given(AXES, st.sampled_from((np.uint8, np.bool_)), st.integers(0, 99))
 def test_labels_have_the_bits_of_the_obvious_way(
     axes: tuple[Axis, ...], dtype: Any, seed: int
 ) -> None:

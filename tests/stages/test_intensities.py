@@ -12,6 +12,7 @@ from cohortflow.errors import GeometryMismatch, MissingValues, UndefinedResult
 from cohortflow.geometry import Grid
 from cohortflow.phantoms.canary import oriented_grid
 from cohortflow.pipeline.stage import Stage
+from cohortflow.preprocess import intensity
 from cohortflow.stages.clip import STAGE as CLIP
 from cohortflow.stages.clip import Clip
 from cohortflow.stages.correct_bias import STAGE as CORRECT
@@ -144,3 +145,12 @@ def test_matched_histograms_have_the_quantiles_of_the_reference() -> None:
     )
     with pytest.raises(GeometryMismatch, match="channels"):
         run(MATCH, image=image, reference=volume(np.stack([noise()] * 2), GRID))
+
+
+def test_means_are_those_of_the_whole_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = noise((7, 11, 13)) + 1e4
+    whole = intensity.mean_and_deviation(array)
+    monkeypatch.setattr(intensity, "_PIECE", 10)
+    for found in (whole, intensity.mean_and_deviation(array)):
+        exact = array.astype(np.float64)
+        np.testing.assert_allclose(found, (exact.mean(), exact.std()), rtol=1e-12)

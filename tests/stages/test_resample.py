@@ -83,17 +83,25 @@ def test_channels_are_resampled_one_by_one() -> None:
     grid = oriented_grid("RAS", (6, 9, 8))
     found = run(STAGE, {"size": [5, 5, 5]}, image=volume(both, grid)).dataset["image"]
     assert found.dims == ("channel", "z", "y", "x")
+    named = volume(both, grid)
+    named.dataset.coords["channel"] = ["T1", "T2"]
+    again = run(STAGE, {"size": [5, 5, 5]}, image=named).dataset["image"]
+    assert again.channel.values.tolist() == ["T1", "T2"]
     for channel, alone in zip(found.values, both, strict=True):
         one = run(STAGE, {"size": [5, 5, 5]}, image=volume(alone, grid)).dataset["image"]
         np.testing.assert_array_equal(channel, one.values)
 
 
 def test_beyond_the_image_is_its_smallest_value_unless_told() -> None:
-    image, _, _ = canary()
+    image, _, grid = canary()
     away = oriented_grid("LPS", (3, 3, 3), centre_mm=(900.0, 0.0, 0.0))
     reference = volume(np.zeros((3, 3, 3), np.float32), away)
     smallest = image.dataset["image"].values.min()
     assert (run(STAGE, image=image, reference=reference).dataset["image"] == smallest).all()
+    holed = image.dataset["image"].values.copy()
+    holed[3] = np.nan
+    found = run(STAGE, image=volume(holed, grid), reference=reference).dataset["image"]
+    assert (found == np.nanmin(holed)).all()
     told = run(STAGE, {"outside": -3.0}, image=image, reference=reference)
     assert (told.dataset["image"] == -3.0).all()
 

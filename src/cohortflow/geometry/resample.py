@@ -92,6 +92,8 @@ def resample_to_grid(
     voxels), :class:`UsageError` (an interpolation that does not exist, what needs shared axes).
     """
     _check(array, grid, interpolation, nearest_along)
+    if route not in get_args(Route):
+        raise UsageError(f"no such route {route!r}", hint=nearest(route, get_args(Route)))
     shared = None if route == "simpleitk" else SharedAxes.of(grid, target)
     smooth = interpolation in ("linear", "bspline")
     if shared is None:

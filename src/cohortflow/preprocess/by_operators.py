@@ -14,7 +14,7 @@ from cohortflow.preprocess.bands import in_bands
 from cohortflow.preprocess.spline_operators import Blocks
 
 Array = npt.NDArray[Any]
-_ROWS_BYTES = 2**22
+_ROWS_BYTES = 2**20
 
 
 def by_operators(source: Array, axes: Sequence[Axis], out: Array, threads: int) -> None:
@@ -71,10 +71,10 @@ def _through_planes(source: Array, z: Axis, out: Array, threads: int) -> None:
 
     def work(first: int, last: int) -> None:
         for start in range(first * rows, min(last * rows, source.shape[1]), rows):
-            piece = source[:, start : start + rows].astype(out.dtype, order="C")
-            columns = np.empty((len(out), piece[0].size), out.dtype)
+            piece = source[:, start : start + rows].astype(out.dtype, copy=False)
+            # A view: the lines of a run of rows lie one after the other.
+            columns = out[:, start : start + rows].reshape(len(out), -1)
             along.along_first(piece.reshape(len(piece), -1), columns)
-            out[:, start : start + rows] = columns.reshape(len(out), -1, source.shape[2])
 
     in_bands(work, -(-source.shape[1] // rows), threads)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,18 @@ import numpy.typing as npt
 from cohortflow.errors import UndefinedResult
 
 Array = npt.NDArray[Any]
+_PIECE = 2**20
 Floats = npt.NDArray[np.float32]
 
 
 def mean_and_deviation(values: Array) -> tuple[float, float]:
     """Of all ``values``, in float64; raises :class:`UndefinedResult` where there is nothing to divide by."""
-    mean = float(values.mean(dtype=np.float64)) if values.size else 0.0
-    deviation = float(values.std(dtype=np.float64)) if values.size else 0.0
-    return _not_flat(mean, deviation, values)
+    flat = values.reshape(-1)
+    # In pieces: squares of a whole volume in float64 are four times the volume.
+    pieces = [flat[first : first + _PIECE] for first in range(0, flat.size, _PIECE)]
+    mean = sum(float(one.sum(dtype=np.float64)) for one in pieces) / max(flat.size, 1)
+    square = sum(float(((one.astype(np.float64) - mean) ** 2).sum()) for one in pieces)
+    return _not_flat(mean, math.sqrt(square / max(flat.size, 1)), values)
 
 
 def percentile_range(values: Array, low: float, high: float) -> tuple[float, float]:
@@ -37,10 +42,15 @@ def _not_flat(offset: float, scale: float, values: Array) -> tuple[float, float]
     return offset, scale
 
 
+def smallest(values: Array) -> float:
+    """The smallest value that is a number; NaN where there is none."""
+    return float(np.fmin.reduce(values.reshape(-1)))
+
+
 def scaled(values: Array, offset: float, scale: float) -> Floats:
     """(values − offset) / scale, float32."""
-    moved = values.astype(np.float32)
-    moved -= np.float32(offset)
+    moved = np.empty(values.shape, np.float32)
+    np.subtract(values, offset, out=moved, dtype=np.float32, casting="unsafe")
     moved /= np.float32(scale)
     return moved
 

@@ -12,6 +12,7 @@ import xarray as xr
 from cohortflow.errors import InvalidEntry
 from cohortflow.geometry.grid import Grid
 from cohortflow.geometry.resample import Interpolation, resample_to_grid
+from cohortflow.preprocess.intensity import smallest
 from cohortflow.preprocess.lineage import (
     INDEX_TO_SOURCE,
     INTENSITY,
@@ -64,7 +65,7 @@ def to_source(
     fill = 0.0 if name == "label" else outside
     moved = [
         resample_to_grid(
-            one, here, there, rule, float(one.min()) if fill is None else fill, threads=threads
+            one, here, there, rule, smallest(one) if fill is None else fill, threads=threads
         )
         for one in undone
     ]
@@ -73,7 +74,7 @@ def to_source(
     attributes |= source.attributes()
     if standing:
         attributes[NOT_UNDONE] = [dict(one) for one in standing]
-    back = moved[0][None] if len(moved) == 1 else np.stack(moved)
+    back = moved[0] if len(moved) == 1 else np.stack(moved)
     shaped = back.reshape(*array.shape[:-3], *source.shape[max(3 - array.ndim, 0) :])
     coords = {d: array.coords[d] for d in array.dims if d == "channel" and d in array.coords}
     return xr.Dataset({name: (array.dims, shaped)}, coords=coords, attrs=attributes)

@@ -48,8 +48,7 @@ class Image:
 
     def each(self, compute: Callable[[Array], Array]) -> Array:
         """``compute`` of each channel (z, y, x), side by side."""
-        found = [compute(channel) for channel in self.channels]
-        return found[0][None] if len(found) == 1 else np.stack(found)
+        return side_by_side([compute(channel) for channel in self.channels])
 
     def moved(self, channels: Array, grid: Grid, way: Floats | None = None) -> Output:
         """The image on another grid; ``way``: indices there → indices here, for index space."""
@@ -74,6 +73,11 @@ class Image:
         coords = {"channel": given.coords["channel"]} if "channel" in given.coords else {}
         dataset = xr.Dataset({name: (given.dims, array)}, coords, dict(attributes))
         return Output(dataset=dataset, facts=facts_of(Grid.from_attributes(shape, attributes)))
+
+
+def side_by_side(channels: Sequence[Array]) -> Array:
+    """(channel, z, y, x); one channel alone is not copied."""
+    return channels[0][None] if len(channels) == 1 else np.stack(channels)
 
 
 def grid_of(entry: Entry) -> Grid:

@@ -84,11 +84,11 @@ def target_voxels(parameters: Target, facts: Facts) -> int:
     """Of the target, as far as facts tell."""
     if parameters.size is not None:
         return math.prod(parameters.size)
-    spacing = facts.get("spacing_mm")
-    if parameters.spacing_mm is None or not spacing:
+    shape, spacing = facts.get("shape"), facts.get("spacing_mm")
+    if parameters.spacing_mm is None or not (shape and spacing):
         return voxels(facts)
-    wanted = np.broadcast_to(np.asarray(parameters.spacing_mm, float), (3,))
-    return int(voxels(facts) * float(np.prod(np.asarray(spacing, float) / wanted))) + 1
+    here = Grid(shape, np.diag([*spacing, 1.0]))
+    return math.prod(spaced_grid(here, parameters.spacing_mm).shape)
 
 
 def _spacing_along(here: Grid, there: Grid) -> list[float]:

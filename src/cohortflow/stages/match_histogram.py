@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pydantic
 
 from cohortflow.cohort.entry import Entry, Output
 from cohortflow.errors import GeometryMismatch
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
 from cohortflow.preprocess.intensity import matched
-from cohortflow.stages._images import Image, image_cost, refuse_missing
+from cohortflow.stages._images import Image, image_cost, refuse_missing, side_by_side
 
 
 class MatchHistogram(Parameters):
@@ -32,7 +31,7 @@ def match_histogram(
             expected=str(len(given.channels)),
             found=str(len(other.channels)),
         )
-    channels = np.stack(
+    channels = side_by_side(
         [
             matched(one, to, parameters.bins, parameters.points)
             for one, to in zip(given.channels, other.channels, strict=True)

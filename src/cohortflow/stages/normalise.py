@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 import pydantic
 
 from cohortflow.cohort.entry import Entry, Output
@@ -13,7 +12,7 @@ from cohortflow.errors import UndefinedResult
 from cohortflow.geometry.agreement import require_agreement
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
 from cohortflow.preprocess.intensity import mean_and_deviation, percentile_range, scaled
-from cohortflow.stages._images import Array, Image, image_cost, refuse_missing
+from cohortflow.stages._images import Array, Image, image_cost, refuse_missing, side_by_side
 
 
 class Normalise(Parameters):
@@ -52,9 +51,12 @@ def normalise(
     refuse_missing(given)
     chosen = _mask(given, mask)
     scales = [_scale(parameters, channel, chosen) for channel in given.channels]
-    channels = np.empty(given.channels.shape, np.float32)
-    for out, channel, (offset, scale) in zip(channels, given.channels, scales, strict=True):
-        out[...] = scaled(channel, offset, scale)
+    channels = side_by_side(
+        [
+            scaled(channel, offset, scale)
+            for channel, (offset, scale) in zip(given.channels, scales, strict=True)
+        ]
+    )
     operation: dict[str, Any] = {
         "op": parameters.method,
         "offset": [offset for offset, _ in scales],

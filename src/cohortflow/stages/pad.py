@@ -11,6 +11,7 @@ import pydantic
 from cohortflow.cohort.entry import Entry, Output
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
 from cohortflow.preprocess.boxes import shifted
+from cohortflow.preprocess.intensity import smallest
 from cohortflow.stages._images import Array, Image, Size, image_cost
 
 Sides = tuple[pydantic.NonNegativeInt, pydantic.NonNegativeInt, pydantic.NonNegativeInt]
@@ -39,7 +40,7 @@ def pad(parameters: Pad, context: Context, image: Entry) -> Output:
     sides = list(zip(before, shape - given.grid.shape - before, strict=True))
 
     def padded(channel: Array) -> Array:
-        value = channel.min() if parameters.value == "minimum" else parameters.value
+        value = smallest(channel) if parameters.value == "minimum" else parameters.value
         whole: Array = np.full(shape, value, channel.dtype)
         whole[tuple(slice(a, n - b) for (a, b), n in zip(sides, shape, strict=True))] = channel
         return whole

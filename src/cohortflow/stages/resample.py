@@ -11,6 +11,7 @@ from cohortflow.cohort.entry import Entry, Output
 from cohortflow.geometry.grid import Grid
 from cohortflow.geometry.resample import resample_to_grid
 from cohortflow.pipeline.stage import Context, Cost, Facts, Reads, Stage
+from cohortflow.preprocess.intensity import smallest
 from cohortflow.stages._images import Array, Image, image_cost
 from cohortflow.stages._targets import Target, resampled, target_voxels, to_reference
 
@@ -39,7 +40,7 @@ def resample(
             grid,
             target,
             parameters.interpolation,
-            float(channel.min()) if outside == "minimum" else outside,
+            smallest(channel) if outside == "minimum" else outside,
             antialias=parameters.antialias,
             nearest_along=thick,
             threads=context.threads,
