@@ -71,7 +71,9 @@ def apply_pipeline(
     files = _weights(pipeline, request.weights)
     if request.out.exists() and not request.overwrite:
         raise ExportTargetTaken(
-            "the output is there already", where=str(request.out), hint="Name another, or --overwrite."
+            "the output is there already",
+            where=str(request.out),
+            hint="Name another, or --overwrite.",
         )
     if not request.source.exists():
         raise NoSuchSource("no such file or folder", where=str(request.source))

@@ -37,10 +37,10 @@ def check(decoded: Decoded, path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["nrrd", "nhdr", "mha", "mhd"])
-@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
-def test_every_orientation(suffix: str, compressed: bool, tmp_path: Path) -> None:
+def test_every_orientation(suffix: str, tmp_path: Path) -> None:
     form = "nrrd" if suffix in ("nrrd", "nhdr") else "metaimage"
-    for name, grid in GRIDS.items():
+    for number, (name, grid) in enumerate(GRIDS.items()):
+        compressed = number % 4 > 1  # straight and oblique ones of every other orientation
         path = tmp_path / f"{name}.{suffix}"
         labels = Canary.within(grid).labels(grid)
         SimpleITK.WriteImage(stranger_image(grid, labels), str(path), compressed)

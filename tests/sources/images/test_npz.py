@@ -66,10 +66,11 @@ def test_pickled_objects_are_never_opened(tmp_path: Path) -> None:
 
     trap = np.empty((2, 2), object)
     trap[:] = Trap()
-    refused(
+    told = refused(
         errors.UnsupportedData, "npz",
         archive(tmp_path / "a.npz", {"image.npy": npy(trap, allow_pickle=True)}),
     )  # fmt: skip
+    assert "pickled" in str(told)
 
 
 FAULTS: list[tuple[type[errors.CohortflowError], bytes]] = [

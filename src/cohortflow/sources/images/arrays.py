@@ -66,14 +66,14 @@ def read_arrays(request: Request, opened: Opened) -> list[Decoded]:
             if not at:
                 first = parts
                 _check(parts, len(files), request)
-                volumes = {
-                    part: np.empty(_volume_shape(stored, len(files)), stored.dtype)
-                    for part, stored in parts.items()
-                }
             _refuse_mixture(first, parts, where)
             for part, stored in parts.items():
-                target = volumes[part]
-                np.copyto(target if len(stored.shape) == 3 else target[at], stored.read())
+                if len(files) == 1:
+                    volumes[part] = stored.read()
+                    continue
+                if not at:
+                    volumes[part] = np.empty((len(files), *stored.shape), stored.dtype)
+                volumes[part][at] = stored.read()
     return [_decoded(part, volumes[part], len(files), request) for part in sorted(volumes)]
 
 
@@ -186,9 +186,11 @@ def _refuse_mixture(first: Mapping[str, Stored], parts: Mapping[str, Stored], wh
 
 def _decoded(part: str, array: npt.NDArray[Any], files: int, request: Request) -> Decoded:
     role: Role = "image" if part == "image" else "label"
-    decoded = Decoded(role, array, part=part)
+    decoded = Decoded(role, array if array.ndim == 3 else array[None], part=part)
     if files > 1:
         decoded.facts["slice_files"] = files
     if request.options.spacing_mm is not None:
-        decoded.matrix = assumed_matrix(array.shape, request.options.spacing_mm, decoded, request)
+        decoded.matrix = assumed_matrix(
+            decoded.array.shape, request.options.spacing_mm, decoded, request
+        )
     return finished(decoded, request.options, request.where)
