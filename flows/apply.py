@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from cohortflow.cohort.cohort import Cohort, open_cohort
+from cohortflow.cohort.cohort import Cohort, create_cohort
 from cohortflow.errors import (
     Cancelled,
     ExportTargetTaken,
@@ -78,24 +78,24 @@ def apply_pipeline(
     if not request.source.exists():
         raise NoSuchSource("no such file or folder", where=str(request.source))
     with scratch_folder() as folder:
-        url = str(Path(folder) / "cohort")
-        _ingest(request, url, files)
-        cohort = open_cohort(url)
-        result = process_cohort(
-            RunRequest(request.pipeline, url, settings=request.settings, cluster="none"),
-            stop=stop,
-            progress=progress,
-        )
-        if result.cancelled:
-            raise Cancelled("stopped; nothing was written")
-        _refuse_failed(cohort, pipeline, step)
-        exported = Path(folder) / "export"
-        options = ExportOptions(grid=cast(GridChoice, request.grid), allow_index_space=True)
-        report = export(cohort, exported, format_name, Asked(pipeline.slug, (step,)), options)
-        for error in report.errors:
-            raise named_by_code(error["code"])(error["message"], hint=error["hint"])
-        (made,) = sorted(exported.glob(f"*{suffix}"))
-        _put(made, request.out)
+        cohort = create_cohort(Path(folder) / "cohort")
+        try:
+            _ingest(request, cohort, files)
+            run = RunRequest(
+                request.pipeline, cohort.url, settings=request.settings, cluster="none"
+            )
+            if process_cohort(run, stop=stop, progress=progress).cancelled:
+                raise Cancelled("stopped; nothing was written")
+            _refuse_failed(cohort, pipeline, step)
+            exported = Path(folder) / "export"
+            options = ExportOptions(grid=cast(GridChoice, request.grid), allow_index_space=True)
+            report = export(cohort, exported, format_name, Asked(pipeline.slug, (step,)), options)
+            for error in report.errors:
+                raise named_by_code(error["code"])(error["message"], hint=error["hint"])
+            (made,) = sorted(exported.glob(f"*{suffix}"))
+            _put(made, request.out)
+        finally:
+            cohort.source_map.discard()
     return step
 
 
@@ -141,19 +141,20 @@ def _weights(pipeline: Pipeline, weights: Path | None) -> dict[str, Path]:
     return {declared[0]: weights}
 
 
-def _ingest(request: ApplyRequest, url: str, files: Mapping[str, Path]) -> None:
+def _ingest(request: ApplyRequest, cohort: Cohort, files: Mapping[str, Path]) -> None:
     # The cohort is gone at the end, and its one id with it: whatever the name, it tells nobody.
     options = {"subject_from": "name", **request.options, "files": dict(files)}
-    report = ingest_source(IngestRequest(str(request.source), url, options))
-    for error in report.refused.values():
-        raise named_by_code(error["code"])(error["message"], hint=error["hint"])
-    if len(report.new) != 1:
+    report = ingest_source(IngestRequest(str(request.source), cohort.url, options))
+    found = len(report.new) + len(report.refused)
+    if found != 1:
         raise UsageError(
             "one recording at a time",
             where=request.source.name,
-            found=f"{len(report.new)} recordings",
+            found=f"{found} recordings",
             hint="Ingest them into a cohort and run the pipeline on it.",
         )
+    for error in report.refused.values():
+        raise named_by_code(error["code"])(error["message"], hint=error["hint"])
 
 
 def _refuse_failed(cohort: Cohort, pipeline: Pipeline, step: str) -> None:

@@ -339,6 +339,42 @@ def run(
 
 
 @app.command()
+def apply(
+    pipeline: PipelineArgument,
+    source: Annotated[Path, typer.Argument(help="One recording: a file, or a folder of DICOM.")],
+    out: Annotated[Path, typer.Argument(help="Its result: .nii.gz, .ome.zarr, .csv or .parquet.")],
+    step: Annotated[
+        str | None, typer.Option(help="Whose result; by default the last that fits.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="File of weights that the pipeline declares.")
+    ] = None,
+    set_: SetOption = [],  # noqa: B006
+    grid: Annotated[
+        str, typer.Option(help="source: back on the grid of the recording; own: as computed")
+    ] = "source",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
+    atlas: Annotated[str | None, typer.Option(help="As of ingest, for series.")] = None,
+    spacing_mm: Annotated[str | None, typer.Option(help="As of ingest.")] = None,
+    time: Annotated[int | None, typer.Option(help="As of ingest.")] = None,
+    accept: Annotated[list[str], typer.Option(help="As of ingest.")] = [],  # noqa: B006
+) -> None:
+    """One recording through a pipeline, one file out; no cohort is kept."""
+    from flows.apply import ApplyRequest, apply_pipeline
+    from flows.running import stopped_by_signals
+
+    options = _given(
+        atlas=atlas, spacing_mm=_spacing(spacing_mm), time=time, accept=tuple(accept) or None
+    )
+    request = ApplyRequest(
+        pipeline, source, out, step, weights, tuple(set_), grid, overwrite, options
+    )
+    with stopped_by_signals() as stop:
+        made = apply_pipeline(request, stop)
+    say(f"{out}: {made} of {source.name}")
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo goes.")] = Path("cohortflow-demo"),
     full: Annotated[

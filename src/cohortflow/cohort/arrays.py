@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -35,20 +36,25 @@ def encode_arrays(dataset: xr.Dataset, kind: str = "") -> dict[str, bytes]:
     for name in plain.variables:
         plain[name].encoding = {}
     store = MemoryStore()
-    with warnings.catch_warnings():
-        # Fixed-length text and consolidated metadata are outside the letter of the v3
-        # specification; both open in zarr-python 3 and xarray.
-        warnings.filterwarnings("ignore", message=".*Consolidated metadata")
-        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
-        plain.to_zarr(
-            store,
-            mode="w-",
-            zarr_format=3,
-            consolidated=True,
-            encoding=encoding,
-            write_empty_chunks=True,
-        )
+    _silence()
+    plain.to_zarr(
+        store,
+        mode="w-",
+        zarr_format=3,
+        consolidated=True,
+        encoding=encoding,
+        write_empty_chunks=True,
+    )
     return {name: store._store_dict[name].to_bytes() for name in sorted(store._store_dict)}
+
+
+@functools.cache
+def _silence() -> None:
+    """Once for the process: what catches warnings for a while does so for other threads as well."""
+    # Fixed-length text and consolidated metadata are outside the letter of the v3 specification;
+    # both open in zarr-python 3 and xarray.
+    warnings.filterwarnings("ignore", message=".*Consolidated metadata")
+    warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
 
 
 def open_arrays(storage: Storage, path: str) -> xr.Dataset:

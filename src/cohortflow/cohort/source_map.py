@@ -85,6 +85,10 @@ class SourceMap:
             self._write(document)
         return gone
 
+    def discard(self) -> None:
+        """Remove the file: of a cohort that is not kept."""
+        self.path.unlink(missing_ok=True)
+
     def withdraw(self, subjects: Iterable[str]) -> None:
         """Keep these subjects out of later ingests; a digest of the id is all that stays."""
         document = self._read()
