@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 
 from cohortflow.cohort.cohort import Cohort, create_cohort
 from cohortflow.geometry import Reorientation
@@ -213,6 +214,19 @@ def test_a_link_out_of_the_source_is_refused_unless_accepted(
     (source / "a/ct.nii.gz").symlink_to(tmp_path / "elsewhere/x.nii.gz")
     assert codes(ingest(cohort, source)) == {"a": "outside-source"}
     assert ingest(cohort, source, IngestOptions(accept=("outside-source",))).new == ("a",)
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_changed_voxels_beside_a_header_are_noticed(
+    suffix: str, source: Path, cohort: Cohort
+) -> None:
+    (source / "a").mkdir(parents=True)
+    for value in (3, 4):
+        image = SimpleITK.GetImageFromArray(np.full(GRID.shape, value, np.int16))
+        SimpleITK.WriteImage(image, str(source / f"a/ct{suffix}"))
+        ingest(cohort, source)
+        assert np.unique(cohort["a"]["image"]["image"].values).tolist() == [value]
+    assert ingest(cohort, source).unchanged == ("a",)
 
 
 # --- real data ------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ def _together(found: list[tuple[Recording, Named]]) -> Recording:
     """All images of a subject as one recording."""
     first = found[0][0]
     parts = grouped((recording.path, about) for recording, about in found)
-    files = tuple(path for part in parts for path in part.files)
+    files = tuple(path for part in parts for path in part.all_files)
     error = next((one.error for one, _ in found if one.error is not None), None)
     return replace(first, files=files, parts=parts, name="image", kind="volume", error=error)
 

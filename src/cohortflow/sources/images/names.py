@@ -42,6 +42,27 @@ MANY_TIMES = ("bold", "dwi", "asl", "cbv", "perf", "epi", "sbref", "boldref", "p
 """BIDS suffixes of series in time: images only where a time point is asked for."""
 
 
+_DETACHED = re.compile(
+    rb"^(?:data ?file:=?|ElementDataFile *=)[ \t]*([^/\\\r\n]+?)[ \t]*\r?$", re.I | re.M
+)
+_HEADER_BYTES = 2**16
+
+
+def detached(path: Path) -> Path | None:
+    """The file of voxels beside a header of text, as far as it is one with a plain name."""
+    if path.suffix.lower() not in (".nhdr", ".mhd"):
+        return None
+    try:
+        with path.open("rb") as file:
+            told = _DETACHED.search(file.read(_HEADER_BYTES))
+    except OSError:
+        return None
+    if told is None:
+        return None
+    beside = path.with_name(told[1].decode("utf-8", "replace"))
+    return beside if beside.is_file() else None
+
+
 @dataclass(frozen=True)
 class Named:
     """``identity``: the path that tells the subject. ``tokens``: what may tell it from others.

@@ -16,7 +16,7 @@ import xarray as xr
 from cohortflow.cohort.entry import Output
 from cohortflow.errors import IdentifiesPerson
 from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request, Role, image_facts
-from cohortflow.sources.images.names import Named, telling
+from cohortflow.sources.images.names import Named, detached, telling
 from cohortflow.sources.images.pairing import on_image_grid
 
 READER_VERSION = 1
@@ -25,13 +25,22 @@ READER_VERSION = 1
 
 @dataclass(frozen=True)
 class Part:
-    """Files that are read together. ``tokens``: what of their names tells them from others."""
+    """Files that are read together. ``tokens``: what of their names tells them from others.
+
+    ``beside``: files of voxels that the headers among them name.
+    """
 
     format: str
     role: Role
     files: tuple[Path, ...]
     tokens: tuple[str, ...] = ()
     bids: bool = False
+    beside: tuple[Path, ...] = ()
+
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """All that the part depends on."""
+        return (*self.files, *self.beside)
 
 
 class Reader(Protocol):
@@ -60,11 +69,12 @@ def grouped(files: Iterable[tuple[Path, Named]]) -> tuple[Part, ...]:
         row = (about.order, path.as_posix(), path, about)
         groups.setdefault((about.role, about.group, about.format), []).append(row)
     parts = []
-    for (role, _, format_), rows in sorted(groups.items()):
+    for (_, _, format_), rows in sorted(groups.items()):
         rows.sort(key=lambda row: row[:2])
         paths = tuple(row[2] for row in rows)
         about = rows[0][3]
-        parts.append(Part(format_, role, paths, about.tokens, about.bids))  # type: ignore[arg-type]
+        beside = tuple(found for path in paths if (found := detached(path)) is not None)
+        parts.append(Part(format_, about.role, paths, about.tokens, about.bids, beside))
     return tuple(parts)
 
 
