@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+import pyarrow.parquet as pq
 import pydicom
 import pytest
 import SimpleITK
 
 from cohortflow.cohort.cohort import Cohort, create_cohort
+from cohortflow.cohort.entries import EntryRef
 from cohortflow.geometry import Reorientation
 from cohortflow.phantoms.canary import Canary, oriented_grid
 from cohortflow.sources.ingest import IngestOptions, ingest
@@ -125,6 +128,39 @@ def test_bids_names_its_images_by_suffix(source: Path, cohort: Cohort) -> None:
     nifti(labels, CANARY.labels(GRID), GRID.matrix)
     ingest(cohort, source)
     assert cohort["sub-01"].keys() == ["T2w", "acq-hi_T1w", "label"]
+
+
+def test_bids_sidecars_tell_numbers_and_confounds_are_a_table(source: Path, cohort: Cohort) -> None:
+    nifti(source / "sub-01/anat/sub-01_acq-hi_T1w.nii.gz", CANARY.image(GRID), GRID.matrix)
+    beside = source / "sub-01/anat/sub-01_acq-hi_T1w.json"
+    (source / "T1w.json").write_text('{"EchoTime": 0.1, "FlipAngle": 9, "InstitutionName": "X"}')
+    (source / "acq-lo_T1w.json").write_text('{"EchoTime": 0.9}')
+    beside.write_text('{"EchoTime": 0.003, "PatientName": "DOE", "Manufacturer": "DOE Inc"}')
+    func = source / "sub-01/func"
+    func.mkdir()
+    (func / "sub-01_task-rest_desc-confounds_timeseries.tsv").write_text("a\tb\nn/a\t1\n2.5\t2\n")
+    ingest(cohort, source)
+    assert cohort["sub-01"].keys() == ["acq-hi_T1w", "confounds"]
+    entries = cohort["sub-01"].ingested.entries
+    facts = entries["acq-hi_T1w"].facts
+    assert (facts["EchoTime"], facts["FlipAngle"]) == (0.003, 9.0)
+    assert entries["confounds"].facts == {"rows": 2, "columns": ["a", "b"]}
+    ref = EntryRef("sub-01", "confounds", entries["confounds"].key)
+    table = pq.read_table(io.BytesIO(cohort.entries.open(ref).read_file("table.parquet")))
+    assert table.to_pydict() == {"a": [None, 2.5], "b": [1.0, 2.0]}
+    assert b"DOE" not in b"".join(cohort.storage.read(path) for path, _ in cohort.storage.walk(""))
+
+    before = entries["acq-hi_T1w"].key
+    beside.write_text('{"EchoTime": 0.003, "PatientName": "ROE"}')
+    ingest(cohort, source)
+    assert cohort["sub-01"].ingested.entries["acq-hi_T1w"].key == before
+    beside.write_text('{"EchoTime": 0.004}')
+    ingest(cohort, source)
+    changed = cohort["sub-01"].ingested.entries["acq-hi_T1w"]
+    assert changed.key != before
+    assert changed.facts["EchoTime"] == 0.004
+    beside.write_text("{")
+    assert codes(ingest(cohort, source)) == {"sub-01": "unreadable-file"}
 
 
 def keys(cohort: Cohort) -> dict[str, str]:

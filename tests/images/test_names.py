@@ -77,6 +77,15 @@ def test_folders_of_images_and_labels_are_no_subjects(tmp_path: Path) -> None:
     }
 
 
+def test_a_subjects_bare_label_goes_by_its_folder(tmp_path: Path) -> None:
+    put(tmp_path, "images/sub-01.nii.gz", "labels/sub-01.nii.gz", "sub-02/image.nii.gz")
+    put(tmp_path, "sub-02/label.nii.gz")
+    assert found(tmp_path) == {
+        "sub-01": [("image", ["sub-01.nii.gz"]), ("label", ["sub-01.nii.gz"])],
+        "sub-02": [("image", ["image.nii.gz"]), ("label", ["label.nii.gz"])],
+    }
+
+
 def test_bids_goes_by_its_labels(tmp_path: Path) -> None:
     put(tmp_path, "dataset_description.json", "sub-01/ses-a/anat/sub-01_ses-a_T1w.nii.gz")
     put(tmp_path, "sub-01/ses-a/anat/sub-01_ses-a_T1w.json", "sub-01/ses-a/sub-01_scans.tsv")

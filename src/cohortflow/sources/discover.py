@@ -141,7 +141,8 @@ def look(
             recordings.append(found)
         else:
             images.setdefault(found.subject, []).append((found, about))
-    recordings += [_together(found) for found in images.values()]
+    root = source if source.is_dir() else source.parent
+    recordings += [_together(found, root) for found in images.values()]
     each = _one_each(sorted(recordings, key=lambda r: (r.subject, r.path.as_posix())))
     return Discovery(each, left_out)
 
@@ -160,10 +161,10 @@ def _telling(
     return relative if len(relative.parts) > 1 else PurePath(folder) / relative
 
 
-def _together(found: list[tuple[Recording, Named]]) -> Recording:
+def _together(found: list[tuple[Recording, Named]], root: Path) -> Recording:
     """All images of a subject as one recording."""
     first = found[0][0]
-    parts = grouped((recording.path, about) for recording, about in found)
+    parts = grouped(((recording.path, about) for recording, about in found), root)
     files = tuple(path for part in parts for path in part.all_files)
     error = next((one.error for one, _ in found if one.error is not None), None)
     return replace(first, files=files, parts=parts, name="image", kind="volume", error=error)
@@ -251,6 +252,8 @@ def _files(
             found.append((path, form))
         elif options.atlas == "none" and (form := _series_of_images(relative)) is not None:
             in_time.append((path, form))
+    if not any(form == "images" and format_of(path) != "confounds" for path, form in found):
+        found = [(path, form) for path, form in found if form != "images"]
     # Series in time are no images; alone they are what was meant, and then an atlas is asked for.
     taken = found or in_time
     forms = {form for _, form in taken}

@@ -220,7 +220,7 @@ class _Work:
         ):
             subject.source, subject.entries = dict(before.source), dict(before.entries)
             return
-        digests = [file_digest(part.all_files, subject.id) for part in recording.parts]
+        digests = [file_digest(part.voxel_files, subject.id) for part in recording.parts]
         whole = hashlib.sha256("\n".join(digests).encode()).hexdigest()
         size = sum(file.size for file in files)
         subject.source = {"digest": whole, "bytes": size, "reading": recipe}

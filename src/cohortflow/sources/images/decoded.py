@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cohortflow.errors import NotFinite, NotLabels, TooLarge, UnsupportedData
 from cohortflow.geometry.grid import Grid
 
-Role = Literal["image", "label"]
+Role = Literal["image", "label", "table"]
 MAX_VOXELS = 2**29
 """Of one file, channels counted: 512 × 512 × 2048."""
 

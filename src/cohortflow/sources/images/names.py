@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from cohortflow.sources.images.decoded import Role
+from cohortflow.sources.sidecars import CONFOUNDS
 from cohortflow.sources.subject_id import bids_label
 
 FORMATS = {
@@ -17,6 +18,7 @@ FORMATS = {
     ".npz": "npz",
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"), "picture"),
     **dict.fromkeys((".dcm", ".dicom", ".ima"), "dicom"),
+    CONFOUNDS: "confounds",
 }
 _NOT_SNIFFED = re.compile(
     r"\.(json|tsv|csv|txt|md|bvals?|bvecs?|html?|py|ya?ml|xml|log|pdf|svg|gz|zip|tar|xz|1d|npy|raw|"
@@ -102,7 +104,7 @@ def named(relative: PurePath, format_: str) -> Named:
     stem = relative.name[: len(relative.name) - len(ending)] if ending else relative.name
     if format_ == "dicom":
         return Named(format_, "image", relative, (), "dicom")
-    if bids_label(relative):
+    if format_ == "confounds" or (bids_label(relative) and _entities(stem)):
         return _bids(relative, stem, format_)
     role, folders = _folders(relative)
     stem, order = _numbered(_SLICE, stem) if format_ in ("hdf5", "npz") else (stem, 0)
@@ -123,9 +125,15 @@ def named(relative: PurePath, format_: str) -> Named:
 
 
 def _bids(relative: PurePath, stem: str, format_: str) -> Named:
-    parts = [part for part in stem.split("_") if not part.startswith(("sub-", "ses-"))]
+    parts = _entities(stem)
     role: Role = "label" if stem.rsplit("_", 1)[-1] in _BIDS_LABELS else "image"
+    role = "table" if format_ == "confounds" else role
     return Named(format_, role, relative, tuple(parts), relative.as_posix(), bids=True)
+
+
+def _entities(stem: str) -> list[str]:
+    """What a BIDS name says beside whose it is: ``acq-hi``, ``T1w``; nothing of ``sub-01``."""
+    return [part for part in stem.split("_") if not part.startswith(("sub-", "ses-"))]
 
 
 def _folders(relative: PurePath) -> tuple[Role | None, tuple[str, ...]]:

@@ -18,6 +18,7 @@ from cohortflow.errors import IdentifiesPerson
 from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request, Role, image_facts
 from cohortflow.sources.images.names import Named, detached, telling
 from cohortflow.sources.images.pairing import on_image_grid
+from cohortflow.sources.sidecars import confounds_table, sidecar_facts, sidecars
 
 READER_VERSION = 1
 """Part of the key of every ingested image: raised whenever the arrays change."""
@@ -27,7 +28,8 @@ READER_VERSION = 1
 class Part:
     """Files that are read together. ``tokens``: what of their names tells them from others.
 
-    ``beside``: files of voxels that the headers among them name.
+    ``beside``: files of voxels that the headers among them name. ``sidecars``: of BIDS, the nearest
+    last.
     """
 
     format: str
@@ -36,11 +38,17 @@ class Part:
     tokens: tuple[str, ...] = ()
     bids: bool = False
     beside: tuple[Path, ...] = ()
+    sidecars: tuple[Path, ...] = ()
+
+    @property
+    def voxel_files(self) -> tuple[Path, ...]:
+        """All that the arrays depend on."""
+        return (*self.files, *self.beside)
 
     @property
     def all_files(self) -> tuple[Path, ...]:
         """All that the part depends on."""
-        return (*self.files, *self.beside)
+        return (*self.voxel_files, *self.sidecars)
 
 
 class Reader(Protocol):
@@ -62,8 +70,11 @@ class ImageEntry:
     recipe: Mapping[str, Any]
 
 
-def grouped(files: Iterable[tuple[Path, Named]]) -> tuple[Part, ...]:
-    """The parts of one subject's files, images before labels, in order of their paths."""
+def grouped(files: Iterable[tuple[Path, Named]], source: Path) -> tuple[Part, ...]:
+    """The parts of one subject's files, images before labels, in order of their paths.
+
+    ``source``: the folder above which no sidecar is looked for.
+    """
     groups: dict[tuple[str, str, str], list[tuple[int, str, Path, Named]]] = {}
     for path, about in files:
         row = (about.order, path.as_posix(), path, about)
@@ -74,7 +85,9 @@ def grouped(files: Iterable[tuple[Path, Named]]) -> tuple[Part, ...]:
         paths = tuple(row[2] for row in rows)
         about = rows[0][3]
         beside = tuple(found for path in paths if (found := detached(path)) is not None)
-        parts.append(Part(format_, about.role, paths, about.tokens, about.bids, beside))
+        described = about.bids and about.role == "image"
+        notes = sidecars(paths[0], source) if described else ()
+        parts.append(Part(format_, about.role, paths, about.tokens, about.bids, beside, notes))
     return tuple(parts)
 
 
@@ -94,7 +107,11 @@ def read_parts(
     than its image, :class:`IdentifiesPerson`.
     """
     found: list[tuple[Part, str, Decoded]] = []
+    tables: list[tuple[Part, str]] = []
     for part, digest in zip(parts, digests, strict=True):
+        if part.role == "table":
+            tables.append((part, digest))
+            continue
         request = Request(
             part.format, tuple(str(path) for path in part.files), part.role, subject, options,
             str(root or ""),
@@ -110,11 +127,37 @@ def read_parts(
     entries = []
     for (part, digest, decoded), name in zip(found, names, strict=True):
         key_parts: dict[str, Any] = {"source": digest}
+        if part.sidecars and (told := sidecar_facts(part.sidecars, subject)):
+            decoded.facts |= told
+            key_parts["sidecar"] = told
         if decoded.role == "label" and images:
             decoded, image = on_image_grid(decoded, [one for _, one in images], subject)
             key_parts["image"] = images[image][0]
         entries.append(_entry(name, part, decoded, key_parts, subject))
+    return entries + _confounds(tables, subject)
+
+
+def _confounds(tables: Sequence[tuple[Part, str]], subject: str) -> list[ImageEntry]:
+    """Tables of confounds: ``confounds``, of several with the entities of their runs."""
+    entries = []
+    for part, digest in tables:
+        own = [token for token in part.tokens if "-" in token and not token.startswith("desc-")]
+        name = _clean("_".join(["confounds", *own])) if len(tables) > 1 else "confounds"
+        used = {"source": digest}
+        key = _key(subject, name, "table", part, "", used)
+        output = confounds_table(part.files[0], subject)
+        entries.append(ImageEntry(name, "table", key, output, {"reader": READER_VERSION, **used}))
     return entries
+
+
+def _key(
+    subject: str, name: str, kind: str, part: Part, within: str, used: Mapping[str, Any]
+) -> str:
+    identity = {
+        "subject": subject, "entry": name, "kind": kind, "format": part.format,
+        "part": within, "reader": READER_VERSION, **used,
+    }  # fmt: skip
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def entry_names(found: Sequence[tuple[Part, Decoded]]) -> list[str]:
@@ -188,10 +231,6 @@ def _entry(
     array = decoded.array
     dataset = xr.Dataset({variable: (dims[len(dims) - array.ndim :], array)}, attrs=attributes)
     used = {**decoded.used, **key_parts}
-    identity = {
-        "subject": subject, "entry": name, "kind": kind, "format": part.format,
-        "part": decoded.part, "reader": READER_VERSION, **used,
-    }  # fmt: skip
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    key = _key(subject, name, kind, part, decoded.part, used)
     output = Output(dataset=dataset, facts=image_facts(decoded), warnings=tuple(decoded.warnings))
     return ImageEntry(name, kind, key, output, {"reader": READER_VERSION, **used})

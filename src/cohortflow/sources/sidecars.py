@@ -1,0 +1,106 @@
+"""What BIDS keeps beside an image: numbers of its sidecars, tables of confounds.
+
+Source: Brain Imaging Data Structure 1.10, *Inheritance principle* and *Derivatives*.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cohortflow.cohort.entry import Output
+from cohortflow.errors import EmptyInput, InputError, UnreadableFile
+from cohortflow.sources.files import read_bytes, read_text
+from cohortflow.sources.tables import MAX_TABLE_BYTES, parse_table, typed_column
+
+NUMBERS = (
+    "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle", "MagneticFieldStrength",
+    "EchoTrainLength", "EffectiveEchoSpacing", "TotalReadoutTime", "MultibandAccelerationFactor",
+    "ParallelReductionFactorInPlane", "SliceThickness", "SpacingBetweenSlices",
+)  # fmt: skip
+"""Keys of sidecars that say how an image was made; everything else may lead back to a person."""
+
+CONFOUNDS = "_desc-confounds_timeseries.tsv"
+_MAX_SIDECAR_BYTES = 4 * 2**20
+
+
+def sidecars(image: Path, source: Path) -> tuple[Path, ...]:
+    """The sidecars that speak of an image, the nearest last: it has the last word.
+
+    Beside it and in the folders above, up to the source, those whose parts of the name are all in the
+    image's own.
+    """
+    stem = image.name.split(".", 1)[0]
+    *entities, suffix = stem.split("_")
+    found: list[Path] = []
+    folders = [folder for folder in image.parents if folder.is_relative_to(source)]
+    for folder in reversed(folders):
+        here = []
+        for path in folder.glob(f"*{suffix}.json"):
+            *others, other = path.stem.split("_")
+            if other == suffix and set(others) <= set(entities):
+                here.append((len(others), path))
+        found += [path for _, path in sorted(here)]
+    return tuple(found)
+
+
+def sidecar_facts(paths: tuple[Path, ...], where: str) -> dict[str, float]:
+    """The numbers of the allow-list, the last sidecar's before those of the others.
+
+    Raises :class:`UnreadableFile` for one that is no JSON object.
+    """
+    facts: dict[str, float] = {}
+    for path in paths:
+        for key, value in _document(path, where).items():
+            numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if key in NUMBERS and numeric and math.isfinite(value):
+                facts[key] = float(value)
+    return facts
+
+
+def _document(path: Path, where: str) -> Mapping[str, Any]:
+    text = read_text(path, where, _MAX_SIDECAR_BYTES)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFile("a sidecar is no JSON", where=where, found="damaged text") from error
+    if not isinstance(document, dict):
+        raise UnreadableFile(
+            "a sidecar is no JSON object", where=where, found=type(document).__name__
+        )
+    return document
+
+
+def confounds_table(path: Path, where: str) -> Output:
+    """A table of confounds: a row per volume, numbers; ``n/a`` is no value.
+
+    Raises the InputError of a table that cannot be read, or holds text among its numbers.
+    """
+    import pyarrow as pa
+
+    from cohortflow.evaluation.cases import write_parquet
+
+    data = read_bytes(path, where, MAX_TABLE_BYTES)
+    table = parse_table(data.decode("utf-8", "replace"), where, tabs=True)
+    columns = dict(_columns(table, where))
+    if not columns or not table.rows:
+        raise EmptyInput("a table of confounds without rows", where=where)
+    written = write_parquet(pa.table(columns))
+    facts = {"rows": len(table.rows), "columns": list(columns)}
+    return Output(files={"table.parquet": written}, facts=facts)
+
+
+def _columns(table: Any, where: str) -> Iterator[tuple[str, Any]]:
+    import pyarrow as pa
+
+    for name in table.columns:
+        fields = [None if row[name].lower() in ("", "n/a") else row[name] for row in table.rows]
+        values = typed_column(fields)
+        if any(isinstance(value, str) for value in values):
+            raise InputError(
+                "a column of confounds holds text", where=where, expected="numbers or n/a"
+            )
+        yield name, pa.array(values, pa.float64())
