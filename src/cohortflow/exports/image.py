@@ -80,6 +80,11 @@ def require_world(image: Image, allowed: bool) -> None:
         )
 
 
+def intensity_notes(stem: str, image: Image) -> list[str]:
+    """What was done to the intensities and cannot be undone."""
+    return [f"{stem}: intensities after {', '.join(image.not_undone)}"] if image.not_undone else []
+
+
 def _goes_back(dataset: xr.Dataset, choice: GridChoice) -> bool:
     return choice == "source" and not {SOURCE_SHAPE, INTENSITY}.isdisjoint(dataset.attrs)
 
