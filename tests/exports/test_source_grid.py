@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from cohortflow.cohort.cohort import Cohort
 from cohortflow.exports.export import export
@@ -35,7 +36,6 @@ def test_its_own_grid(cohort: Cohort, tmp_path: Path) -> None:
     np.testing.assert_array_equal(seen.voxels, Canary.within(FINE).label_at(seen.positions))
 
 
-@pytest.mark.xfail(strict=True, reason="cohortflow.preprocess.inverse is not there yet")
 def test_the_grid_of_the_original_image(cohort: Cohort, tmp_path: Path) -> None:
     report = export(cohort, tmp_path / "out", "nifti", Asked(), ExportOptions())
     assert report.missing == []
@@ -44,3 +44,26 @@ def test_the_grid_of_the_original_image(cohort: Cohort, tmp_path: Path) -> None:
     drawn = Canary.within(FINE).label_at(seen.positions)
     assert set(np.unique(seen.voxels)) == set(range(7))
     assert (seen.voxels != drawn).mean() < 0.05
+
+
+def test_what_is_done_to_intensities_is_undone_or_said(tmp_path: Path) -> None:
+    undone = volume(SOURCE, intensity=[{"op": "z-score", "scale": [2.0], "offset": [10.0]}])
+    stands = volume(SOURCE, intensity=[{"op": "clip"}])
+    images = {"a": {"image": ("volume", undone)}, "b": {"image": ("volume", stands)}}
+    found = cohort_of(tmp_path / "cohort", images)
+    report = export(found, tmp_path / "out", "nifti", Asked(entry="image"), ExportOptions())
+    assert report.notes == ["b_image: intensities after clip"]
+    plain = Canary.within(SOURCE).image(SOURCE)
+    for subject, meant in (("a", 2 * plain + 10), ("b", plain)):
+        seen = by_nibabel(tmp_path / "out" / f"{subject}_image.nii.gz").zyx()
+        np.testing.assert_allclose(seen.voxels, meant, rtol=1e-5)
+    export(found, tmp_path / "own", "nifti", Asked(entry="image"), ExportOptions(grid="own"))
+    np.testing.assert_array_equal(
+        by_nibabel(tmp_path / "own" / "a_image.nii.gz").zyx().voxels, plain
+    )
+
+
+def test_labels_go_back_under_the_image_they_came_from(cohort: Cohort, tmp_path: Path) -> None:
+    export(cohort, tmp_path / "out", "ome-zarr", Asked(), ExportOptions())
+    group = zarr.open_group(tmp_path / "out" / "a_image.ome.zarr", mode="r")
+    assert group["labels/segment/0"].shape == group["0"].shape == SOURCE.shape

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,11 +13,10 @@ import xarray as xr
 from cohortflow.cohort.entry import Entry
 from cohortflow.errors import NoWorldSpace
 from cohortflow.geometry import Grid
+from cohortflow.preprocess.lineage import INTENSITY, SOURCE_SHAPE, source_grid
 
 GridChoice = Literal["source", "own"]
 VARIABLES = {"volume": "image", "label_map": "label", "image_2d": "image"}
-SOURCE_SHAPE, SOURCE_MATRIX = "source_shape", "source_index_to_world"
-INTENSITY, NOT_UNDONE = "intensity", "intensity_not_undone"
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,9 @@ class Image:
 def export_grid(dataset: xr.Dataset, kind: str, choice: GridChoice) -> Grid:
     """The grid on which an entry will leave; no voxel is read."""
     attributes = dataset.attrs
-    if choice == "source" and SOURCE_SHAPE in attributes:
-        z, y, x = attributes[SOURCE_SHAPE]
-        return Grid((z, y, x), attributes.get(SOURCE_MATRIX))
     sizes = dataset[VARIABLES[kind]].sizes
-    return Grid.from_attributes((sizes.get("z", 1), sizes["y"], sizes["x"]), attributes)
+    grid = Grid.from_attributes((sizes.get("z", 1), sizes["y"], sizes["x"]), attributes)
+    return source_grid(grid, attributes) if choice == "source" else grid
 
 
 def export_image(entry: Entry, choice: GridChoice) -> Image:
@@ -68,7 +64,9 @@ def export_image(entry: Entry, choice: GridChoice) -> Image:
         label_names={int(number): str(name) for number, name in names.items()},
         resampled=SOURCE_SHAPE in dataset.attrs and not back,
         flat="z" not in placed[VARIABLES[entry.kind]].dims,
-        not_undone=tuple(str(one.get("op", "")) for one in placed.attrs.get(NOT_UNDONE, ())),
+        not_undone=tuple(
+            str(one.get("op", "")) for one in placed.attrs.get("intensity_not_undone", ())
+        ),
     )
 
 
@@ -82,11 +80,16 @@ def require_world(image: Image, allowed: bool) -> None:
         )
 
 
+def intensity_notes(stem: str, image: Image) -> list[str]:
+    """What was done to the intensities and cannot be undone."""
+    return [f"{stem}: intensities after {', '.join(image.not_undone)}"] if image.not_undone else []
+
+
 def _goes_back(dataset: xr.Dataset, choice: GridChoice) -> bool:
     return choice == "source" and not {SOURCE_SHAPE, INTENSITY}.isdisjoint(dataset.attrs)
 
 
 def _to_source(dataset: xr.Dataset) -> xr.Dataset:
-    inverse = importlib.import_module("cohortflow.preprocess.inverse")
-    placed: xr.Dataset = inverse.to_source(dataset)
-    return placed
+    from cohortflow.preprocess.inverse import to_source
+
+    return to_source(dataset)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cohortflow.exports.image import Image, export_image, require_world
+from cohortflow.exports.image import Image, export_image, intensity_notes, require_world
 from cohortflow.exports.selection import Item
 from cohortflow.exports.writer import Files, Writer
 from cohortflow.geometry import Grid, array_to_nifti, nifti_affine
@@ -37,13 +37,11 @@ class NiftiWriter(Writer):
 
 def nifti_notes(item: Item, image: Image) -> list[str]:
     """What a reader of the file cannot know from it."""
-    notes = []
+    notes = intensity_notes(item.stem(), image)
     if image.grid.index_to_world is None:
         notes.append(f"{item.stem()}: of unknown spacing; the 1 in the file is no millimetre")
     elif image.grid.is_sheared:
         notes.append(f"{item.stem()}: axes not at right angles; only the sform holds that")
-    if image.not_undone:
-        notes.append(f"{item.stem()}: intensities after {', '.join(image.not_undone)}")
     if image.array.dtype == np.float16:
         notes.append(f"{item.stem()}: float16, which NIfTI has not, as float32")
     return notes

@@ -10,7 +10,7 @@ import numpy as np
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.errors import CohortflowError
 from cohortflow.exports.colours import colour
-from cohortflow.exports.image import Image, export_grid, export_image
+from cohortflow.exports.image import Image, export_grid, export_image, intensity_notes
 from cohortflow.exports.pyramid import pyramid
 from cohortflow.exports.selection import Item
 from cohortflow.exports.writer import Files, Writer
@@ -78,7 +78,7 @@ def _together(item: Item, grid: Grid | None, other: Item, its: Grid | None) -> b
 
 
 def _notes(stem: str, image: Image) -> list[str]:
-    notes = []
+    notes = intensity_notes(stem, image)
     if image.grid.index_to_world is None:
         notes.append(f"{stem}: of unknown spacing; its axes have no unit")
     elif image.grid.is_oblique:
