@@ -17,6 +17,7 @@ SMALL: dict[str, list[str]] = {
         *("--samples", "60", "--diagrams", "4", "--sizes", "20", "--pairs", "2", "--repeat", "1"),
     ],
     "cohort_page.py": ["--subjects", "60", "--repeat", "1"],
+    "ingest.py": ["--shape", "8", "20", "24", "--volumes", "2", "--repeat", "1"],
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],
     "prefect_runs.py": ["--subjects", "60"],
