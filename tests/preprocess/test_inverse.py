@@ -154,6 +154,8 @@ def test_what_carries_no_source_is_on_it() -> None:
     back = to_source(finer.dataset)
     assert back["label"].dims == ("y", "x")
     np.testing.assert_array_equal(back["label"], flat.dataset["label"])
+    picture = xr.Dataset({"image": (("channel", "y", "x"), noise((3, 4, 5)))})
+    assert to_source(picture).identical(picture)
     with pytest.raises(InvalidEntry, match="neither"):
         to_source(xr.Dataset({"series": ("x", [1.0])}))
     assert grid.shape == image.dataset["image"].shape

@@ -15,6 +15,8 @@ from cohortflow.geometry import spaced_grid
 from cohortflow.geometry.resample import resample_to_grid
 from cohortflow.phantoms.canary import oriented_grid
 from cohortflow.preprocess import by_operators, separable
+from cohortflow.stages._targets import target_voxels
+from cohortflow.stages.resample import Resample
 
 MEASURE = """
 import json, sys
@@ -92,3 +94,14 @@ def test_a_unit_stays_within_three_volumes(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert array.nbytes + peak <= 3 * array.nbytes
+
+
+def test_the_target_is_counted_as_far_as_facts_tell() -> None:
+    spaced, sized = Resample(spacing_mm=(3.0, 1.5, 1.5)), Resample(size=(4, 5, 6))
+    known = {"shape": [10, 20, 20], "spacing_mm": [3.0, 0.75, 0.75]}
+    assert target_voxels(spaced, known) == 10 * 10 * 10
+    assert target_voxels(spaced, {**known, "shape": [2, 10, 20, 20]}) == 2 * 10 * 10 * 10
+    assert target_voxels(sized, known) == 4 * 5 * 6
+    assert target_voxels(spaced, {"shape": [10, 20, 20]}) == 10 * 20 * 20
+    assert target_voxels(spaced, {"shape": [20, 20]}) == 400
+    assert target_voxels(spaced, {}) == target_voxels(Resample(), {}) > 10**6

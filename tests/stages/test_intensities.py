@@ -8,7 +8,7 @@ import numpy as np
 import pydantic
 import pytest
 
-from cohortflow.errors import GeometryMismatch, MissingValues, UndefinedResult
+from cohortflow.errors import GeometryMismatch, NotFinite, UndefinedResult
 from cohortflow.geometry import Grid
 from cohortflow.phantoms.canary import oriented_grid
 from cohortflow.pipeline.stage import Stage
@@ -110,7 +110,7 @@ def test_what_cannot_be_scaled_is_refused() -> None:
     holed = noise()
     holed[0, 0, :2] = np.nan
     for stage in (NORMALISE, CORRECT):
-        with pytest.raises(MissingValues, match="2 voxels"):
+        with pytest.raises(NotFinite, match="2 of 432"):
             run(stage, image=volume(holed, GRID))
 
 

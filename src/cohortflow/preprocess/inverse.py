@@ -75,15 +75,16 @@ def to_source(
     if standing:
         attributes[NOT_UNDONE] = [dict(one) for one in standing]
     back = moved[0] if len(moved) == 1 else np.stack(moved)
-    shaped = back.reshape(*array.shape[:-3], *source.shape[max(3 - array.ndim, 0) :])
+    sizes = dict(zip("zyx", source.shape, strict=True))
+    shaped = back.reshape([sizes.get(str(dim), len(moved)) for dim in array.dims])
     coords = {d: array.coords[d] for d in array.dims if d == "channel" and d in array.coords}
     return xr.Dataset({name: (array.dims, shaped)}, coords=coords, attrs=attributes)
 
 
 def _channels(array: xr.DataArray) -> npt.NDArray[Any]:
     """(channel, z, y, x), whatever of channel and z there is."""
-    values = array.values
-    return values.reshape((1,) * (4 - values.ndim) + values.shape)
+    sizes: Mapping[Any, int] = array.sizes
+    return array.values.reshape([sizes.get(dim, 1) for dim in ("channel", "z", "y", "x")])
 
 
 def _undone(

@@ -13,7 +13,7 @@ import pydantic
 import xarray as xr
 
 from cohortflow.cohort.entry import Entry, Output
-from cohortflow.errors import MissingValues
+from cohortflow.errors import NotFinite
 from cohortflow.geometry.grid import Grid
 from cohortflow.geometry.matrices import Floats
 from cohortflow.pipeline.stage import Cost, Facts
@@ -91,14 +91,14 @@ def facts_of(grid: Grid) -> dict[str, Any]:
 
 
 def refuse_missing(image: Image) -> None:
-    """Raises :class:`MissingValues`: a mean over NaN or infinity is none."""
+    """Raises :class:`NotFinite`: a mean over NaN or infinity is none."""
     if image.channels.dtype.kind == "f":
         bad = image.channels.size - int(np.isfinite(image.channels).sum())
         if bad:
-            raise MissingValues(
-                "NaN or infinity in the image",
+            raise NotFinite(
+                "voxels without a value",
                 where=image.entry.subject or "",
-                found=f"{bad} voxels",
+                found=f"{bad} of {image.channels.size}",
             )
 
 

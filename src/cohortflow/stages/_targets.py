@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -81,14 +81,17 @@ def target_grid(parameters: Target, grid: Grid, reference: Entry | None) -> Grid
 
 
 def target_voxels(parameters: Target, facts: Facts) -> int:
-    """Of the target, as far as facts tell."""
+    """Of all channels of the target, as far as facts tell."""
+    shape: Sequence[int] = facts.get("shape") or ()
+    spacing = facts.get("spacing_mm")
+    channels = math.prod(shape[:-3])
     if parameters.size is not None:
-        return math.prod(parameters.size)
-    shape, spacing = facts.get("shape"), facts.get("spacing_mm")
-    if parameters.spacing_mm is None or not (shape and spacing):
+        return channels * math.prod(parameters.size)
+    if parameters.spacing_mm is None or len(shape) < 3 or not spacing:
         return voxels(facts)
-    here = Grid(shape, np.diag([*spacing, 1.0]))
-    return math.prod(spaced_grid(here, parameters.spacing_mm).shape)
+    z, y, x = shape[-3:]
+    here = Grid((z, y, x), np.diag([*spacing, 1.0]))
+    return channels * math.prod(spaced_grid(here, parameters.spacing_mm).shape)
 
 
 def _spacing_along(here: Grid, there: Grid) -> list[float]:
