@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from stat import S_ISREG
@@ -116,8 +116,8 @@ def look(
     known = tables.participants.ids if tables.participants else frozenset()
     recordings = []
     images: dict[str, list[tuple[Recording, Named]]] = {}
-    files, left_out = _files(source, options)
-    for path, form, fault in files:
+    files = _files(source, options)
+    for path, form, fault in files.taken:
         relative = PurePath(path.relative_to(source) if source.is_dir() else path.name)
         about = None
         try:
@@ -141,10 +141,9 @@ def look(
             recordings.append(found)
         else:
             images.setdefault(found.subject, []).append((found, about))
-    root = source if source.is_dir() else source.parent
-    recordings += [_together(found, root) for found in images.values()]
+    recordings += [_together(found, files.documents) for found in images.values()]
     each = _one_each(sorted(recordings, key=lambda r: (r.subject, r.path.as_posix())))
-    return Discovery(each, left_out)
+    return Discovery(each, files.left_out)
 
 
 def _telling(
@@ -161,10 +160,12 @@ def _telling(
     return relative if len(relative.parts) > 1 else PurePath(folder) / relative
 
 
-def _together(found: list[tuple[Recording, Named]], root: Path) -> Recording:
+def _together(
+    found: list[tuple[Recording, Named]], documents: Mapping[Path, Sequence[Path]]
+) -> Recording:
     """All images of a subject as one recording."""
     first = found[0][0]
-    parts = grouped(((recording.path, about) for recording, about in found), root)
+    parts = grouped(((recording.path, about) for recording, about in found), documents)
     files = tuple(path for part in parts for path in part.all_files)
     error = next((one.error for one, _ in found if one.error is not None), None)
     return replace(first, files=files, parts=parts, name="image", kind="volume", error=error)
@@ -229,21 +230,32 @@ def clashing(recording: Recording) -> Recording:
     return replace(recording, subject=name, patient=name, error=error)
 
 
-def _files(
-    source: Path, options: IngestOptions
-) -> tuple[list[tuple[Path, Format, InputError | None]], int]:
+@dataclass
+class _Files:
+    """Files of a source with what they are, or why they are nothing; JSON files by folder."""
+
+    taken: list[tuple[Path, Format, InputError | None]]
+    left_out: int = 0
+    documents: Mapping[Path, Sequence[Path]] = field(default_factory=dict)
+
+
+def _files(source: Path, options: IngestOptions) -> _Files:
     if source.is_file():
         form = _format(source, PurePath(source.name), options)
         fault = UnreadableFile("not a recording that is known", expected=" ".join(_SUFFIXES))
-        return [(source, form or "roi_series", None if form else fault)], 0
+        return _Files([(source, form or "roi_series", None if form else fault)])
     not_these = set(options.paths)
     faults: list[tuple[Path, Format, InputError | None]] = []
     found: list[tuple[Path, Format]] = []
     in_time: list[tuple[Path, Format]] = []
+    documents: dict[Path, list[Path]] = {}
     for path in _walk(source):
         if isinstance(path, OSError):
             fault = UnreadableFile("a folder cannot be listed", found=str(path.strerror))
             faults.append((Path(str(path.filename)), "roi_series", fault))
+            continue
+        if path.name.endswith(".json"):
+            documents.setdefault(path.parent, []).append(path)
             continue
         if path.resolve() in not_these:
             continue
@@ -263,7 +275,7 @@ def _files(
         # Beside preprocessed images, others (references, other spaces) are no recordings.
         taken = [(path, form) for path, form in taken if form != "bold"]
     left_out = len(found) + len(in_time) - len(taken) if "images" in forms else 0
-    return [*faults, *((path, form, None) for path, form in taken)], left_out
+    return _Files([*faults, *((path, form, None) for path, form in taken)], left_out, documents)
 
 
 def _not_a_file_of(source: Path, path: Path, options: IngestOptions) -> InputError | None:

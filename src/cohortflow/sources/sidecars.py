@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +27,17 @@ CONFOUNDS = "_desc-confounds_timeseries.tsv"
 _MAX_SIDECAR_BYTES = 4 * 2**20
 
 
-def sidecars(image: Path, source: Path) -> tuple[Path, ...]:
+def sidecars(image: Path, documents: Mapping[Path, Sequence[Path]]) -> tuple[Path, ...]:
     """The sidecars that speak of an image, the nearest last: it has the last word.
 
-    Beside it and in the folders above, up to the source, those whose parts of the name are all in the
-    image's own.
+    Beside it and in the folders above, those whose parts of the name are all in the image's own.
+    ``documents``: the JSON files of a source by their folder.
     """
-    stem = image.name.split(".", 1)[0]
-    *entities, suffix = stem.split("_")
+    *entities, suffix = image.name.split(".", 1)[0].split("_")
     found: list[Path] = []
-    folders = [folder for folder in image.parents if folder.is_relative_to(source)]
-    for folder in reversed(folders):
+    for folder in reversed(image.parents):
         here = []
-        for path in folder.glob(f"*{suffix}.json"):
+        for path in documents.get(folder, ()):
             *others, other = path.stem.split("_")
             if other == suffix and set(others) <= set(entities):
                 here.append((len(others), path))

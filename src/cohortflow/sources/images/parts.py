@@ -70,10 +70,12 @@ class ImageEntry:
     recipe: Mapping[str, Any]
 
 
-def grouped(files: Iterable[tuple[Path, Named]], source: Path) -> tuple[Part, ...]:
+def grouped(
+    files: Iterable[tuple[Path, Named]], documents: Mapping[Path, Sequence[Path]]
+) -> tuple[Part, ...]:
     """The parts of one subject's files, images before labels, in order of their paths.
 
-    ``source``: the folder above which no sidecar is looked for.
+    ``documents``: the JSON files of the source by their folder, sidecars among them.
     """
     groups: dict[tuple[str, str, str], list[tuple[int, str, Path, Named]]] = {}
     for path, about in files:
@@ -86,7 +88,7 @@ def grouped(files: Iterable[tuple[Path, Named]], source: Path) -> tuple[Part, ..
         about = rows[0][3]
         beside = tuple(found for path in paths if (found := detached(path)) is not None)
         described = about.bids and about.role == "image"
-        notes = sidecars(paths[0], source) if described else ()
+        notes = sidecars(paths[0], documents) if described else ()
         parts.append(Part(format_, about.role, paths, about.tokens, about.bids, beside, notes))
     return tuple(parts)
 
