@@ -46,7 +46,7 @@ def read(request: Request) -> list[Decoded]:
         raise TooLarge(
             "the file needs more memory than a reader may have", where=request.where
         ) from error
-    except PARSER_FAULTS as error:
+    except (*PARSER_FAULTS, *_library_faults()) as error:
         # The text of a foreign error may quote the file, and so a person: its type is all that is told.
         raise UnreadableFile(
             "the file is damaged, or not of the format of its name",
@@ -54,6 +54,19 @@ def read(request: Request) -> list[Decoded]:
             found=f"{type(error).__name__} in the reader of {request.format}",
             hint="Copy or download it again.",
         ) from error
+
+
+def _library_faults() -> tuple[type[Exception], ...]:
+    """Errors of the libraries that are of no built-in kind; asked for only where one came up."""
+    import zipfile
+
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    of_dicom = (BytesLengthException, InvalidDicomError)
+    return (*of_dicom, ImageFileError, HeaderDataError, WrapStructError, zipfile.BadZipFile)
 
 
 def _reader(format_: str) -> Callable[[Request], list[Decoded]]:
