@@ -121,8 +121,9 @@ def metaimage(data: bytes | None = None, **fields: str) -> bytes:
         "ObjectType": "Image", "NDims": "3", "BinaryData": "True",
         "BinaryDataByteOrderMSB": "False", "CompressedData": "False",
         "TransformMatrix": "1 0 0 0 1 0 0 0 1", "Offset": "0 0 0", "ElementSpacing": "2 1.5 3",
-        "DimSize": "4 5 6", "ElementType": "MET_SHORT", "ElementDataFile": "LOCAL",
+        "DimSize": "4 5 6", "ElementType": "MET_SHORT",
     } | fields  # fmt: skip
+    said["ElementDataFile"] = said.pop("ElementDataFile", "LOCAL")  # what follows are voxels
     head = "".join(f"{name} = {value}\n" for name, value in said.items() if value)
     return head.encode() + (VOXELS.tobytes(order="F") if data is None else data)
 
@@ -159,7 +160,7 @@ SYNTAXES = (ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 
 def small_files() -> dict[str, tuple[str, bytes]]:
     """Ending and bytes of a whole file, by name: what is mutated."""
-    files = {
+    return {
         "nifti1": (".nii", nifti()),
         "nifti2": (".nii", nifti(version=2)),
         "nifti-float": (".nii", nifti(VOXELS.astype(np.float32), scl_slope=2.0)),
@@ -181,4 +182,3 @@ def small_files() -> dict[str, tuple[str, bytes]]:
         "tiff-lzw": (".tif", picture(GREY, "TIFF", compression="tiff_lzw")),
         "bmp": (".bmp", picture(GREY, "BMP")),
     }
-    return files

@@ -16,7 +16,6 @@ from typing import Any
 from cohortflow.errors import (
     BadHeader,
     DecompressionBomb,
-    EmptyInput,
     TruncatedFile,
     UnreadableFile,
 )
@@ -123,8 +122,6 @@ def read_header(path: str, where: str, pixels: bool = False) -> Header:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
-    if not os.path.getsize(path):
-        raise EmptyInput("the file is empty", where=where, found="0 bytes")
     syntax, should_be_image = _meta(path, where)
     tags = [*TAGS, "PixelData"] if pixels else list(TAGS)
     try:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from cohortflow.errors import (
     BadHeader,
-    EmptyInput,
     TruncatedFile,
     UnreadableFile,
     UnsupportedData,
@@ -35,8 +34,6 @@ def read_nifti(request: Request) -> list[Decoded]:
     """
     path, where = request.files[0], request.where
     size = os.path.getsize(path)
-    if not size:
-        raise EmptyInput("the file is empty", where=where, found="0 bytes")
     with closing(_open(path)) as file:
         try:
             header = _header(file, where)
