@@ -112,10 +112,11 @@ def serve(link: socket.socket) -> None:
 
 
 def limit(memory_bytes: int) -> None:
-    """From here on: so much more memory, no core file, no file on a disk, no process."""
+    """From here on: so much more memory, no core file, no other process."""
     here = _address_space()
     resource.setrlimit(resource.RLIMIT_AS, (here + memory_bytes, here + memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
 def _address_space() -> int:
