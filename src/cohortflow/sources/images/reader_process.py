@@ -46,6 +46,7 @@ class ReaderProcess:
         """
         link = self._start()
         try:
+            link.settimeout(self.timeout_s)  # of a message that was begun and does not end
             wire.send(link, wire.request_to_json(request))
             self._await(link, request.where)
             document, files = wire.receive(link)
@@ -105,7 +106,6 @@ class ReaderProcess:
                 env=_environment(),
                 start_new_session=True,
             )
-        ours.settimeout(self.timeout_s)  # of a message that was begun and does not end
         self._link = ours
         return ours
 
