@@ -13,10 +13,10 @@ import pytest
 
 from cohortflow.cohort.cohort import Cohort, create_cohort
 from cohortflow.recorder import MemoryRecorder
-from cohortflow.sources import ingest as module
+from cohortflow.sources.images import reader_process
 from cohortflow.sources.images.decoded import Decoded, Request
 from cohortflow.sources.images.reader_process import ReaderProcess
-from cohortflow.sources.ingest import IngestOptions, IngestReport
+from cohortflow.sources.ingest import IngestOptions, IngestReport, ingest
 from tests.hostile.cases import Case
 from tests.hostile.seeds import dicom, nifti
 from tests.images.dicom_files import save
@@ -91,12 +91,12 @@ def put_good(source: Path) -> None:
 def ingested(
     source: Path, monkeypatch: pytest.MonkeyPatch, options: IngestOptions | None = None
 ) -> Measured:
-    monkeypatch.setattr(module, "ReaderProcess", Watched)
+    monkeypatch.setattr(reader_process, "ReaderProcess", Watched)
     Watched.peak = Watched.started = 0
     clock, cohort = Clock(), create_cohort(source.parent / "cohort")
     reset_peak()
     before = peak_bytes("self")
-    report = module.ingest(cohort, source, options, recorder=clock)
+    report = ingest(cohort, source, options, recorder=clock, threads=1)
     own = peak_bytes("self") - before
     return Measured(cohort, report, clock.longest_s, Watched.peak, own, Watched.started)
 

@@ -50,6 +50,8 @@ class ReaderProcess:
             wire.send(link, wire.request_to_json(request))
             self._await(link, request.where)
             document, files = wire.receive(link)
+        except CohortflowError:
+            raise
         except TimeoutError as error:
             self.close()
             raise self._too_long(request.where) from error
