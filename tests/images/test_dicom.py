@@ -13,12 +13,19 @@ import pydicom
 import pytest
 import SimpleITK
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    BasicTextSRStorage,
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from cohortflow import errors
 from cohortflow.geometry import Grid
 from cohortflow.phantoms.canary import oriented_grid
 from cohortflow.sources.images.decoded import image_facts
+from tests.hostile.seeds import encapsulated, picture
 from tests.images.dicom_files import save, write_series
 from tests.images.reading import read_one, reading
 
@@ -240,10 +247,27 @@ def test_files_without_pixels_are_left_out_and_said(tmp_path: Path) -> None:
     report = pydicom.dcmread(paths[0])
     for keyword in ("Rows", "Columns", "PixelData"):
         delattr(report, keyword)
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
     save(report, tmp_path / "report.dcm")
     decoded = read_one([*paths, tmp_path / "report.dcm"], "dicom")
     assert decoded.array.shape == VALUES.shape
     assert decoded.warnings[0]["code"] == "no-image"
+
+
+def test_a_slice_cut_before_its_size_is_no_file_without_pixels(tmp_path: Path) -> None:
+    last = series(tmp_path)[-1]
+    last.write_bytes(last.read_bytes()[:600])
+    with pytest.raises(errors.TruncatedFile, match="lacks its rows"):
+        reading(files(tmp_path), "dicom")
+
+
+def test_a_stream_of_other_channels_is_no_image(tmp_path: Path) -> None:
+    image = encapsulated("JPEG")
+    colours = picture(np.zeros((16, 16, 3), np.uint8), "JPEG")
+    image.PixelData = encapsulate([colours])
+    save(image, tmp_path / "a.dcm")
+    with pytest.raises(errors.BadHeader, match="16 × 16 of 1; found 16 × 16 of 3"):
+        reading(tmp_path / "a.dcm", "dicom")
 
 
 def test_a_deflated_bomb_is_refused_unread(tmp_path: Path) -> None:

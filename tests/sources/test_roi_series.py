@@ -197,7 +197,7 @@ def test_a_header_that_claims_a_huge_array_allocates_nothing(tmp_path: Path) -> 
 
 def test_decompression_is_bounded(tmp_path: Path) -> None:
     (tmp_path / "bomb.1D.gz").write_bytes(gzip.compress(b"0 0\n" * 2**14))
-    with pytest.raises(errors.UnreadableFile, match="too large"):
+    with pytest.raises(errors.TooLarge, match="too large"):
         read_roi_series(tmp_path / "bomb.1D.gz", limit=2**15)
     assert read_roi_series(tmp_path / "bomb.1D.gz", limit=2**16).values.shape == (2, 2**14)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +13,11 @@ import numpy as np
 import xarray as xr
 
 from cohortflow.cohort.storage import Storage
+from cohortflow.errors import EntryCorrupt
 
 CHUNK_BYTES = 16 * 2**20
+MAX_CHUNK = 2**30
+"""Numbers in a chunk that is opened; what compresses them takes at most 2 GiB."""
 GROUP = "zarr.json"
 """The file of a group that names all its arrays and how to read them."""
 
@@ -75,6 +80,23 @@ def _ome(dataset: xr.Dataset, kind: str) -> dict[str, Any]:
     image = dataset["image"]
     grid = Grid.from_attributes(image.shape, dataset.attrs)
     return {OME: ome_multiscales(grid, [str(dim) for dim in image.dims], {"image": (1, 1, 1)})}
+
+
+def refuse_absurd(group: bytes, files: int, where: str) -> None:
+    """Raises :class:`EntryCorrupt` for arrays of more chunks than there are files, or giant ones."""
+    try:
+        arrays = json.loads(group)["consolidated_metadata"]["metadata"].values()
+        for array in arrays:
+            if array["node_type"] != "array":
+                continue
+            chunk = array["chunk_grid"]["configuration"]["chunk_shape"]
+            count = math.prod(-(-n // c) for n, c in zip(array["shape"], chunk, strict=True))
+            if count > files or math.prod(chunk) > MAX_CHUNK or min(array["shape"], default=0) < 0:
+                raise ValueError(f"{count} chunks of {chunk} in {files} files")
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise EntryCorrupt(
+            "what describes the arrays cannot be", where=where, found=str(error)[:200]
+        ) from error
 
 
 def default_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import zlib
 from collections.abc import Iterable
@@ -11,6 +12,9 @@ from typing import Any
 
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import AlreadyExists, EntryCorrupt
+
+_SMALL_BYTES = 2**26
+_LIKELY_GROWTH = 200
 
 
 def encode(document: Any) -> bytes:
@@ -33,9 +37,9 @@ def decode(data: bytes, where: str) -> dict[str, Any]:
     """The JSON object in ``data``; EntryCorrupt names the file when it is empty or truncated."""
     try:
         if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
+            data = _unzipped(data)
         document = json.loads(data)
-    except (ValueError, EOFError, OSError, zlib.error) as error:
+    except (ValueError, EOFError, OSError, zlib.error, RecursionError) as error:
         raise EntryCorrupt(
             "a record cannot be read",
             where=where,
@@ -46,6 +50,15 @@ def decode(data: bytes, where: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise EntryCorrupt("a record is no JSON object", where=where, found=type(document).__name__)
     return document
+
+
+def _unzipped(data: bytes) -> bytes:
+    limit = max(_SMALL_BYTES, _LIKELY_GROWTH * len(data))
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        plain = file.read(limit + 1)
+    if len(plain) > limit:
+        raise ValueError(f"more than {limit} bytes in {len(data)}")
+    return plain
 
 
 def read_document(storage: Storage, path: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,13 @@ from cohortflow.errors import (
 RECORD = "entry.json"
 RECORD_SCHEMA = 1
 KEY_DIGITS = 16
+_ATTEMPT = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*)?")
+_RECORD_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("stage", "key", "kind", "attempt"), str),
+    **dict.fromkeys(("files", "facts", "recipe"), dict),
+    **dict.fromkeys(("subjects", "weights", "warnings"), list),
+    **{"schema": int, "subject": (str, type(None)), "arrays": bool},
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,8 @@ class EntryRecord:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], where: str) -> EntryRecord:
-        if document.get("schema", 0) > RECORD_SCHEMA:
+        schema = document.get("schema", 0)
+        if isinstance(schema, int) and schema > RECORD_SCHEMA:
             raise StoreTooNew(
                 "a record was written by a newer version",
                 where=where,
@@ -94,6 +103,14 @@ class EntryRecord:
                 hint="Install a newer cohortflow.",
             )
         try:
+            for name, kind in _RECORD_TYPES.items():
+                if not isinstance(document[name], kind):
+                    raise EntryCorrupt(
+                        f"what a record calls its {name} is none", where=where,
+                        found=type(document[name]).__name__,
+                    )  # fmt: skip
+            if not _ATTEMPT.fullmatch(document["attempt"]):
+                raise EntryCorrupt("a record's attempt is no name of a folder", where=where)
             return cls(
                 ref=EntryRef(document["subject"], document["stage"], document["key"]),
                 kind=document["kind"],
@@ -215,6 +232,8 @@ class Entries:
     def _read_checked(self, record: EntryRecord, name: str) -> bytes:
         """A file of an entry, which must be the one that its record names."""
         path = f"{record.ref.path}/{record.attempt}/{name}"
+        if name not in record.files:
+            raise EntryCorrupt("a record lacks a file", where=f"{self.storage.url}/{path}")
         data = self.storage.read(path)
         if _about(data) != dict(record.files[name]):
             raise EntryCorrupt(
@@ -227,11 +246,18 @@ class Entries:
         return data
 
     def _open_dataset(self, record: EntryRecord) -> Any:
-        from cohortflow.cohort.arrays import GROUP, open_arrays
+        from cohortflow.cohort.arrays import GROUP, open_arrays, refuse_absurd
 
         # Chunks carry a checksum each; what says how to read them does not.
-        self._read_checked(record, f"arrays/{GROUP}")
-        return open_arrays(self.storage, f"{record.ref.path}/{record.attempt}/arrays")
+        path = f"{record.ref.path}/{record.attempt}/arrays"
+        where = f"{self.storage.url}/{path}"
+        refuse_absurd(self._read_checked(record, f"arrays/{GROUP}"), len(record.files), where)
+        try:
+            return open_arrays(self.storage, path)
+        except (ValueError, TypeError, LookupError, NotImplementedError) as error:
+            raise EntryCorrupt(
+                "the arrays cannot be opened", where=where, found=type(error).__name__
+            ) from error
 
     def verify(self, ref: EntryRef) -> list[str]:
         """What is wrong with an entry, by the digest of every file; empty when it is whole."""

@@ -161,9 +161,6 @@ class LocalStorage(Storage):
                 return
             full = full.parent
 
-    def zarr_store(self, path: str) -> str:
-        return self._full(path)
-
     def local_path(self, path: str) -> Path:
         return Path(self._full(path))
 

@@ -132,7 +132,7 @@ class SourceMap:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(document, file, ensure_ascii=False, sort_keys=True)
+                json.dump(document, file, sort_keys=True)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self.path)

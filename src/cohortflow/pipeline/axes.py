@@ -12,6 +12,8 @@ from cohortflow.pipeline.document import Document, Path
 from cohortflow.pipeline.model import Axis, AxisValue, InputDeclaration, Split, Step
 from cohortflow.pipeline.where import narrowed, parse_where
 
+MAX_VALUES = 100_000
+
 
 class _Value(Settings):
     like: str | None = None
@@ -53,6 +55,11 @@ def _parse_axis(
 ) -> Axis:
     where = document.where(path)
     if isinstance(value, int) and not isinstance(value, bool):
+        if value > MAX_VALUES:
+            raise AxisError(
+                f"axis {name!r} has more values than can be planned", where=where,
+                expected=f"at most {MAX_VALUES:,}", found=f"{value:,}",
+            )  # fmt: skip
         return Axis(name, tuple(AxisValue(i, i) for i in range(value)))
     if isinstance(value, list):
         return Axis(name, _list_values(name, value, where))

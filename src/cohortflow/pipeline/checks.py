@@ -76,5 +76,7 @@ def known_keys(
 def one_of(name: Any, known: Iterable[str], what: str, where: str) -> str:
     names = list(known)
     if name not in names:
-        raise UnknownName(f"no such {what}: {name!r}", where=where, hint=nearest(str(name), names))
+        raise UnknownName(
+            f"no such {what}: {str(name)[:80]!r}", where=where, hint=nearest(str(name), names)
+        )
     return str(name)

@@ -16,9 +16,9 @@ from cohortflow.pipeline.document import Document, Path
 from cohortflow.pipeline.model import FileDeclaration, InputDeclaration, Split
 from cohortflow.pipeline.where import parse_where
 
-NAME = re.compile(r"[a-z][a-z0-9_]*$")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 """Of steps and axes."""
-WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*$")
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 """Of inputs, files and splits: BIDS suffixes such as T1w are names."""
 Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
 
@@ -49,7 +49,7 @@ def check_name(name: str, what: str, where: str, pattern: re.Pattern[str] = WORD
     """Names become paths, parts of ``cv/train`` and ``--set`` targets."""
     if not pattern.match(name):
         kind = "a lower-case word" if pattern is NAME else "a word"
-        raise PipelineError(f"{name!r} cannot name {what}", where=where, expected=kind)
+        raise PipelineError(f"{name[:80]!r} cannot name {what}", where=where, expected=kind)
 
 
 def parse_inputs(data: Mapping[str, Any], document: Document) -> dict[str, InputDeclaration]:

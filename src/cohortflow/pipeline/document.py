@@ -18,7 +18,12 @@ from cohortflow.errors import PipelineError
 
 Path = tuple[str | int, ...]
 
-_PLAIN_TAGS = "tag:yaml.org,2002:"
+_MEANT = ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "value")
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in _MEANT}
+_MAX_CHARACTERS = 2**20
+_MAX_VALUES = 50_000
+_MAX_DIGITS = 18
+_MAX_DEPTH = 32
 _INT = re.compile(r"[-+]?[0-9]+$")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _NON_FINITE = re.compile(r"([-+]?\.inf|\.nan)$", re.IGNORECASE)
@@ -135,8 +140,15 @@ def step_settings(item: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:
+    if len(text) > _MAX_CHARACTERS:
+        raise PipelineError(
+            "the file is too long to be a pipeline", where=name,
+            expected=f"at most {_MAX_CHARACTERS:,} characters", found=f"{len(text):,}",
+        )  # fmt: skip
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError as error:
+        raise PipelineError("values inside values without end", where=name) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -146,9 +158,15 @@ def _compose(text: str, name: str) -> yaml.Node | None:
 
 def _build(node: yaml.Node, path: Path, document: Document, inside: tuple[yaml.Node, ...]) -> Any:
     document.lines[path] = str(node.start_mark.line + 1)
+    if len(document.lines) > _MAX_VALUES or len(inside) > _MAX_DEPTH:
+        # A few lines of references to references can stand for billions of values.
+        raise PipelineError(
+            "too many values, or too deep inside each other", where=document.where(path),
+            expected=f"at most {_MAX_VALUES:,} values, {_MAX_DEPTH} deep",
+        )  # fmt: skip
     if node in inside:
         raise PipelineError("a value holds itself", where=document.where(path))
-    if not node.tag.startswith(_PLAIN_TAGS):
+    if node.tag not in _PLAIN_TAGS:
         raise PipelineError(f"the tag {node.tag} means nothing here", where=document.where(path))
     inside = (*inside, node)
     if isinstance(node, yaml.ScalarNode):
@@ -172,6 +190,11 @@ def _build(node: yaml.Node, path: Path, document: Document, inside: tuple[yaml.N
 def _scalar(node: yaml.ScalarNode, path: Path, document: Document) -> Any:
     if node.style in ("'", '"', "|", ">"):
         return str(node.value)
+    if _INT.match(node.value) and len(node.value) > _MAX_DIGITS:
+        raise PipelineError(
+            "a whole number that is too long", where=document.where(path),
+            expected=f"at most {_MAX_DIGITS} digits", found=f"{len(node.value)}",
+        )  # fmt: skip
     value = parse_scalar(node.value)
     if _NON_FINITE.match(node.value) or (isinstance(value, float) and math.isinf(value)):
         raise PipelineError(

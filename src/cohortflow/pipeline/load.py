@@ -13,7 +13,7 @@ from cohortflow.pipeline.model import Pipeline
 from cohortflow.pipeline.parse import parse_pipeline
 from cohortflow.pipeline.stage import Stage
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*$")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}\Z")
 
 
 def packaged_pipelines() -> dict[str, Path]:
@@ -44,5 +44,17 @@ def load_pipeline(
         raise PipelineError(
             "a pipeline's file name is its slug", where=name, expected="lower-case words and dashes"
         )
-    document = apply_settings(load_document(path.read_text("utf-8"), path.name), settings)
+    document = apply_settings(load_document(_text(path), path.name), settings)
     return parse_pipeline(document, path.stem, catalogue)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise PipelineError(
+            "a pipeline file is text",
+            where=path.name,
+            expected="UTF-8",
+            found=f"byte {error.start}",
+        ) from error

@@ -244,12 +244,15 @@ def _files(source: Path, options: IngestOptions) -> _Files:
         form = _format(source, PurePath(source.name), options)
         fault = UnreadableFile("not a recording that is known", expected=" ".join(_SUFFIXES))
         return _Files([(source, form or "roi_series", None if form else fault)])
-    not_these = set(options.paths)
+    not_these = {str(path) for path in options.paths}
     faults: list[tuple[Path, Format, InputError | None]] = []
     found: list[tuple[Path, Format]] = []
     in_time: list[tuple[Path, Format]] = []
     documents: dict[Path, list[Path]] = {}
     for path in _walk(source):
+        if isinstance(path, tuple):
+            faults.append((path[0], "roi_series", _linked_folder()))
+            continue
         if isinstance(path, OSError):
             fault = UnreadableFile("a folder cannot be listed", found=str(path.strerror))
             faults.append((Path(str(path.filename)), "roi_series", fault))
@@ -257,7 +260,7 @@ def _files(source: Path, options: IngestOptions) -> _Files:
         if path.name.endswith(".json"):
             documents.setdefault(path.parent, []).append(path)
             continue
-        if path.resolve() in not_these:
+        if os.path.realpath(path) in not_these:  # a loop of links raises nothing there
             continue
         relative = PurePath(path.relative_to(source))
         if (form := _format(path, relative, options)) is not None:
@@ -287,7 +290,7 @@ def _not_a_file_of(source: Path, path: Path, options: IngestOptions) -> InputErr
         return UnreadableFile("the file cannot be opened", found=str(error.strerror))
     if OutsideSource.code in options.accept or not path.is_symlink():
         return None
-    if path.resolve().is_relative_to(source.resolve()):
+    if Path(os.path.realpath(path)).is_relative_to(source.resolve()):
         return None
     return OutsideSource(
         "a link leads out of the source",
@@ -295,14 +298,27 @@ def _not_a_file_of(source: Path, path: Path, options: IngestOptions) -> InputErr
     )
 
 
-def _walk(source: Path) -> Iterator[Path | OSError]:
-    """Files below a folder, hidden ones and cohorts left out; folders that cannot be listed."""
+def _linked_folder() -> OutsideSource:
+    return OutsideSource(
+        "a link to a folder leads out of the source", expected="links of files",
+        hint="Copy the folder, or ingest it by itself.",
+    )  # fmt: skip
+
+
+def _walk(source: Path) -> Iterator[Path | OSError | tuple[Path]]:
+    """Files below a folder, hidden ones and cohorts left out; folders that cannot be listed.
+
+    Links of folders are not followed; those that lead out of the source come in a tuple.
+    """
+    root = os.path.realpath(source)
     faults: list[OSError] = []
     for folder, folders, names in os.walk(source, onerror=faults.append):
         inside = Path(folder)
         folders[:] = sorted(
             f for f in folders if f[0] not in "._" and not (inside / f / "cohort.json").exists()
         )
+        links = (inside / f for f in folders if (inside / f).is_symlink())
+        yield from ((f,) for f in links if not Path(os.path.realpath(f)).is_relative_to(root))
         yield from (inside / name for name in sorted(names) if name[0] != ".")
     yield from faults
 

@@ -9,12 +9,14 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from cohortflow.errors import EmptyInput, TruncatedFile, UnreadableFile
+from cohortflow.errors import DecompressionBomb, EmptyInput, TooLarge, TruncatedFile, UnreadableFile
 
 MAX_BYTES = 512 * 2**20
 """Largest table or series that is held in memory, after decompression."""
 
 _CHUNK = 2**20
+_SMALL_BYTES = 2**26
+_LIKELY_GROWTH = 200
 
 
 def stem(name: str, suffixes: Iterable[str]) -> str:
@@ -29,7 +31,8 @@ def read_bytes(path: Path, where: str, limit: int = MAX_BYTES) -> bytes:
     """Whole file, decompressed where its name ends in ``.gz``.
 
     Raises :class:`EmptyInput`, :class:`TruncatedFile` (gzip without its end) and
-    :class:`UnreadableFile` (no such file, no permission, not gzip, damaged, above ``limit``).
+    :class:`UnreadableFile` (no such file, no permission, not gzip, damaged), :class:`TooLarge` (above
+    ``limit``) and :class:`DecompressionBomb`.
     """
     try:
         with path.open("rb") as file:
@@ -42,7 +45,7 @@ def read_bytes(path: Path, where: str, limit: int = MAX_BYTES) -> bytes:
         raise EmptyInput("the file is empty", where=where, expected="numbers", found="0 bytes")
     data = _gunzip(raw, where, limit) if path.name.lower().endswith(".gz") else raw
     if len(data) > limit:
-        raise UnreadableFile(
+        raise TooLarge(
             "the file is too large to be a table",
             where=where,
             expected=f"at most {limit // 2**20} MiB after decompression",
@@ -54,9 +57,10 @@ def read_bytes(path: Path, where: str, limit: int = MAX_BYTES) -> bytes:
 
 
 def _gunzip(raw: bytes, where: str, limit: int) -> bytes:
+    likely = min(limit, max(_SMALL_BYTES, _LIKELY_GROWTH * len(raw)))
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-            return file.read(limit + 1)
+            data = file.read(likely + 1)
     except EOFError as error:
         raise TruncatedFile(
             "the compressed file ends too early",
@@ -73,6 +77,12 @@ def _gunzip(raw: bytes, where: str, limit: int) -> bytes:
             found="other or damaged bytes",
             hint="Copy or download it again, or take away the .gz of a plain file's name.",
         ) from error
+    if likely < len(data) <= limit:
+        raise DecompressionBomb(
+            "the compressed file grows beyond what text does", where=where,
+            expected=f"at most {likely} bytes of {len(raw)}", found="more",
+        )  # fmt: skip
+    return data
 
 
 def read_text(path: Path, where: str, limit: int = MAX_BYTES) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
@@ -15,6 +16,7 @@ from cohortflow.sources.files import stem
 MAX_LENGTH = 100
 _BIDS = re.compile(r"(?P<patient>sub-[A-Za-z0-9]+)(?:_(?P<session>ses-[A-Za-z0-9]+))?(?=[_.]|$)")
 _FORBIDDEN = re.compile(r"[/\\:*?\"<>|@\x00-\x1f\x7f]")
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _RULES = "'name', 'folder', 'bids' or 'regex:PATTERN' with one group"
 
 
@@ -140,6 +142,8 @@ def check_identifier(subject: str) -> str:
         fault = "begins with one of . - ~ or ends with a dot"
     elif _FORBIDDEN.search(subject) or not subject.isprintable():
         fault = "holds a character that no file name may hold everywhere"
+    elif _DEVICES.fullmatch(subject):
+        fault = "is the name of a device on some systems"
     if fault:
         raise UnsafeIdentifier(
             f"a subject's id {fault}",
@@ -156,4 +160,4 @@ def fold(subject: str) -> str:
 
 def placeholder(relative: PurePath) -> str:
     """A name for a file whose own must not be kept."""
-    return f"file-{hashlib.sha256(relative.as_posix().encode()).hexdigest()[:8]}"
+    return f"file-{hashlib.sha256(os.fsencode(relative.as_posix())).hexdigest()[:8]}"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cohortflow.errors import EmptyInput, UnknownName, UnreadableFile, nearest
+from cohortflow.errors import EmptyInput, TooLarge, UnknownName, UnreadableFile, nearest
 from cohortflow.sources.files import read_text
 
 MAX_TABLE_BYTES = 256 * 2**20
+MAX_COLUMNS = 2**16
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,15})")
 _NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 
@@ -92,9 +94,16 @@ def _parse(
 
 def _header(fields: Sequence[str], name: str) -> tuple[str, ...]:
     columns = tuple(field.strip() for field in fields)
-    twice = sorted({c for c in columns if c and columns.count(c) > 1})
+    if len(columns) > MAX_COLUMNS:
+        raise TooLarge(
+            "the table has more columns than are read", where=name,
+            expected=f"at most {MAX_COLUMNS:,}", found=f"{len(columns):,}",
+        )  # fmt: skip
+    twice = sorted(c for c, times in Counter(columns).items() if c and times > 1)
     if twice:
-        raise UnreadableFile("a column stands twice in the header", where=name, found=str(twice))
+        raise UnreadableFile(
+            "a column stands twice in the header", where=name, found=str(twice[:9])
+        )
     return tuple(c or f"column {i}" for i, c in enumerate(columns, start=1))
 
 

@@ -11,15 +11,23 @@ import zlib
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from cohortflow.errors import CohortflowError, TooLarge, UnreadableFile
+from cohortflow.errors import CohortflowError, EmptyInput, TooLarge, UnreadableFile
 from cohortflow.sources.images import wire
 from cohortflow.sources.images.decoded import Decoded, Request
 
 # What parsers raise at bytes that nobody wrote on purpose. Anything else ends this process, which
 # the other side tells as such.
-PARSER_FAULTS = (
+PARSER_FAULTS: tuple[type[Exception], ...] = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError),
-    *(EOFError, OSError, AssertionError, NotImplementedError, struct.error, zlib.error),
+    *(
+        EOFError,
+        OSError,
+        SyntaxError,
+        AssertionError,
+        NotImplementedError,
+        struct.error,
+        zlib.error,
+    ),
 )
 
 
@@ -39,14 +47,18 @@ READERS = {
 def read(request: Request) -> list[Decoded]:
     """Read with the reader of the format; named errors only."""
     try:
+        # A reader would say that it is no file of its format, and the user would look for another.
+        if not all(os.path.getsize(path) for path in request.files):
+            raise EmptyInput("the file is empty", where=request.where, found="0 bytes")
         return _reader(request.format)(request)
-    except CohortflowError:
+    except CohortflowError as error:
+        error.where = error.where or request.where
         raise
     except MemoryError as error:
         raise TooLarge(
             "the file needs more memory than a reader may have", where=request.where
         ) from error
-    except PARSER_FAULTS as error:
+    except PARSER_FAULTS + _library_faults() as error:
         # The text of a foreign error may quote the file, and so a person: its type is all that is told.
         raise UnreadableFile(
             "the file is damaged, or not of the format of its name",
@@ -54,6 +66,21 @@ def read(request: Request) -> list[Decoded]:
             found=f"{type(error).__name__} in the reader of {request.format}",
             hint="Copy or download it again.",
         ) from error
+
+
+def _library_faults() -> tuple[type[Exception], ...]:
+    """Errors of the libraries that are of no built-in kind; asked for only where one came up."""
+    import tokenize
+    import zipfile
+
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    of_nifti = (ImageFileError, HeaderDataError, WrapStructError)
+    of_others = (zipfile.BadZipFile, tokenize.TokenError)
+    return (BytesLengthException, InvalidDicomError, *of_nifti, *of_others)
 
 
 def _reader(format_: str) -> Callable[[Request], list[Decoded]]:
@@ -85,10 +112,11 @@ def serve(link: socket.socket) -> None:
 
 
 def limit(memory_bytes: int) -> None:
-    """From here on: so much more memory, no core file, no file on a disk, no process."""
+    """From here on: so much more memory, no core file, no other process."""
     here = _address_space()
     resource.setrlimit(resource.RLIMIT_AS, (here + memory_bytes, here + memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
 def _address_space() -> int:

@@ -206,7 +206,7 @@ def _place(frames: list[Frame], decoded: Decoded, request: Request) -> None:
             error.hint = f"Even the distances by interpolation with --accept {error.code}."
             _resolved(error, decoded, request, "the distances were evened by interpolation")
             array = stacked(frames, options, where)
-            decoded.array, decoded.matrix = evened(array, planes, where)
+            decoded.array, decoded.matrix = evened(array, planes, options, where)
             decoded.array = _channels_first(decoded.array)
             return
         decoded.array = _channels_first(stacked([frames[i] for i in order], options, where))

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cohortflow.geometry import DicomPlanes, grid_from_dicom
+from cohortflow.sources.images.decoded import ReadOptions, refuse_size
 
 
 def evened(
-    array: npt.NDArray[Any], planes: DicomPlanes, where: str
+    array: npt.NDArray[Any], planes: DicomPlanes, options: ReadOptions, where: str
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     """Slices (slice, row, column, …) on the even grid of their usual distance, and its matrix.
 
@@ -25,6 +26,7 @@ def evened(
     heights = (positions @ normal)[order]
     usual = float(np.median(np.diff(heights)))
     count = round((heights[-1] - heights[0]) / usual) + 1
+    refuse_size(count * array[0].size, options, where)
     wanted = heights[0] + usual * np.arange(count)
     wanted[-1] = min(wanted[-1], heights[-1])
     line = (positions[order[-1]] - positions[order[0]]) / (heights[-1] - heights[0])

@@ -11,8 +11,12 @@ import numpy.typing as npt
 
 from cohortflow.errors import BadHeader, TooLarge, TruncatedFile, UnsupportedData
 from cohortflow.sources.images.decoded import ReadOptions
-from cohortflow.sources.images.dicom_headers import Header, numbers, read_header
+from cohortflow.sources.images.dicom_headers import Header, numbers, read_header, whole
+from cohortflow.sources.images.dicom_streams import refuse_other_streams
 
+_MAX_FRAMES = 2**16
+_BITS = ("BitsAllocated", "BitsStored", "PixelRepresentation")
+_ALLOCATED = (1, 8, 16, 32, 64)
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
 
@@ -38,7 +42,7 @@ def frames_of(header: Header, where: str) -> list[Frame]:
     """All planes of a file, in the order in which they are stored."""
     rows, columns = header.number("Rows", where), header.number("Columns", where)
     tags = header.tags
-    count = int(tags.get("NumberOfFrames") or 1)
+    count = _frame_count(header, where)
     shared = _first(tags.get("SharedFunctionalGroupsSequence"))
     each = tags.get("PerFrameFunctionalGroupsSequence")
     if each is not None and len(each) != count:
@@ -81,11 +85,24 @@ def frames_of(header: Header, where: str) -> list[Frame]:
                 thickness[0] if thickness else None,
                 slope[0] if slope else 1.0,
                 intercept[0] if intercept else 0.0,
-                int(tags.get("InstanceNumber") or 0),
+                whole(tags.get("InstanceNumber"), "Instance Number", where) or 0,
                 groups,
             )
         )
     return frames
+
+
+def _frame_count(header: Header, where: str) -> int:
+    count = whole(header.tags.get("NumberOfFrames"), "Number of Frames", where)
+    count = 1 if count is None else count
+    if count < 1:
+        raise BadHeader("a file of no frames", where=where, found=str(count))
+    if count > _MAX_FRAMES:
+        raise TooLarge(
+            "the file announces more frames than are read", where=where,
+            expected=f"at most {_MAX_FRAMES:,}", found=f"{count:,}",
+        )  # fmt: skip
+    return count
 
 
 class _Groups:
@@ -118,9 +135,10 @@ def pixels(header: Header, options: ReadOptions, where: str) -> npt.NDArray[Any]
     from pydicom.uid import UID
 
     full = read_header(header.path, where, pixels=True).tags
-    if "PixelData" not in full:
+    if not full.get("PixelData"):
         raise TruncatedFile("the file holds no pixels", where=where)
-    count, samples = _announced(header, full, options, where)
+    frames = _frame_count(header, where)
+    count, samples = _announced(header, full, frames, options, where)
     if header.syntax in _UNCOMPRESSED:
         bits = int(full.get("BitsAllocated") or 0)
         needed = -(-count * bits // 8)
@@ -139,7 +157,8 @@ def pixels(header: Header, options: ReadOptions, where: str) -> npt.NDArray[Any]
         raise UnsupportedData(
             "pixels are entries of a colour table", where=where, found="PALETTE COLOR"
         )
-    frames = int(full.get("NumberOfFrames") or 1)
+    shape = (frames, header.number("Rows", where), header.number("Columns", where))
+    refuse_other_streams(full, header.syntax, (*shape[1:], samples), frames, where)
     try:
         array = pixel_array(full)
     except (ValueError, RuntimeError, NotImplementedError, AttributeError, TypeError) as error:
@@ -149,18 +168,31 @@ def pixels(header: Header, options: ReadOptions, where: str) -> npt.NDArray[Any]
             "the pixels cannot be decoded: damaged, or compressed in a way that is not read",
             where=where, found=name, hint="Copy it again, or decompress it with another tool.",
         ) from error  # fmt: skip
-    shape = (frames, header.number("Rows", where), header.number("Columns", where))
     return array.reshape((*shape, samples) if samples > 1 else shape)
 
 
-def _announced(header: Header, full: Any, options: ReadOptions, where: str) -> tuple[int, int]:
-    samples = int(full.get("SamplesPerPixel") or 1)
-    frames = int(full.get("NumberOfFrames") or 1)
-    count = header.number("Rows", where) * header.number("Columns", where) * frames * samples
-    if samples not in (1, 3) or frames < 1:
+def _announced(
+    header: Header, full: Any, frames: int, options: ReadOptions, where: str
+) -> tuple[int, int]:
+    """Samples in all and in a pixel, of a header that can be."""
+    tags = {name: whole(full.get(name), name, where) for name in ("SamplesPerPixel", *_BITS)}
+    samples = 1 if tags["SamplesPerPixel"] is None else tags["SamplesPerPixel"]
+    allocated, sign = tags["BitsAllocated"], tags["PixelRepresentation"]
+    stored = allocated if tags["BitsStored"] is None else tags["BitsStored"]
+    if samples not in (1, 3):
+        raise BadHeader("pixels have one sample or three", where=where, found=str(samples))
+    if (
+        allocated not in _ALLOCATED
+        or not 1 <= (stored or 0) <= allocated
+        or sign not in (None, 0, 1)
+    ):
         raise BadHeader(
-            "pixels have one sample or three", where=where, found=f"{samples}, {frames} frames"
-        )
+            "pixels of impossible bits", where=where, expected="8, 16, 32, and signed or not",
+            found=f"{stored} of {allocated} bits, sign {sign}",
+        )  # fmt: skip
+    if not full.get("PhotometricInterpretation"):
+        raise BadHeader("the header does not say what its samples mean", where=where)
+    count = header.number("Rows", where) * header.number("Columns", where) * frames * samples
     if count > options.max_voxels:
         raise TooLarge(
             "the file announces more voxels than are read", where=where,

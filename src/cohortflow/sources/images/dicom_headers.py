@@ -16,7 +16,6 @@ from typing import Any
 from cohortflow.errors import (
     BadHeader,
     DecompressionBomb,
-    EmptyInput,
     TruncatedFile,
     UnreadableFile,
 )
@@ -73,6 +72,7 @@ _MODALITIES = frozenset(
 )
 TAGS = (*_GEOMETRY, *_PIXELS, *_SERIES, *_PERSON, *_NUMBERS, "Modality", "NumberOfFrames")
 
+_LENGTH = b"\x02\x00\x00\x00UL"  # File Meta Information Group Length
 _MAX_INFLATED = 256 * 2**20
 _MAX_GROWTH = 200
 
@@ -122,9 +122,7 @@ def read_header(path: str, where: str, pixels: bool = False) -> Header:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
-    if not os.path.getsize(path):
-        raise EmptyInput("the file is empty", where=where, found="0 bytes")
-    syntax = _syntax(path, where)
+    syntax, should_be_image = _meta(path, where)
     tags = [*TAGS, "PixelData"] if pixels else list(TAGS)
     try:
         if syntax == DEFLATED:
@@ -135,27 +133,40 @@ def read_header(path: str, where: str, pixels: bool = False) -> Header:
         raise TruncatedFile(
             "the file ends inside its header", where=where, hint="Copy or download it again."
         ) from error
-    return Header(path, dataset, syntax, _persons(dataset), _facts(dataset))
+    header = Header(path, dataset, syntax, _persons(dataset), _facts(dataset))
+    if should_be_image and not header.is_image:
+        # Left out as no image, it would be a slice lost in silence.
+        raise TruncatedFile(
+            "the header of an image lacks its rows and columns", where=where,
+            hint="Copy or download it again.",
+        )  # fmt: skip
+    return header
 
 
-def _syntax(path: str, where: str) -> str:
+def _meta(path: str, where: str) -> tuple[str, bool]:
+    """The transfer syntax, and whether the file says that it is an image."""
     from pydicom.errors import InvalidDicomError
     from pydicom.filereader import read_file_meta_info
 
     try:
         with open(path, "rb") as file:
-            preamble = file.read(132)
-        if preamble[128:] != b"DICM":
+            start = file.read(144)
+        if start[128:132] != b"DICM":
             raise UnreadableFile(
                 "the file is no DICOM", where=where, expected="DICM after 128 bytes",
                 hint="Is its name right?",
             )  # fmt: skip
+        told = start[132:138] == _LENGTH and int.from_bytes(start[140:], "little")
+        if len(start) < 144 or 144 + (told or 0) > os.path.getsize(path):
+            raise EOFError
         meta = read_file_meta_info(path)
     except (EOFError, InvalidDicomError) as error:
         raise TruncatedFile("the file ends inside its header", where=where) from error
     if "TransferSyntaxUID" not in meta:
         raise BadHeader("the header names no transfer syntax", where=where)
-    return str(meta.TransferSyntaxUID)
+    kind = meta.get("MediaStorageSOPClassUID")
+    is_image = kind is not None and ("Image Storage" in kind.name or kind in SEGMENTATIONS)
+    return str(meta.TransferSyntaxUID), is_image
 
 
 def _inflated(path: str, tags: Sequence[str], where: str) -> Any:
@@ -186,7 +197,7 @@ def _inflated(path: str, tags: Sequence[str], where: str) -> Any:
 def _meta_length(file: Any, where: str) -> int:
     """Bytes of the file meta information, its own length element included (PS3.10, 7.1)."""
     head = file.read(12)
-    if len(head) < 12 or head[:4] != b"\x02\x00\x00\x00" or head[4:6] != b"UL":
+    if head[:6] != _LENGTH:
         raise BadHeader("the file's meta information does not begin with its length", where=where)
     return 12 + int.from_bytes(head[8:12], "little")
 

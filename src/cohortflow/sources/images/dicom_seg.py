@@ -19,7 +19,7 @@ from cohortflow.errors import (
     UnknownSpacing,
 )
 from cohortflow.geometry import DicomPlanes, grid_from_dicom
-from cohortflow.sources.images.decoded import Decoded, Request, finished, refuse_size
+from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request, finished, refuse_size
 from cohortflow.sources.images.dicom_frames import Frame, frames_of, planes
 from cohortflow.sources.images.dicom_headers import Header
 
@@ -36,8 +36,7 @@ def read_segmentation(header: Header, request: Request) -> Decoded:
     frames = frames_of(header, where)
     decoded = Decoded("label", np.empty(0), facts=dict(header.facts), sparse=True)
     kind = str(header.tags.get("SegmentationType", "BINARY"))
-    slots, grid = _slots(frames, where)
-    refuse_size(int(np.prod(grid.shape)), request.options, where)
+    slots, grid = _slots(frames, request.options, where)
     labels = np.zeros(grid.shape, np.uint16)
     for frame, slot, plane in zip(
         frames, slots, planes(frames, request.options, where), strict=True
@@ -99,7 +98,7 @@ def _segment(frame: Frame, where: str) -> int:
     return int(number)
 
 
-def _slots(frames: Sequence[Frame], where: str) -> tuple[list[int], Any]:
+def _slots(frames: Sequence[Frame], options: ReadOptions, where: str) -> tuple[list[int], Any]:
     """For each frame its slice in the even grid of all places, and that grid."""
     first = frames[0]
     if first.orientation is None or first.pixel_spacing is None or first.position is None:
@@ -115,6 +114,7 @@ def _slots(frames: Sequence[Frame], where: str) -> tuple[list[int], Any]:
         raise BadHeader(
             "frames stand at uneven distances", where=where, expected=f"every {step:.6g} mm"
         )
+    refuse_size((int(numbers.max()) + 1) * first.rows * first.columns, options, where)
     lowest = np.asarray(frames[int(np.argmin(heights))].position)
     positions = [tuple((lowest + n * step * normal).tolist()) for n in range(numbers.max() + 1)]
     rows_mm, columns_mm = first.pixel_spacing

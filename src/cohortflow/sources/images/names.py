@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from stat import S_ISREG
 
 from cohortflow.sources.images.decoded import Role
 from cohortflow.sources.sidecars import CONFOUNDS
@@ -90,6 +91,8 @@ def format_of(path: Path) -> str | None:
     if _NOT_SNIFFED.search(lower) or lower == "dicomdir":
         return None
     try:
+        if not S_ISREG(path.stat().st_mode):  # a pipe would be waited for, without end
+            return None
         with path.open("rb") as file:
             file.seek(128)
             return "dicom" if file.read(4) == b"DICM" else None

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from cohortflow.errors import (
     BadHeader,
-    EmptyInput,
     TruncatedFile,
     UnreadableFile,
     UnsupportedData,
@@ -35,8 +34,6 @@ def read_nifti(request: Request) -> list[Decoded]:
     """
     path, where = request.files[0], request.where
     size = os.path.getsize(path)
-    if not size:
-        raise EmptyInput("the file is empty", where=where, found="0 bytes")
     with closing(_open(path)) as file:
         try:
             header = _header(file, where)
@@ -84,6 +81,8 @@ def _header(file: BinaryIO, where: str) -> Any:
         header = kind(raw, check=False)  # type: ignore[no-untyped-call]
     except (HeaderDataError, WrapStructError, ValueError) as error:
         raise BadHeader("the header cannot be read", where=where, found=str(error)) from error
+    if _int(first, "little" if header.endianness == "<" else "big") != length:
+        raise BadHeader("the header has two orders of bytes", where=where)
     magic = bytes(header["magic"].item())[:3]
     if magic not in (b"n+1", b"n+2"):
         raise UnsupportedData(
@@ -161,7 +160,7 @@ def _one_time(stored: npt.NDArray[Any], request: Request, decoded: Decoded) -> n
 
 def _place(decoded: Decoded, header: Any, shape: tuple[int, ...], request: Request) -> None:
     where = request.where
-    unit = header.get_xyzt_units()[0]
+    unit = _unit(header, where)
     sform, qform = _affine(header, "sform", where), _affine(header, "qform", where)
     chosen = sform if sform is not None else qform
     if chosen is not None:
@@ -181,6 +180,14 @@ def _place(decoded: Decoded, header: Any, shape: tuple[int, ...], request: Reque
     decoded.matrix = assumed_place(
         spacing, (k, j, i), decoded, request, "a coded sform or qform; both codes are 0"
     )
+
+
+def _unit(header: Any, where: str) -> str:
+    try:
+        return str(header.get_xyzt_units()[0])
+    except KeyError as error:
+        code = int(header["xyzt_units"])
+        raise BadHeader("no such unit of length", where=where, found=f"code {code}") from error
 
 
 def _affine(header: Any, which: str, where: str) -> npt.NDArray[np.float64] | None:

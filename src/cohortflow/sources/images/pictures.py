@@ -14,7 +14,6 @@ from cohortflow.errors import (
     BadHeader,
     CohortflowError,
     DecompressionBomb,
-    EmptyInput,
     SeveralTimes,
     TruncatedFile,
     UnreadableFile,
@@ -27,6 +26,8 @@ from cohortflow.sources.images.times import chosen_time
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _ORIENTATION = 0x0112
+_PNG_END = b"IEND\xae\x42\x60\x82"
+_TAIL_BYTES = 2**16
 _PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
 _UNSUPPORTED = {
@@ -72,8 +73,6 @@ def _opened(path: str, request: Request) -> Iterator[Any]:
     import PIL.Image
 
     where = request.where
-    if not os.path.getsize(path):
-        raise EmptyInput("the file is empty", where=where, found="0 bytes")
     try:
         # Not by its path: Pillow would then map plain TIFF, and scramble what a camera has turned.
         with open(path, "rb") as file, PIL.Image.open(file, formats=FORMATS) as picture:
@@ -115,8 +114,19 @@ def _refuse_size(picture: Any, path: str, request: Request) -> None:
     bands = len(picture.getbands())
     refuse_size(width * height * bands, request.options, request.where)
     if picture.format == "PNG":
+        _refuse_endless(path, request.where)
         # One bit a pixel at the least.
         refuse_short(os.path.getsize(path), width * height // 8, request.where)
+
+
+def _refuse_endless(path: str, where: str) -> None:
+    # Pillow takes a PNG without its end for whole where its last row was decoded.
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - _TAIL_BYTES))
+        if _PNG_END not in file.read():
+            raise TruncatedFile(
+                "the picture has no end", where=where, hint="Copy or download it again."
+            )
 
 
 def _upright(picture: Any, request: Request, decoded: Decoded) -> Any:

@@ -19,6 +19,8 @@ from cohortflow.errors import CohortflowError, ReaderDied, ReaderTimeout
 from cohortflow.sources.images import wire
 from cohortflow.sources.images.decoded import Decoded, Request
 
+NO_ANSWER = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+_KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
 MEMORY_BYTES = 6 * 2**30
 TIMEOUT_S = 300.0
 T = TypeVar("T")
@@ -44,18 +46,30 @@ class ReaderProcess:
         """
         link = self._start()
         try:
+            link.settimeout(self.timeout_s)  # of a message that was begun and does not end
             wire.send(link, wire.request_to_json(request))
             self._await(link, request.where)
             document, files = wire.receive(link)
-        except (EOFError, ConnectionError, BrokenPipeError) as error:
+        except CohortflowError:
+            raise
+        except TimeoutError as error:
+            self.close()
+            raise self._too_long(request.where) from error
+        except (EOFError, ConnectionError) as error:
             raise self._died(request.where) from error
-        if "error" in document:
-            raise wire.error_from_json(document["error"])
+        except NO_ANSWER as error:
+            raise self._no_answer(request.where) from error
         try:
-            return wire.results_from_wire(document["results"], files[0])
+            if "error" in document:
+                fault = wire.error_from_json(document["error"])
+            else:
+                return wire.results_from_wire(document["results"], files[0])
+        except NO_ANSWER as error:
+            raise self._no_answer(request.where) from error
         finally:
             for handle in files:
                 os.close(handle)
+        raise fault
 
     def close(self) -> None:
         """Stop the process; the next ``read`` starts another."""
@@ -91,7 +105,7 @@ class ReaderProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"},
+                env=_environment(),
                 start_new_session=True,
             )
         self._link = ours
@@ -102,12 +116,24 @@ class ReaderProcess:
         while not select.select([link], [], [], max(0.0, deadline - time.monotonic()))[0]:
             if time.monotonic() >= deadline:
                 self.close()
-                raise ReaderTimeout(
-                    "reading took longer than it may",
-                    where=where,
-                    expected=f"at most {self.timeout_s:g} s",
-                    hint="Is the file whole, and its disk there?",
-                )
+                raise self._too_long(where)
+
+    def _too_long(self, where: str) -> ReaderTimeout:
+        return ReaderTimeout(
+            "reading took longer than it may",
+            where=where,
+            expected=f"at most {self.timeout_s:g} s",
+            hint="Is the file whole, and its disk there?",
+        )
+
+    def _no_answer(self, where: str) -> ReaderDied:
+        """A reader that answers what no reader says is not asked again."""
+        self.close()
+        return ReaderDied(
+            "the process that reads untrusted files gave no answer that is one",
+            where=where,
+            hint="Take the file away: it may have been made to take the reader over.",
+        )
 
     def _died(self, where: str) -> CohortflowError:
         code = None
@@ -168,3 +194,10 @@ class ReaderPool:
     ) -> None:
         for reader in self._all:
             reader.close()
+
+
+def _environment() -> dict[str, str]:
+    """What Python and the libraries need; no credential of the user, no place of theirs."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT}
+    kept |= {name: value for name, value in os.environ.items() if name.startswith(("LANG", "LC_"))}
+    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}

@@ -15,6 +15,8 @@ from cohortflow.errors import DecompressionBomb, TruncatedFile, UnreadableFile
 FAULTS: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, isal_zlib.error)  # type: ignore[assignment]
 """What files and decompressors raise; :func:`broken` names it."""
 _DEFLATE_LIMIT = 1032  # no deflate stream grows by more
+_LARGE_BYTES = 2**30
+_LIKELY_GROWTH = 200  # a volume with anything in it; an empty label map may grow by more
 _MAX_REST = 2**20
 _CHUNK = 2**24
 
@@ -51,11 +53,20 @@ def refuse_rest(file: BinaryIO, where: str) -> None:
 
 
 def refuse_short(compressed: int, needed: int, where: str) -> None:
-    """Raises :class:`TruncatedFile` where no deflate stream of that length can hold the voxels."""
+    """Raises :class:`TruncatedFile` where no deflate stream of that length can hold the voxels.
+
+    And :class:`DecompressionBomb` where they would be gigabytes of nothing.
+    """
     if needed > compressed * _DEFLATE_LIMIT:
         raise TruncatedFile(
             "the compressed file is too short for the voxels it announces", where=where,
             expected=f"{needed} bytes of voxels", found=f"{compressed} bytes compressed",
+        )  # fmt: skip
+    if needed > max(_LARGE_BYTES, compressed * _LIKELY_GROWTH):
+        raise DecompressionBomb(
+            "a small file that announces gigabytes of voxels", where=where,
+            expected=f"at most {_LIKELY_GROWTH} times its {compressed} bytes", found=str(needed),
+            hint="Crop it, or store it with a smaller type of voxel.",
         )  # fmt: skip
 
 
