@@ -145,7 +145,7 @@ def test_a_subject_refused_earlier_is_tried_again(source: Path, cohort: Cohort) 
 
 def test_only_what_changed_is_read(source: Path, cohort: Cohort, reads: list[str]) -> None:
     ingest(cohort, source)
-    assert reads == list(GOOD)
+    assert sorted(reads) == list(GOOD)  # several at a time, in no order
     del reads[:]
     assert ingest(cohort, source).unchanged == GOOD
     os.utime(source / "sub-01.1D", (1, 1))

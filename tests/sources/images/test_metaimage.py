@@ -212,7 +212,7 @@ def test_truncation_anywhere(tmp_path: Path) -> None:
             with pytest.raises(errors.InputError) as caught:
                 one("metaimage", tmp_path / "cut.mha")
             names = (
-                errors.TruncatedFile, errors.UnreadableFile, errors.MissingInput,
+                errors.EmptyInput, errors.TruncatedFile, errors.UnreadableFile, errors.MissingInput,
                 errors.OutsideSource, errors.BadHeader,
             )  # fmt: skip
             assert type(caught.value) in names, length

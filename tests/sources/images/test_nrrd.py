@@ -333,7 +333,9 @@ def test_truncation_anywhere(tmp_path: Path) -> None:
             cut.write_bytes(whole[:length])
             with pytest.raises(errors.InputError) as caught:
                 one("nrrd", cut)
-            names = (errors.TruncatedFile, errors.UnreadableFile, errors.BadHeader)
+            names = (
+                errors.EmptyInput, errors.TruncatedFile, errors.UnreadableFile, errors.BadHeader,
+            )  # fmt: skip
             assert type(caught.value) in names, length
             if length > whole.index(b"\n\n") + 1:
                 assert type(caught.value) is errors.TruncatedFile, length
