@@ -242,6 +242,14 @@ def test_spacing_by_the_users_word(tmp_path: Path) -> None:
     assert decoded.used["spacing_mm"] == [2.5, 0.7, 0.8]
 
 
+def test_inverted_greys_and_lossy_pixels_are_kept_and_said(tmp_path: Path) -> None:
+    tags = {"PhotometricInterpretation": "MONOCHROME1", "LossyImageCompression": "01"}
+    decoded = read_one(series(tmp_path, tags=tags), "dicom")
+    np.testing.assert_array_equal(decoded.array, VALUES)
+    codes = [warning["code"] for warning in decoded.warnings]
+    assert codes == ["inverted-greys", "lossy-compression"]
+
+
 def test_files_without_pixels_are_left_out_and_said(tmp_path: Path) -> None:
     paths = series(tmp_path)
     report = pydicom.dcmread(paths[0])

@@ -83,6 +83,10 @@ def _series(headers: Sequence[Header], request: Request) -> Decoded:
     number = headers[0].series_number
     part = f"s{number}" if number is not None else ""
     decoded = Decoded("image", np.empty(0), part=part, facts=dict(headers[0].facts))
+    if decoded.facts.get("inverted"):
+        decoded.warn("inverted-greys", "low values are meant to be shown bright; they are kept")
+    if decoded.facts.get("lossy"):
+        decoded.warn("lossy-compression", "voxels were compressed with loss before they came here")
     frames = [frame for header in headers for frame in frames_of(header, where)]
     total = sum(frame.rows * frame.columns for frame in frames)
     if total > options.max_voxels:

@@ -32,7 +32,7 @@ _PIXELS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
     "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "RescaleSlope", "RescaleIntercept", "SegmentationType", "SegmentSequence",
-    "MaximumFractionalValue", "SegmentsOverlap",
+    "MaximumFractionalValue", "SegmentsOverlap", "LossyImageCompression",
 )  # fmt: skip
 _SERIES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber")
 _PERSON = ("PatientName", "PatientID", "OtherPatientIDs", "PatientBirthName")
@@ -212,6 +212,10 @@ def _facts(dataset: Any) -> dict[str, Any]:
     modality = str(dataset.get("Modality", "")).strip()
     if modality in _MODALITIES:
         facts["modality"] = modality
+    if str(dataset.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1":
+        facts["inverted"] = True
+    if str(dataset.get("LossyImageCompression", "")).strip() == "01":
+        facts["lossy"] = True
     for keyword in _NUMBERS:
         try:
             value = float(dataset.get(keyword))
