@@ -30,7 +30,13 @@ def _remove_home() -> None:
         shutil.rmtree(_HOME, ignore_errors=True)
 
 
-KEPT = ("COHORTFLOW_TEST_DATA", "COHORTFLOW_TEST_S3_MUST", "COHORTFLOW_REWRITE_GOLDEN")
+KEPT = (
+    "COHORTFLOW_TEST_DATA",
+    "COHORTFLOW_TEST_FUZZ",
+    "COHORTFLOW_TEST_FUZZ_FIRST",
+    "COHORTFLOW_TEST_S3_MUST",
+    "COHORTFLOW_REWRITE_GOLDEN",
+)
 for _name in list(os.environ):
     _ours = _name.startswith("COHORTFLOW_") and _name not in KEPT
     if _ours or _name.startswith(("PREFECT_", "MLFLOW_")):

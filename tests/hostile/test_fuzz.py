@@ -56,17 +56,14 @@ def play(reader: ReaderProcess, folder: Path, name: str, seed: str) -> str:
     try:
         results = reader.read(request)
     except CohortflowError as error:
-        return told(error, folder)
-    for decoded in results:
-        check(decoded)
-    return "read"
-
-
-def told(error: CohortflowError, folder: Path) -> str:
-    """The code; an error names the study id and no path."""
-    assert error.where == "s"
-    assert str(folder) not in str(error)
-    return error.code
+        fault = error
+    else:
+        for decoded in results:
+            check(decoded)
+        return "read"
+    assert fault.where == "s"
+    assert str(folder) not in str(fault)
+    return fault.code
 
 
 def hash_of(seed: str) -> int:

@@ -17,6 +17,7 @@ from cohortflow.cohort.entries import EntryRecord, EntryRef
 from cohortflow.cohort.ingests import IngestedEntry, IngestedSubject
 from cohortflow.cohort.source_map import SourceFile
 from cohortflow.errors import (
+    IdentifiesPerson,
     InputError,
     RegionCountMismatch,
     SelectionEmpty,
@@ -200,6 +201,11 @@ class _Work:
             else:
                 subject.source = self._source(recording, before)
                 subject.entries[recording.name] = self._entry(recording, subject, before)
+        except IdentifiesPerson as error:
+            # The very id is what must not be kept.
+            files = self.files.pop(subject.id)
+            subject = IngestedSubject(id=error.where, number=0, patient=error.where)
+            subject.error, self.files[subject.id] = error.to_json(), files
         except InputError as error:
             subject.error = error.to_json()
         self.subjects[subject.id] = subject

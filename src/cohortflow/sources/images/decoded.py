@@ -38,7 +38,10 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Request:
-    """Files that are read together, and what they are taken for."""
+    """Files that are read together, and what they are taken for.
+
+    ``id``: the study id, where it must not be the name or number of the patient in a header.
+    """
 
     format: str
     files: tuple[str, ...]
@@ -46,6 +49,7 @@ class Request:
     where: str
     options: ReadOptions = ReadOptions()
     root: str = ""
+    id: str = ""
 
 
 @dataclass

@@ -26,6 +26,7 @@ from cohortflow.sources.images.decoded import Decoded, Request, finished
 from cohortflow.sources.images.dicom_even import evened
 from cohortflow.sources.images.dicom_frames import Frame, frames_of, stacked
 from cohortflow.sources.images.dicom_headers import Header, read_header
+from cohortflow.sources.images.persons import refuse_persons
 
 _SAME_PLANE = 1e-4
 
@@ -39,7 +40,9 @@ def read_dicom(request: Request) -> list[Decoded]:
     group stays. Files that are no images are left out with a warning.
     """
     where, options = request.where, request.options
-    headers = [read_header(path, where) for path in request.files]
+    headers = [
+        _told_apart_from_persons(read_header(path, where), request) for path in request.files
+    ]
     images = [header for header in headers if header.is_image and not header.is_segmentation]
     segmentations = [header for header in headers if header.is_segmentation]
     series: dict[str, list[Header]] = defaultdict(list)
@@ -68,6 +71,13 @@ def read_dicom(request: Request) -> list[Decoded]:
     if options.series is not None:
         decoded[0].used["series"] = options.series
     return decoded
+
+
+def _told_apart_from_persons(header: Header, request: Request) -> Header:
+    """The header; before anything is wrong with it, as a refused subject keeps its id."""
+    if request.id:
+        refuse_persons(request.id, header.persons)
+    return header
 
 
 def _asked(series: int | None) -> str:

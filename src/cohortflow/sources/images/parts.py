@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import xarray as xr
 
 from cohortflow.cohort.entry import Output
-from cohortflow.errors import IdentifiesPerson
 from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request, Role, image_facts
 from cohortflow.sources.images.names import Named, detached, telling
 from cohortflow.sources.images.pairing import on_image_grid
+from cohortflow.sources.images.persons import refuse_persons
 from cohortflow.sources.sidecars import confounds_table, sidecar_facts, sidecars
 
 READER_VERSION = 1
@@ -116,7 +116,7 @@ def read_parts(
             continue
         request = Request(
             part.format, tuple(str(path) for path in part.files), part.role, subject, options,
-            str(root or ""),
+            str(root or ""), "" if chosen_id else subject,
         )  # fmt: skip
         found += [(part, digest, decoded) for decoded in reader.read(request)]
     persons = {person for _, _, decoded in found for person in decoded.persons}
@@ -203,20 +203,6 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 
 def _clean(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:60].strip("-_") or "image"
-
-
-def refuse_persons(name: str, persons: Iterable[str]) -> None:
-    """Raises :class:`IdentifiesPerson` where a name is, or holds, one of a header's."""
-    folded = re.sub(r"[^0-9a-z]", "", name.casefold())
-    for person in persons:
-        words = [w for w in re.split(r"[^0-9a-z]+", person.casefold()) if len(w) >= 3]
-        whole = re.sub(r"[^0-9a-z]", "", person.casefold())
-        if any(word in folded for word in ([whole] if len(whole) >= 3 else []) + words):
-            raise IdentifiesPerson(
-                "the study id is, or holds, the patient's name or number in the header",
-                where=f"file-{hashlib.sha256(name.encode()).hexdigest()[:8]}",
-                hint="Rename the folder, or choose the id on purpose with --subject-from.",
-            )
 
 
 def _entry(
