@@ -42,11 +42,21 @@ def root(costs: Floats, order: float) -> Floats:
 
 def on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
     """Write the costs of the pairs in ``todo``, each of one birth."""
-    from cohortflow.topology.distances.tile import kept_tile, line_tile, sweep_tile
+    from cohortflow.topology.distances.tile import (
+        LANES,
+        kept_tile,
+        line_tile,
+        square_tile,
+        sweep_tile,
+    )
 
     tables = a.bars, a.offsets, b.bars, b.offsets
+    if order == 2.0 and np.count_nonzero(todo) >= LANES:
+        square_tile(*tables, LANES, todo, out)
+        todo = np.isnan(out)
     if order != 1.0:
-        line_tile(*tables, float(order), todo, out)
+        if todo.any():
+            line_tile(*tables, float(order), todo, out)
         return
     sweep_tile(*tables, todo, out)
     unsure = np.isnan(out)
