@@ -51,8 +51,9 @@ def on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) ->
     )
 
     tables = a.bars, a.offsets, b.bars, b.offsets
-    if order == 2.0 and np.count_nonzero(todo) >= LANES:
-        square_tile(*tables, LANES, todo, out)
+    count = np.count_nonzero(todo)
+    if order == 2.0 and count >= LANES:
+        square_tile(*tables, LANES, count, todo, out)
         todo = np.isnan(out)
     if order != 1.0:
         if todo.any():

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from cohortflow.topology.bars import Floats
+from cohortflow.topology.distances.prepared import Bars, Indices
 
 Four = tuple[float, float, float, float]
 
@@ -20,26 +21,33 @@ SIDE = 4
 """Bars of a block: rows or columns of the table."""
 ONE, TWO, THREE = (np.uint64(LANES * k) for k in (1, 2, 3))
 DEATHS, COSTS, ABOVE, BEFORE, CORNER = (np.uint64(LANES * SIDE * k) for k in range(5))
-ROWS, COLUMNS = ABOVE, CORNER + ONE
+ROWS, COLUMNS = np.int64(ABOVE), np.int64(CORNER + ONE)
 """Length of a block of rows (DEATHS, COSTS) and of columns (these, the cells of the row ABOVE, of
 the column BEFORE, and between them the one at the CORNER)."""
+STEP_ROWS, STEP_COLUMNS = np.uint64(ROWS), np.uint64(COLUMNS)
+
+
+@njit(nogil=True, error_model="numpy")
+def blocks_of(bars: int) -> int:
+    return (bars + SIDE - 1) // SIDE
 
 
 @njit(nogil=True, error_model="numpy")
 def lay_out(
-    deaths: Floats, costs: Floats, birth: float, blocks: int, size: np.uint64, lane: int,
+    bars: Bars, starts: Indices, diagram: int, blocks: int, size: np.int64, lane: int,
     room: Floats,
 ) -> None:  # fmt: skip
-    """Write the bars of one diagram to its lane of the blocks, each of ``size``.
+    """Write the bars of a diagram, one or more, to its lane of ``blocks`` blocks of ``size``.
 
     Before them stand bars of no length until the blocks are full: these change no cell, as to match
     one never costs less than the diagonal does.
     """
-    empty = SIDE * blocks - len(deaths)
-    for k in range(SIDE * blocks):
-        at = np.uint64(k // SIDE) * size + np.uint64(LANES * (k % SIDE) + lane)
-        room[at + DEATHS] = birth if k < empty else deaths[k - empty]
-        room[at + COSTS] = 0.0 if k < empty else costs[k - empty]
+    first, end = starts[diagram], starts[diagram + 1]
+    begin = end - SIDE * blocks
+    for k in range(begin, end):
+        at = (k - begin) // SIDE * size + (k - begin) % SIDE * LANES + lane
+        room[at] = bars.deaths[k] if k >= first else bars.births[first]
+        room[at + LANES * SIDE] = bars.diagonal[k] if k >= first else 0.0
 
 
 @njit(nogil=True, error_model="numpy")
@@ -52,14 +60,14 @@ def square_costs(
     LANES, told as a number that is unknown when this is compiled: what LLVM knows to be a short
     loop it does not turn into SIMD code.
     """
-    last = np.uint64(blocks - 1) * COLUMNS
+    last = np.uint64(blocks - 1) * STEP_COLUMNS
     for lane in range(np.uint64(lanes)):
         total, at = 0.0, lane
         for _ in range(blocks):
             for k in (DEATHS, ONE, TWO, THREE):
                 total += columns[at + COSTS + k]
                 columns[at + ABOVE + k] = total
-            at += COLUMNS
+            at += STEP_COLUMNS
         columns[lane + BEFORE + THREE] = 0.0
     row = DEATHS
     for _ in range(strips):
@@ -70,7 +78,7 @@ def square_costs(
                 total += rows[row + lane + COSTS + k]
                 columns[lane + BEFORE + k] = total
         _strip(rows, row, columns, blocks, np.uint64(lanes))
-        row += ROWS
+        row += STEP_ROWS
     for lane in range(np.uint64(lanes)):
         out[lane] = columns[last + lane + ABOVE + THREE]
 
@@ -93,9 +101,9 @@ def _strip(rows: Floats, row: np.uint64, columns: Floats, blocks: int, lanes: np
             y = _row(before[1], before[2], x, a[2], alone_a[2], b, alone_b)
             z = _row(before[2], before[3], y, a[3], alone_a[3], b, alone_b)
             _write(columns, j + ABOVE, z)
-            _write(columns, j + COLUMNS + BEFORE, (w[3], x[3], y[3], z[3]))
-            columns[j + COLUMNS + CORNER] = above[3]
-        at += COLUMNS
+            _write(columns, j + STEP_COLUMNS + BEFORE, (w[3], x[3], y[3], z[3]))
+            columns[j + STEP_COLUMNS + CORNER] = above[3]
+        at += STEP_COLUMNS
 
 
 @njit(nogil=True, error_model="numpy", forceinline=True)

@@ -17,6 +17,7 @@ from cohortflow.topology.distances.line_squares import (
     LANES,
     ROWS,
     SIDE,
+    blocks_of,
     lay_out,
     square_costs,
 )
@@ -133,22 +134,23 @@ def line_tile(
 
 @njit(nogil=True, error_model="numpy")
 def square_tile(
-    a: Bars, starts_a: Indices, b: Bars, starts_b: Indices, lanes: int, todo: Flags, out: Floats
-) -> None:
+    a: Bars, starts_a: Indices, b: Bars, starts_b: Indices,
+    lanes: int, count: int, todo: Flags, out: Floats,
+) -> None:  # fmt: skip
     """The same of order 2; NaN where the sizes of pairs that would be solved together differ so
-    much that they are better solved one by one. ``lanes``: see ``square_costs``."""
-    rows = np.empty(_blocks(_most(starts_a)) * np.int64(ROWS))
-    columns = np.empty((_blocks(_most(starts_b)) + 1) * np.int64(COLUMNS))
-    costs = np.empty(LANES)
-    pairs = np.empty((LANES, 2), np.int64)
-    left, waiting = np.count_nonzero(todo), 0
+    much that they are better solved one by one. ``todo`` has ``count`` pairs; ``lanes``: see
+    :func:`~cohortflow.topology.distances.line_squares.square_costs`."""
+    rows = np.empty(blocks_of(_most(starts_a)) * ROWS)
+    columns = np.empty((blocks_of(_most(starts_b)) + 1) * COLUMNS)
+    costs, pairs = np.empty(LANES), np.empty((LANES, 2), np.int64)
+    waiting = 0
     for i in range(todo.shape[0]):
         for j in range(todo.shape[1]):
             if todo[i, j]:
                 for k in range(waiting, LANES):  # the last, if too few, goes beside itself
                     pairs[k, 0], pairs[k, 1] = i, j
-                left, waiting = left - 1, waiting + 1
-                if waiting == LANES or left == 0:
+                count, waiting = count - 1, waiting + 1
+                if waiting == LANES or count == 0:
                     waiting = 0
                     _solve_together(a, starts_a, b, starts_b, lanes, pairs, rows, columns, costs)
                     for k in range(LANES):
@@ -160,28 +162,27 @@ def _solve_together(
     a: Bars, starts_a: Indices, b: Bars, starts_b: Indices,
     lanes: int, pairs: Indices, rows: Floats, columns: Floats, costs: Floats,
 ) -> None:  # fmt: skip
-    strips, blocks, cells = 0, 0, 0
-    for k in range(LANES):
-        i, j = pairs[k]
-        m, n = starts_a[i + 1] - starts_a[i], starts_b[j + 1] - starts_b[j]
-        strips, blocks, cells = max(strips, _blocks(m)), max(blocks, _blocks(n)), cells + m * n
+    strips, blocks, cells = _extent(starts_a, starts_b, pairs)
     # A cell alone takes 2.5 times as long as one of a block.
     if 5 * cells < 2 * LANES * (strips * SIDE) * (blocks * SIDE):
         costs[:] = np.nan
         return
     for k in range(LANES):
-        i, j = pairs[k]
-        p, q = starts_a[i], starts_b[j]
-        end, last = starts_a[i + 1], starts_b[j + 1]
-        birth = a.births[p]
-        lay_out(a.deaths[p:end], a.diagonal[p:end], birth, strips, ROWS, k, rows)
-        lay_out(b.deaths[q:last], b.diagonal[q:last], birth, blocks, COLUMNS, k, columns)
+        lay_out(a, starts_a, pairs[k, 0], strips, ROWS, k, rows)
+        lay_out(b, starts_b, pairs[k, 1], blocks, COLUMNS, k, columns)
     square_costs(rows, strips, columns, blocks, lanes, costs)
 
 
 @njit(nogil=True, error_model="numpy")
-def _blocks(bars: int) -> int:
-    return (bars + SIDE - 1) // SIDE
+def _extent(starts_a: Indices, starts_b: Indices, pairs: Indices) -> tuple[int, int, int]:
+    """Blocks of rows and of columns that hold each of the pairs, and cells of all their tables."""
+    strips, blocks, cells = 0, 0, 0
+    for k in range(LANES):
+        m = starts_a[pairs[k, 0] + 1] - starts_a[pairs[k, 0]]
+        n = starts_b[pairs[k, 1] + 1] - starts_b[pairs[k, 1]]
+        strips, blocks = max(strips, blocks_of(m)), max(blocks, blocks_of(n))
+        cells += m * n
+    return strips, blocks, cells
 
 
 @njit(nogil=True, error_model="numpy")
