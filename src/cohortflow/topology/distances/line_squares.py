@@ -62,7 +62,7 @@ def square_costs(
     """
     last = np.uint64(blocks - 1) * STEP_COLUMNS
     for lane in range(np.uint64(lanes)):
-        total, at = 0.0, lane
+        total, at = 0.0, DEATHS + lane
         for _ in range(blocks):
             for k in (DEATHS, ONE, TWO, THREE):
                 total += columns[at + COSTS + k]
