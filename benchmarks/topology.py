@@ -33,7 +33,7 @@ from cohortflow.topology.ragged import pack
 
 Diagram = npt.NDArray[np.float64]
 Solver = Callable[[Diagram, Diagram, float, GroundNorm], float]
-COMPILED = ("sweep_tile", "kept_tile", "line_tile", "plane_tile")
+COMPILED = ("sweep_tile", "kept_tile", "line_tile", "square_tile", "plane_tile")
 
 
 def reduced(a: Diagram, b: Diagram, order: float, norm: GroundNorm) -> float:

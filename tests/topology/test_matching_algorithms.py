@@ -83,6 +83,51 @@ def on_line(tile_of, diagrams: list[np.ndarray], norm, *order: float) -> np.ndar
     return out
 
 
+def squares_on_line(a, b, todo) -> tuple[np.ndarray, np.ndarray]:
+    """What the tile of order 2 and the table of any order make of the pairs in ``todo``."""
+    from cohortflow.topology.distances.line_squares import LANES
+    from cohortflow.topology.distances.tile import line_tile, square_tile
+
+    found, table = np.zeros(todo.shape), np.zeros(todo.shape)
+    tables = a.bars, a.offsets, b.bars, b.offsets
+    square_tile(*tables, LANES, np.count_nonzero(todo), todo, found)
+    line_tile(*tables, 2.0, todo, table)
+    return found, table
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(KINDS), NORMS, st.sampled_from([0.0, 0.25, -3.0]))
+def test_four_pairs_at_once_have_the_bits_of_the_table(seed, kind, norm, birth):
+    rng = np.random.default_rng(seed)
+    drawn = [x[:, 1] for k in range(4) for x in pair(kind, True, int(rng.integers(2**32)))]
+    drawn += [rng.random(k) for k in rng.integers(1, 70, 3)]
+    filled = [np.column_stack([0.0 * x + birth, x - min(x) + birth]) for x in drawn if len(x)]
+    a, b = (prepare(*pack(some), 2.0, norm, "refuse") for some in (filled, filled[::-2]))
+    todo = rng.random((len(a.sizes), len(b.sizes))) < rng.choice([0.2, 0.7, 1.0])
+    found, table = squares_on_line(a, b, todo)
+    sure = ~np.isnan(found)
+    np.testing.assert_array_equal(found[sure], table[sure])
+    np.testing.assert_array_equal(found[~todo], 0.0)
+
+
+def test_pairs_of_equal_sizes_are_solved_together_and_uneven_ones_are_not():
+    rng = np.random.default_rng(0)
+
+    def solved(*sizes: int) -> np.ndarray:
+        bars = pack([np.column_stack([np.zeros(k), rng.random(k)]) for k in sizes])
+        a = prepare(*bars, 2.0, "l2", "refuse")
+        return ~np.isnan(squares_on_line(a, a, np.ones((len(sizes),) * 2, dtype=bool))[0])
+
+    assert solved(40, 37, 39).all(), "nine pairs, the last of them alone"
+    uneven = solved(200, 8, 8, 8, 8)
+    assert not uneven[0].any()
+    assert uneven[3, 1:].all(), "four pairs of which none is long"
+    sizes = [200, 1, 3, 90]
+    diagrams = [np.column_stack([np.zeros(k), rng.random(k)]) for k in sizes]
+    singly = [[wasserstein_distance(x, y, 2.0, "l2") for y in diagrams] for x in diagrams]
+    np.testing.assert_array_equal(wasserstein_matrix(diagrams, 2.0, "l2"), singly)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["fine", "coarse", "heavy", "near"]), NORMS)
 def test_both_sweeps_equal_the_table_on_many_bars(seed, kind, norm):

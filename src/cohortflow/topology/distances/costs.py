@@ -9,12 +9,13 @@ from cohortflow.topology.bars import Floats, GroundNorm
 from cohortflow.topology.distances.augmented import augmented_matching
 from cohortflow.topology.distances.blocks import SIZE, essential_costs
 from cohortflow.topology.distances.prepared import Prepared, ahead
-from cohortflow.topology.distances.room import refuse_beyond_memory
+from cohortflow.topology.distances.room import fits, refuse_beyond_memory
 
 Flags = npt.NDArray[np.bool_]
 
 EVERY = np.ones((SIZE, SIZE), dtype=np.bool_)
 ABOVE = np.triu(EVERY, 1)
+ONES_ABOVE = ABOVE.astype(np.float64)
 
 
 def tile_costs(
@@ -22,7 +23,9 @@ def tile_costs(
 ) -> Floats:
     """Least sums of cost^order (row, column); where ``same``, only above the diagonal, else 0."""
     wanted = (ABOVE if same else EVERY)[: len(a.alone), : len(b.alone)]
-    out = np.where(wanted, a.alone[:, None] + b.alone, 0.0)
+    out = a.alone[:, None] + b.alone
+    if same:
+        out *= ONES_ABOVE[: len(a.alone), : len(b.alone)]
     solve = wanted & (a.sizes > 0)[:, None] & (b.sizes > 0)
     line = solve & (a.birth[:, None] == b.birth)
     plane = solve & ~line
@@ -42,11 +45,17 @@ def root(costs: Floats, order: float) -> Floats:
 
 def on_line(a: Prepared, b: Prepared, order: float, todo: Flags, out: Floats) -> None:
     """Write the costs of the pairs in ``todo``, each of one birth."""
-    from cohortflow.topology.distances.tile import kept_tile, line_tile, sweep_tile
+    from cohortflow.topology.distances.line_squares import LANES
+    from cohortflow.topology.distances.tile import kept_tile, line_tile, square_tile, sweep_tile
 
     tables = a.bars, a.offsets, b.bars, b.offsets
+    count = int(np.count_nonzero(todo))
+    if order == 2.0 and count >= LANES:
+        square_tile(*tables, LANES, count, todo, out)
+        todo = np.isnan(out)
     if order != 1.0:
-        line_tile(*tables, float(order), todo, out)
+        if todo.any():
+            line_tile(*tables, float(order), todo, out)
         return
     sweep_tile(*tables, todo, out)
     unsure = np.isnan(out)
@@ -59,8 +68,8 @@ def _in_plane(
 ) -> None:
     from cohortflow.topology.distances.tile import plane_tile
 
-    rows, columns = a.sizes[todo.any(axis=1)], b.sizes[todo.any(axis=0)]
-    refuse_beyond_memory(rows.max(), columns.max())
+    if not fits(a.sizes.max(), b.sizes.max()):  # if the largest do, all do
+        refuse_beyond_memory(a.sizes[todo.any(axis=1)].max(), b.sizes[todo.any(axis=0)].max())
     l2 = ground_norm == "l2"
     plane_tile(a.bars, a.offsets, b.bars, b.offsets, float(order), l2, todo, out)
     unsure = np.isnan(out)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cohortflow.topology.bars import Essential, Floats, GroundNorm
 from cohortflow.topology.distances.blocks import by_blocks
-from cohortflow.topology.distances.costs import root, tile_costs
+from cohortflow.topology.distances.costs import ABOVE, root, tile_costs
 from cohortflow.topology.distances.prepared import Prepared, ahead, prepare
 from cohortflow.topology.distances.scaled import scaled_distance, too_small
 from cohortflow.topology.ragged import Offsets, pack
@@ -66,11 +66,11 @@ def _lost(
     if order == 1.0 and ground_norm == "linf":
         return  # no power is taken, not even a square
     small = too_small(costs, order)
-    unasked = len(costs) * (len(costs) + 1) // 2 if same else 0
-    if np.count_nonzero(small) == unasked:
-        return
-    small &= (a.sizes > 0)[:, None] | (b.sizes > 0)
-    for i, j in np.argwhere(np.triu(small, 1) if same else small).tolist():
+    if same:
+        small &= ABOVE[: len(small), : len(small)]
+    if small.any():
+        small &= (a.sizes > 0)[:, None] | (b.sizes > 0)
+    for i, j in np.argwhere(small).tolist() if small.any() else ():
         first, second = a.one(i), b.one(j)
         if ahead(first) != ahead(second):
             yield i, j

@@ -14,6 +14,8 @@ from cohortflow.topology.ragged import Offsets, checked_packed
 
 Indices = npt.NDArray[np.int64]
 
+LARGEST = float(np.finfo(np.float64).max)
+
 
 class Bars(NamedTuple):
     """Finite bars by (birth, death), as compiled code takes them: one diagram, or many in a row."""
@@ -72,21 +74,24 @@ def prepare(
         )
     known("ground_norm", ground_norm, get_args(GroundNorm))
     bars, offsets = checked_packed(bars, offsets)
-    table = np.ascontiguousarray(bars.T)
-    endless = check_bars(table.T, essential)
-    size = len(offsets) - 1
+    known("essential", essential, get_args(Essential))
+    table, size = np.ascontiguousarray(bars.T), len(offsets) - 1
+    extent = _extent(table)
     position, kept = np.arange(len(bars)), np.empty(0, np.int64)
     ends, kept_ends = offsets, np.zeros(size + 1, np.int64)
-    # To see that bars are in order is cheaper than to put them in order, and they mostly are.
-    if endless.any() or not _in_order(table, ends):
+    # To see that nothing is amiss is cheaper than to tell what is, and mostly nothing is.
+    fine = extent < np.inf and not (table[1] < table[0]).any() and _in_order(table, ends)
+    if not fine:
+        endless = check_bars(table.T, essential)
         diagram = np.repeat(np.arange(size), np.diff(offsets))
         order_of_all = np.lexsort((table[1], table[0], diagram))
         position = order_of_all[~endless[order_of_all]]
         kept = order_of_all[endless[order_of_all]] if essential == "match" else kept
         ends, kept_ends = (_offsets(diagram[rows], size) for rows in (position, kept))
         table = np.take(table, position, axis=1)  # rows stay contiguous
+        extent = _extent(table)
     # Lengths in L2 are roots of squares.
-    _refuse_overflow(table, max(order, 2.0) if ground_norm == "l2" else order)
+    _refuse_overflow(extent, len(position), max(order, 2.0) if ground_norm == "l2" else order)
     diagonal = to_diagonal(table.T, ground_norm)
     if order != 1.0:
         diagonal **= order
@@ -125,11 +130,13 @@ def _offsets(diagram: Indices, size: int) -> Indices:
     return offsets
 
 
-def _refuse_overflow(table: Floats, power: float) -> None:
-    extent = max(-table.min(initial=0.0), table.max(initial=0.0))
-    with np.errstate(over="ignore"):
-        largest = (4.0 * extent) ** power * (table.shape[1] + 1.0)
-    if not np.isfinite(largest):
+def _extent(table: Floats) -> float:
+    """The largest absolute value, NaN where there is one."""
+    return float(max(-table.min(initial=0.0), table.max(initial=0.0)))
+
+
+def _refuse_overflow(extent: float, bars: int, power: float) -> None:
+    if extent > 0.25 * (LARGEST / (bars + 1.0)) ** (1.0 / power):
         raise UsageError(
             f"values up to {extent:g} to the power of {power:g} leave the range of float64",
             hint="Scale the diagrams; distances scale with them.",

@@ -7,10 +7,15 @@ from cohortflow.errors import DoesNotFit
 MOST_BYTES = 4 * 2**30
 
 
+def fits(rows: int, columns: int) -> bool:
+    """Whether a table of costs (row, column) in float64 stays within ``MOST_BYTES``."""
+    return 8 * int(rows) * int(columns) <= MOST_BYTES
+
+
 def refuse_beyond_memory(rows: int, columns: int) -> None:
-    """DoesNotFit where a table of costs (row, column) in float64 exceeds ``MOST_BYTES``."""
-    needed = 8 * int(rows) * int(columns)
-    if needed > MOST_BYTES:
+    """DoesNotFit where it does not."""
+    if not fits(rows, columns):
+        needed = 8 * int(rows) * int(columns)
         raise DoesNotFit(
             f"a matching of these diagrams needs a table of {rows:,} × {columns:,} costs",
             expected=f"at most {MOST_BYTES / 2**20:,.0f} MiB",

@@ -12,6 +12,15 @@ from numba import njit
 
 from cohortflow.topology.bars import Floats
 from cohortflow.topology.distances.line_matching import line_cost
+from cohortflow.topology.distances.line_squares import (
+    COLUMNS,
+    LANES,
+    ROWS,
+    SIDE,
+    blocks_of,
+    lay_out,
+    square_costs,
+)
 from cohortflow.topology.distances.line_sweep import keep_on_line, kept_cost
 from cohortflow.topology.distances.line_sweeps import (
     BARS,
@@ -121,6 +130,59 @@ def line_tile(
                 out[i, j] = 0.0
                 if ahead:
                     out[i, j] = line_cost(x.deaths, y.deaths, x.diagonal, y.diagonal, order, table)
+
+
+@njit(nogil=True, error_model="numpy")
+def square_tile(
+    a: Bars, starts_a: Indices, b: Bars, starts_b: Indices,
+    lanes: int, count: int, todo: Flags, out: Floats,
+) -> None:  # fmt: skip
+    """The same of order 2; NaN where the sizes of pairs that would be solved together differ so
+    much that they are better solved one by one. ``todo`` has ``count`` pairs; ``lanes``: see
+    :func:`~cohortflow.topology.distances.line_squares.square_costs`."""
+    rows = np.empty(blocks_of(_most(starts_a)) * ROWS)
+    columns = np.empty((blocks_of(_most(starts_b)) + 1) * COLUMNS)
+    costs, pairs = np.empty(LANES), np.empty((LANES, 2), np.int64)
+    waiting = 0
+    for i in range(todo.shape[0]):
+        for j in range(todo.shape[1]):
+            if todo[i, j]:
+                for k in range(waiting, LANES):  # the last, if too few, goes beside itself
+                    pairs[k, 0], pairs[k, 1] = i, j
+                count, waiting = count - 1, waiting + 1
+                if waiting == LANES or count == 0:
+                    waiting = 0
+                    _solve_together(a, starts_a, b, starts_b, lanes, pairs, rows, columns, costs)
+                    for k in range(LANES):
+                        out[pairs[k, 0], pairs[k, 1]] = costs[k]
+
+
+@njit(nogil=True, error_model="numpy")
+def _solve_together(
+    a: Bars, starts_a: Indices, b: Bars, starts_b: Indices,
+    lanes: int, pairs: Indices, rows: Floats, columns: Floats, costs: Floats,
+) -> None:  # fmt: skip
+    strips, blocks, cells = _extent(starts_a, starts_b, pairs)
+    # A cell alone takes 2.5 times as long as one of a block.
+    if 5 * cells < 2 * LANES * (strips * SIDE) * (blocks * SIDE):
+        costs[:] = np.nan
+        return
+    for k in range(LANES):
+        lay_out(a, starts_a, pairs[k, 0], strips, ROWS, k, rows)
+        lay_out(b, starts_b, pairs[k, 1], blocks, COLUMNS, k, columns)
+    square_costs(rows, strips, columns, blocks, lanes, costs)
+
+
+@njit(nogil=True, error_model="numpy")
+def _extent(starts_a: Indices, starts_b: Indices, pairs: Indices) -> tuple[int, int, int]:
+    """Blocks of rows and of columns that hold each of the pairs, and cells of all their tables."""
+    strips, blocks, cells = 0, 0, 0
+    for k in range(LANES):
+        m = starts_a[pairs[k, 0] + 1] - starts_a[pairs[k, 0]]
+        n = starts_b[pairs[k, 1] + 1] - starts_b[pairs[k, 1]]
+        strips, blocks = max(strips, blocks_of(m)), max(blocks, blocks_of(n))
+        cells += m * n
+    return strips, blocks, cells
 
 
 @njit(nogil=True, error_model="numpy")
