@@ -218,6 +218,12 @@ def _compressed() -> Iterator[Case]:
     at = j2k.index(b"\xff\x51") + 6
     j2k[at : at + 8] = struct.pack(">II", 2**31 - 1, 2**31 - 1)
     yield with_fragments("j2k-says-huge", "bad-header", encapsulated("JPEG2000"), bytes(j2k))
+    boxed = bytearray(picture(np.zeros((16, 16), np.uint8), "JPEG2000"))
+    at = boxed.index(b"jp2h") - 4
+    boxed[at : at + 4] = bytes(4)
+    yield with_fragments(
+        "j2k-box-of-nothing", "truncated-file", encapsulated("JPEG2000"), bytes(boxed)
+    )
     yield from _run_lengths()
     yield from _fragments()
 

@@ -223,8 +223,12 @@ def test_an_id_that_names_the_patient_is_refused_unless_chosen(
     assert error["code"] == "identifies-person"
     for private in (name.split("^")[0], number):
         assert not private or private not in error["message"]
-    assert subject == folder  # the one thing the user sees: which folder to rename
+    # Which folder to rename stands in the private source map alone.
+    assert folder not in subject
+    assert subject.startswith("file-")
+    assert f"/{folder}/" in cohort.source_map.subjects[subject][0].path
     assert ingest(cohort, source, IngestOptions(subject_from="folder")).new == (folder,)
+    assert list(cohort.ingested.subjects) == [folder], "what was refused is no second subject"
 
 
 def test_headers_stay_behind(source: Path, cohort: Cohort) -> None:

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from cohortflow.cohort.cohort import Cohort
@@ -38,7 +38,7 @@ from cohortflow.sources.options import IngestOptions
 from cohortflow.sources.read import read_recording, require_coordinates
 from cohortflow.sources.roi_series import SUFFIXES
 from cohortflow.sources.series_entry import READER_VERSION
-from cohortflow.sources.subject_id import fold
+from cohortflow.sources.subject_id import fold, placeholder
 
 __all__ = [
     "IngestOptions",
@@ -177,7 +177,8 @@ class _Work:
     def in_order(self, before: Mapping[str, IngestedSubject]) -> None:
         """Subjects as they stood, newcomers by name: not in the order in which they were read."""
         new = sorted(self.subjects.keys() - before.keys())
-        self.subjects = {name: self.subjects[name] for name in (*before, *new)}
+        kept = [name for name in before if name in self.subjects]
+        self.subjects = {name: self.subjects[name] for name in (*kept, *new)}
 
     def take(self, recording: Recording) -> None:
         """Make the subject of one recording, good or refused; of several threads each its own."""
@@ -208,6 +209,9 @@ class _Work:
             subject.error, self.files[subject.id] = error.to_json(), files
         except InputError as error:
             subject.error = error.to_json()
+        if subject.error is None:
+            # It may have stood under a made-up name, as long as its id was not chosen on purpose.
+            self.subjects.pop(placeholder(PurePath(subject.id)), None)
         self.subjects[subject.id] = subject
 
     def _images(

@@ -329,7 +329,7 @@ def test_truncation_anywhere(tmp_path: Path) -> None:
     for encoding, data in (("raw", VOXELS.tobytes()), ("gzip", packed)):
         whole = nrrd(tmp_path / "a.nrrd", data, encoding=encoding).read_bytes()
         cut = tmp_path / "cut.nrrd"
-        for length in range(0, len(whole), 3):
+        for length in range(1, len(whole), 3):
             cut.write_bytes(whole[:length])
             with pytest.raises(errors.InputError) as caught:
                 one("nrrd", cut)

@@ -16,6 +16,7 @@ from cohortflow.errors import BadHeader, TruncatedFile
 
 _JPEG = ("1.2.840.10008.1.2.4.5", "1.2.840.10008.1.2.4.7", "1.2.840.10008.1.2.4.8")
 _JPEG_2000 = "1.2.840.10008.1.2.4.9"
+_START = b"\xff\x4f\xff\x51"
 _FRAME_HEADERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 
@@ -67,10 +68,25 @@ def _of_jpeg(stream: bytes) -> Size | None:
     return None
 
 
+def _codestream(stream: bytes) -> int | None:
+    """Where its beginning and the SIZ that must follow stand; some files wrap it in the boxes of a JP2.
+
+    A box of no length is walked for ever by the library that decodes.
+    """
+    at = 0
+    while not stream.startswith(_START, at):
+        if at + 8 > len(stream):
+            return None
+        length, kind = struct.unpack_from(">I4s", stream, at)
+        if kind != b"jp2c" and length < 8:
+            return None
+        at += 8 if kind == b"jp2c" else length
+    return at
+
+
 def _of_jpeg_2000(stream: bytes) -> Size | None:
-    # The codestream's beginning and its SIZ, which must follow; some files wrap it in a JP2.
-    at = stream.find(b"\xff\x4f\xff\x51")
-    if at < 0 or at + 42 > len(stream):
+    at = _codestream(stream)
+    if at is None or at + 42 > len(stream):
         return None
     x_end, y_end, x_start, y_start = struct.unpack_from(">4I", stream, at + 8)
     (samples,) = struct.unpack_from(">H", stream, at + 40)
