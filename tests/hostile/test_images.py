@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,13 @@ CASES: dict[str, Callable[[], Iterator[Case]]] = {
     "arrays": array_cases,
 }
 SECONDS = 5.0
+
+
+@functools.cache
+def cases_of(group: str) -> tuple[Case, ...]:
+    return tuple(CASES[group]())
+
+
 BYTES = 2**30
 
 
@@ -35,7 +43,7 @@ def test_each_is_refused_by_name_and_the_cohort_goes_on(
 ) -> None:
     source = tmp_path / "source"
     put_good(source)
-    expected = write(CASES[group](), source)
+    expected = write(cases_of(group), source)
     measured = ingested(source, monkeypatch)
     assert measured.codes == expected
     good = {"good-dicom", "good-nifti", "zz-good-dicom"}
@@ -52,7 +60,7 @@ def test_each_is_refused_by_name_and_the_cohort_goes_on(
 
 @pytest.mark.filterwarnings("ignore")
 def test_there_are_many_and_of_many_kinds() -> None:
-    cases = [case for group in CASES.values() for case in group()]
+    cases = [case for group in CASES for case in cases_of(group)]
     assert len(cases) > 600
     assert len({case.code for case in cases}) >= 25
 
