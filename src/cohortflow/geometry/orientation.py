@@ -78,14 +78,24 @@ class Reorientation:
 
         Raises :class:`GeometryMismatch`, with both matrices, where it is not one of the same voxels.
         """
-        turn = np.linalg.inv(target.matrix[:3, :3]) @ grid.matrix[:3, :3]
+        way = cls.along(grid, target)
+        require_agreement(target, grid if way is None else way.after, where=where)
+        assert way is not None
+        return way
+
+    @classmethod
+    def along(cls, grid: Grid, target: Grid) -> Reorientation | None:
+        """The way that turns the axes to those of another grid, wherever and however large it is.
+
+        By the axes themselves: letters of two alike differ where an axis lies between two sides.
+        None where they run otherwise.
+        """
+        turn = np.linalg.inv(target.direction) @ grid.direction
         axes = np.abs(turn).argmax(axis=1).tolist()
         if sorted(axes) != [0, 1, 2]:
-            require_agreement(target, grid, where=where)
+            return None
         flips = [bool(turn[new, old] < 0) for new, old in enumerate(axes)]
-        way = cls(grid, (axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2]))
-        require_agreement(target, way.after, where=where)
-        return way
+        return cls(grid, (axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2]))
 
     @property
     def after(self) -> Grid:

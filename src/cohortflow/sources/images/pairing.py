@@ -12,7 +12,6 @@ from cohortflow.geometry import (
     Grid,
     Reorientation,
     grids_agree,
-    orientation,
     require_agreement,
 )
 from cohortflow.sources.images.decoded import Decoded
@@ -55,7 +54,9 @@ def _placed(label: Decoded, image: Decoded) -> Decoded | None:
         return label if same else None
     if label.matrix is None or image.matrix is None:
         return label if grids_agree(image.grid, label.grid) else None
-    way = Reorientation.towards(label.grid, orientation(image.grid))
+    way = Reorientation.along(label.grid, image.grid)
+    if way is None:
+        return None
     turned = replace(label, array=way.apply(label.array), matrix=way.after.matrix)
     if label.sparse:
         return _set_in(turned, image)
