@@ -202,6 +202,12 @@ class UnknownOrientation(InputError):
     code = "unknown-orientation"
 
 
+class SeveralPatients(InputError):
+    """Images of different patients, by their headers, where one subject's are expected."""
+
+    code = "several-patients"
+
+
 class MixedOrientation(InputError):
     """Slices of one series that lie in different planes."""
 

@@ -171,6 +171,10 @@ REFUSED = {
         lambda z, d: setattr(d, "PhotometricInterpretation", "PALETTE COLOR"),
         errors.UnsupportedData,
     ),
+    "one value of all": (changed(1, RescaleSlope="0", RescaleIntercept="5"), errors.BadHeader),
+    "a table of values": (
+        changed(1, ModalityLUTSequence=[Dataset()]), errors.UnsupportedData
+    ),
     "huge": (lambda z, d: (setattr(d, "Rows", 65535), setattr(d, "Columns", 65535)), errors.TooLarge),
 }  # fmt: skip
 
@@ -370,3 +374,29 @@ def test_real_segmentation_multiframe_and_slices_agree(size: str, test_data: Pat
         ours = np.rint(labels.grid.index((-x, -y, z))).astype(int)
         assert labels.array[tuple(ours)] == 1
     assert np.count_nonzero(labels.array) == np.count_nonzero(SimpleITK.GetArrayFromImage(by_itk))
+
+
+def test_a_lone_slice_as_thick_as_the_user_says(tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path, VALUES[:1], GRID.matrix)
+    with pytest.raises(errors.UnknownSpacing):
+        read_one(path, "dicom")
+    decoded = read_one(path, "dicom", spacing_mm=(4.0, 9.0, 9.0))
+    assert decoded.grid.spacing_mm == pytest.approx((4.0, 0.7, 0.8))
+    assert decoded.used == {"spacing_mm": [4.0, 9.0, 9.0]}
+
+
+@pytest.mark.parametrize("of_one", [True, False])
+def test_images_of_several_patients_are_no_subject(of_one: bool, tmp_path: Path) -> None:
+    def numbered(z: int, dataset: Dataset) -> None:
+        dataset.PatientID = "" if of_one and z == 2 else f"number-{0 if of_one else z % 2}"
+
+    paths = series(tmp_path, edit=numbered)
+    if of_one:
+        read_one(paths, "dicom")
+        return
+    with pytest.raises(errors.SeveralPatients) as raised:
+        read_one(paths, "dicom")
+    assert "number-" not in str(raised.value)
+    decoded = read_one(paths, "dicom", accept=["several-patients"])
+    assert decoded.used["accept"] == ["several-patients"]
+    assert [warning["code"] for warning in decoded.warnings] == ["several-patients"]

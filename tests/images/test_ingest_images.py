@@ -17,8 +17,13 @@ from cohortflow.cohort.cohort import Cohort, create_cohort
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.geometry import Reorientation
 from cohortflow.phantoms.canary import Canary, oriented_grid
+from cohortflow.pipeline.ingested import fitting_entries
+from cohortflow.pipeline.load import load_pipeline
+from cohortflow.sources.images.decoded import Decoded
+from cohortflow.sources.images.pairing import on_image_grid
 from cohortflow.sources.ingest import IngestOptions, ingest
 from tests.images.dicom_files import write_series
+from tests.images.reading import read_one
 
 GRID = oriented_grid("LPS", shape=(12, 10, 11), spacing_mm=(2.5, 1.5, 1.25))
 BACKWARDS = np.eye(4)[[2, 1, 0, 3]]
@@ -316,3 +321,39 @@ def test_odd_niftis_behave_as_their_manifest_says(test_data: Path, cohort: Cohor
         cohort, test_data / "nifti_odd", IngestOptions(time=1), only=["30_4d_two_frames"]
     )
     assert times.new == ("30_4d_two_frames",)
+
+
+@pytest.mark.parametrize(("unit", "mm"), [("mm", 1.0), ("meter", 1e3), ("micron", 1e-3)])
+def test_spacing_of_an_unplaced_image_has_its_unit(unit: str, mm: float, source: Path) -> None:
+    image = nibabel.Nifti1Image(np.zeros((4, 5, 6), np.int16), None)
+    image.header.set_zooms((3.0 / mm, 2.0 / mm, 1.0 / mm))
+    image.header.set_xyzt_units(unit, "sec")
+    image.set_sform(None, code=0)
+    image.set_qform(None, code=0)
+    source.mkdir()
+    nibabel.save(image, source / "a.nii")
+    decoded = read_one(source / "a.nii", "nifti", accept=["unknown-orientation"])
+    assert decoded.grid.spacing_mm == pytest.approx((1.0, 2.0, 3.0))
+
+
+def test_a_scribble_is_not_the_label_map_that_pipelines_take(source: Path, cohort: Cohort) -> None:
+    nifti(source / "a/mr.nii.gz", CANARY.image(GRID), GRID.matrix)
+    nifti(source / "a/mr_label.nii.gz", CANARY.labels(GRID), GRID.matrix)
+    nifti(source / "a/mr_scribble.nii.gz", CANARY.labels(GRID), GRID.matrix)
+    ingest(cohort, source)
+    subject = cohort.ingested.subjects["a"]
+    assert {"label", "scribble"} <= set(subject.entries)
+    for slug in ("ct-resample", "mr-normalise"):
+        (declared,) = [i for i in load_pipeline(slug).inputs.values() if i.kind == "label_map"]
+        assert [entry.name for entry in fitting_entries(declared, subject)] == ["label"]
+
+
+@pytest.mark.parametrize("stored", ["LPS", "SAL", "PIR"])
+def test_axes_midway_between_two_sides_do_not_part_a_label_map_from_its_image(stored: str) -> None:
+    grid = oriented_grid("LPS", shape=(4, 5, 6), spacing_mm=(2.5, 1.5, 1.25), degrees=(45, 0, 0))
+    labels = (np.arange(120) % 7).astype(np.uint8).reshape(grid.shape)
+    way = Reorientation.towards(grid, stored)
+    rounded = way.after.matrix.astype(np.float32).astype(float)  # as NIfTI has it
+    label = Decoded("label", way.apply(labels), rounded)
+    placed, _ = on_image_grid(label, [Decoded("image", labels, grid.matrix)], "a")
+    np.testing.assert_array_equal(placed.array, labels)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
+import numpy as np
 import pytest
 
 from cohortflow.sources.discover import discover
+from cohortflow.sources.images.decoded import Decoded
 from cohortflow.sources.images.names import format_of, named, telling
+from cohortflow.sources.images.parts import Part, entry_names
 from cohortflow.sources.options import IngestOptions
 
 
@@ -152,3 +155,23 @@ def test_words_for_label_maps_at_the_end_of_a_name(name: str) -> None:
 def test_what_all_names_share_is_left_out() -> None:
     assert telling([("DOE", "ct"), ("DOE", "pet")]) == ["ct", "pet"]
     assert telling([("DOE",)]) == ["DOE"]
+
+
+def test_numbered_names_never_meet_a_name_that_stands() -> None:
+    found = [(Part("nifti", "image", ()), Decoded("image", np.zeros((1, 1, 1)), part=part))
+             for part in ("a", "a", "a_1", "b")]  # fmt: skip
+    names = entry_names(found)
+    assert len(set(names)) == 4
+    assert names[2:] == ["image_a_1", "image_b"]
+
+
+@pytest.mark.parametrize("name", ["ct.nii.gz", "scan/1.dcm"])
+def test_files_of_one_name_in_two_folders_are_not_one_subject(name: str, tmp_path: Path) -> None:
+    put(tmp_path, f"p1/{name}", f"p2/{name}")
+    (recording,) = discover(tmp_path, IngestOptions(subject_from="name"))
+    assert recording.error is not None
+    assert recording.error.code == "missing-input"
+    assert all(r.error is None for r in discover(tmp_path, IngestOptions()))
+    put(tmp_path / "other", "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz")
+    (recording,) = discover(tmp_path / "other", IngestOptions(subject_from="name"))
+    assert recording.error is None

@@ -22,6 +22,7 @@ Accepted = Literal[
     "uneven-slices",
     "mixed-orientation",
     "mixed-size",
+    "several-patients",
     "overlapping-segments",
     "fractional-segments",
     "outside-source",

@@ -15,6 +15,7 @@ from cohortflow.errors import (
     MixedOrientation,
     MixedPixels,
     MixedSize,
+    SeveralPatients,
     TooLarge,
     UnevenSlices,
     UnknownSpacing,
@@ -57,7 +58,11 @@ def read_dicom(request: Request) -> list[Decoded]:
             "no image among the DICOM files", where=where, expected="files with rows and columns",
             found=f"{len(headers)} files" + _asked(options.series),
         )  # fmt: skip
+    patients = _patients([header for found in series.values() for header in found], request)
     decoded = [_series(found, request) for _, found in sorted(series.items(), key=_order)]
+    if patients > 1:
+        decoded[0].used.setdefault("accept", []).append(SeveralPatients.code)
+        decoded[0].warn(SeveralPatients.code, f"the headers name {patients} patients")
     for header in segmentations:
         from cohortflow.sources.images.dicom_seg import read_segmentation
 
@@ -78,6 +83,18 @@ def _told_apart_from_persons(header: Header, request: Request) -> Header:
     if request.id:
         refuse_persons(request.id, header.persons)
     return header
+
+
+def _patients(images: Sequence[Header], request: Request) -> int:
+    """How many the headers name by their number; several are no subject, unless accepted."""
+    named = {str(header.tags.get("PatientID", "")).strip() for header in images} - {""}
+    if len(named) > 1 and SeveralPatients.code not in request.options.accept:
+        raise SeveralPatients(
+            "images of several patients among those of one subject", where=request.where,
+            expected="one Patient ID", found=f"{len(named)} of them in {len(images)} files",
+            hint=f"Give each a folder, or --accept {SeveralPatients.code} where it is one person.",
+        )  # fmt: skip
+    return len(named)
 
 
 def _asked(series: int | None) -> str:
@@ -197,7 +214,10 @@ def _place(frames: list[Frame], decoded: Decoded, request: Request) -> None:
             )  # fmt: skip
         spacing = options.spacing_mm[1:]
         decoded.used["spacing_mm"] = list(options.spacing_mm)
-    lone = frames[0].slice_mm or (options.spacing_mm[0] if options.spacing_mm else None)
+    lone = frames[0].slice_mm
+    if not lone and len(frames) == 1 and options.spacing_mm is not None:
+        lone = options.spacing_mm[0]
+        decoded.used["spacing_mm"] = list(options.spacing_mm)
     tilted = False
     while True:
         planes = _planes(frames, spacing)

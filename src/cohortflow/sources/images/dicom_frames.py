@@ -22,7 +22,10 @@ _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.
 
 @dataclass(frozen=True)
 class Frame:
-    """One plane: where it lies (LPS mm), how its stored values become real ones."""
+    """One plane: where it lies (LPS mm), how its stored values become real ones.
+
+    ``slice_mm``: how thick it is. ``apart_mm``: from it to the next, as far as the header says so.
+    """
 
     header: Header
     index: int
@@ -36,6 +39,7 @@ class Frame:
     intercept: float
     instance: int
     groups: Any = None
+    apart_mm: float | None = None
 
 
 def frames_of(header: Header, where: str) -> list[Frame]:
@@ -43,6 +47,11 @@ def frames_of(header: Header, where: str) -> list[Frame]:
     rows, columns = header.number("Rows", where), header.number("Columns", where)
     tags = header.tags
     count = _frame_count(header, where)
+    if tags.get("ModalityLUTSequence"):
+        raise UnsupportedData(
+            "stored values stand for others by a table", where=where,
+            expected="a Rescale Slope and Intercept", found="a Modality LUT",
+        )  # fmt: skip
     shared = _first(tags.get("SharedFunctionalGroupsSequence"))
     each = tags.get("PerFrameFunctionalGroupsSequence")
     if each is not None and len(each) != count:
@@ -64,15 +73,16 @@ def frames_of(header: Header, where: str) -> list[Frame]:
             "Rescale Slope",
             where,
         )
+        if slope == (0.0,):
+            raise BadHeader("Rescale Slope makes one value of all", where=where, found="0")
         intercept = numbers(
             groups.get("PixelValueTransformationSequence", "RescaleIntercept"), 1,
             "Rescale Intercept", where,
         )  # fmt: skip
         orientation = groups.get("PlaneOrientationSequence", "ImageOrientationPatient")
         position = groups.get("PlanePositionSequence", "ImagePositionPatient")
-        thickness = numbers(thick, 1, "Slice Thickness", where) or numbers(
-            between, 1, "Spacing Between Slices", where
-        )
+        apart = numbers(between, 1, "Spacing Between Slices", where)
+        thickness = numbers(thick, 1, "Slice Thickness", where) or apart
         frames.append(
             Frame(
                 header,
@@ -87,6 +97,7 @@ def frames_of(header: Header, where: str) -> list[Frame]:
                 intercept[0] if intercept else 0.0,
                 whole(tags.get("InstanceNumber"), "Instance Number", where) or 0,
                 groups,
+                abs(apart[0]) if apart else None,
             )
         )
     return frames

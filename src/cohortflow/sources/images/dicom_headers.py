@@ -31,7 +31,7 @@ _GEOMETRY = (
 _PIXELS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
     "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "RescaleSlope", "RescaleIntercept", "SegmentationType", "SegmentSequence",
+    "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "SegmentationType", "SegmentSequence",
     "MaximumFractionalValue", "SegmentsOverlap", "LossyImageCompression",
 )  # fmt: skip
 _SERIES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber")

@@ -15,6 +15,9 @@ import numpy.typing as npt
 from cohortflow.errors import (
     BadHeader,
     FractionalSegments,
+    GantryTilt,
+    MixedOrientation,
+    MixedSize,
     OverlappingSegments,
     UnknownSpacing,
 )
@@ -24,6 +27,8 @@ from cohortflow.sources.images.dicom_frames import Frame, frames_of, planes
 from cohortflow.sources.images.dicom_headers import Header
 
 _SAME_PLACE = 0.01
+_SAME_PLANE = 1e-4
+_ROUNDED_MM = 0.02
 
 
 def read_segmentation(header: Header, request: Request) -> Decoded:
@@ -88,7 +93,8 @@ def _chosen(
     if code not in decoded.used.setdefault("accept", []):
         decoded.used["accept"].append(code)
         decoded.warn(code, "shares of one half and more were taken as the segment")
-    return np.asarray(plane * 2 >= int(header.tags.get("MaximumFractionalValue") or 255))
+    whole = int(header.tags.get("MaximumFractionalValue") or 255)
+    return np.asarray(plane >= (whole + 1) // 2)  # twice a byte is no byte
 
 
 def _segment(frame: Frame, where: str) -> int:
@@ -108,7 +114,9 @@ def _slots(frames: Sequence[Frame], options: ReadOptions, where: str) -> tuple[l
     heights = np.array([np.dot(frame.position, normal) for frame in frames if frame.position])
     if len(heights) != len(frames):
         raise UnknownSpacing("a frame without a place", where=where)
-    step = _step(heights, first.slice_mm)
+    placed = [(f.orientation or (), f.position or (), f.pixel_spacing or ()) for f in frames]
+    _refuse_astray(placed, cosines, where)
+    step = _step(heights, first.apart_mm or first.slice_mm)
     numbers = np.rint((heights - heights.min()) / step).astype(int)
     if np.abs(heights - heights.min() - numbers * step).max() > _SAME_PLACE * step + 1e-3:
         raise BadHeader(
@@ -124,6 +132,28 @@ def _slots(frames: Sequence[Frame], options: ReadOptions, where: str) -> tuple[l
     grid, order = grid_from_dicom(shape, single_slice_mm=step, where=where)
     assert order == tuple(range(len(positions)))
     return numbers.tolist(), grid
+
+
+def _refuse_astray(
+    placed: Sequence[tuple[Sequence[float], ...]], cosines: npt.NDArray[np.float64], where: str
+) -> None:
+    """Raises for frames that are turned or shifted against the first: all are laid on its plane.
+
+    ``placed``: orientation, position and spacing of each.
+    """
+    first = placed[0]
+    for orientation, position, spacing in placed:
+        turned = not orientation or np.abs(np.subtract(orientation, first[0])).max() > _SAME_PLANE
+        if turned:
+            raise MixedOrientation("frames of one segmentation lie in other planes", where=where)
+        if tuple(spacing) != tuple(first[2]):
+            raise MixedSize("frames of one segmentation differ in spacing", where=where)
+        aside = float(np.abs(cosines @ np.subtract(position, first[1])).max())
+        if aside > max(_ROUNDED_MM, 0.01 * min(spacing)):
+            raise GantryTilt(
+                "frames of a segmentation are shifted along their own plane", where=where,
+                expected="each straight above the one before", found=f"up to {aside:.6g} mm",
+            )  # fmt: skip
 
 
 def _step(heights: npt.NDArray[np.float64], stated_mm: float | None) -> float:

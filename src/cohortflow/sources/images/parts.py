@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections import Counter
@@ -20,7 +21,7 @@ from cohortflow.sources.images.pairing import on_image_grid
 from cohortflow.sources.images.persons import refuse_persons
 from cohortflow.sources.sidecars import confounds_table, sidecar_facts, sidecars
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Part of the key of every ingested image: raised whenever the arrays change."""
 
 
@@ -134,9 +135,14 @@ def read_parts(
             key_parts["sidecar"] = told
         if decoded.role == "label" and images:
             decoded, image = on_image_grid(decoded, [one for _, one in images], subject)
-            key_parts["image"] = images[image][0]
+            key_parts |= _image_of(*images[image])
         entries.append(_entry(name, part, decoded, key_parts, subject))
     return entries + _confounds(tables, subject)
+
+
+def _image_of(digest: str, image: Decoded) -> dict[str, Any]:
+    """What a label map on the grid of an image depends on: its file, and how that was read."""
+    return {"image": digest, "image_part": image.part, "image_read": dict(image.used)}
 
 
 def _confounds(tables: Sequence[tuple[Part, str]], subject: str) -> list[ImageEntry]:
@@ -193,11 +199,14 @@ def _tokens(part: Part, decoded: Decoded) -> tuple[str, ...]:
 
 def _told_apart(names: Sequence[str]) -> list[str]:
     times = Counter(names)
-    seen: Counter[str] = Counter()
+    taken = {name for name in names if times[name] == 1}
     result = []
     for name in names:
-        seen[name] += 1
-        result.append(name if times[name] == 1 else f"{name}_{seen[name]}")
+        if times[name] > 1:
+            numbered = (f"{name}_{number}" for number in itertools.count(1))
+            name = next(one for one in numbered if one not in taken)
+            taken.add(name)
+        result.append(name)
     return result
 
 
