@@ -145,6 +145,8 @@ def _stacked(images: Sequence[Dataset], where: str) -> SourceSeries:
     )
     thick = _thickness(images[0])
     grid, order = grid_from_dicom(planes, single_slice_mm=thick, where=where)
+    if len(images) > 1 and len(frames) > len(images):
+        raise NoSourceImages("a series of several images of many frames", where=where)
     if len(images) > 1:  # one image holds its frames in an order of its own
         images, order = [images[i] for i in order], tuple(range(len(order)))
     return SourceSeries(tuple(images), grid, order)
@@ -160,7 +162,7 @@ def _frames(image: Dataset) -> list[Frame]:
             return [(image.ImageOrientationPatient, image.ImagePositionPatient, image.PixelSpacing)]
         shared = image.SharedFunctionalGroupsSequence[0]
         return [_frame(own, shared) for own in image.PerFrameFunctionalGroupsSequence]
-    except (AttributeError, IndexError) as error:
+    except (AttributeError, IndexError, KeyError) as error:
         raise NoSourceImages("an image that says not where it lies") from error
 
 

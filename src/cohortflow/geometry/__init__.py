@@ -12,6 +12,7 @@ from cohortflow.geometry.nifti import (
     array_to_nifti,
     grid_from_nifti,
     nifti_affine,
+    nifti_millimetres,
 )
 from cohortflow.geometry.nrrd import grid_from_nrrd, millimetres, names_body_axes
 from cohortflow.geometry.ome_zarr import ome_multiscales
@@ -48,6 +49,7 @@ __all__ = [
     "millimetres",
     "names_body_axes",
     "nifti_affine",
+    "nifti_millimetres",
     "ome_multiscales",
     "orientation",
     "require_agreement",

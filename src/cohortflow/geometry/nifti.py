@@ -23,16 +23,21 @@ def grid_from_nifti(
     ``affine``: (4, 4), (i, j, k, 1) → RAS+ in ``unit`` (``mm``, ``meter``, ``micron``; ``unknown``
     counts as mm). NIfTI may hold shear, and so may a grid. Raises :class:`ImpossibleGeometry`.
     """
-    if unit not in _MM:
-        raise ImpossibleGeometry(
-            "no unit of length", where=where, expected=", ".join(_MM), found=unit
-        )
     scaled = numbers(affine, (4, 4), "the affine", where)
-    scaled[:3] *= _MM[unit]
+    scaled[:3] *= nifti_millimetres(unit, where)
     if len(shape) < 3:
         raise ImpossibleGeometry("an image of fewer than three axes", where=where, found=str(shape))
     i, j, k = shape[:3]
     return Grid((k, j, i), checked_matrix(scaled, where) @ REVERSED)
+
+
+def nifti_millimetres(unit: str, where: str = "") -> float:
+    """Millimetres of one ``unit``, as of :func:`grid_from_nifti`; raises ImpossibleGeometry."""
+    if unit not in _MM:
+        raise ImpossibleGeometry(
+            "no unit of length", where=where, expected=", ".join(_MM), found=unit
+        )
+    return _MM[unit]
 
 
 def nifti_affine(grid: Grid) -> Floats:

@@ -141,7 +141,8 @@ def look(
             recordings.append(found)
         else:
             images.setdefault(found.subject, []).append((found, about))
-    recordings += [_together(found, files.documents) for found in images.values()]
+    by_name = options.subject_from == "name"
+    recordings += [_together(found, files.documents, by_name) for found in images.values()]
     each = _one_each(sorted(recordings, key=lambda r: (r.subject, r.path.as_posix())))
     return Discovery(each, files.left_out)
 
@@ -161,13 +162,20 @@ def _telling(
 
 
 def _together(
-    found: list[tuple[Recording, Named]], documents: Mapping[Path, Sequence[Path]]
+    found: list[tuple[Recording, Named]],
+    documents: Mapping[Path, Sequence[Path]],
+    by_name: bool = False,
 ) -> Recording:
-    """All images of a subject as one recording."""
+    """All images of a subject as one recording; ``by_name``: of one folder, or it is refused.
+
+    Two patients' ``ct.nii.gz`` in two folders are not one subject's.
+    """
     first = found[0][0]
     parts = grouped(((recording.path, about) for recording, about in found), documents)
     files = tuple(path for part in parts for path in part.all_files)
     error = next((one.error for one, _ in found if one.error is not None), None)
+    if by_name and (folders := len({about.identity.parent for _, about in found})) > 1:
+        error = error or _twice(first.subject, folders)
     return replace(first, files=files, parts=parts, name="image", kind="volume", error=error)
 
 
@@ -213,7 +221,7 @@ def _twice(subject: str, count: int) -> MissingInput:
     return MissingInput(
         f"the source holds {count} recordings of one subject",
         where=subject,
-        expected="one series",
+        expected="one series, or the images of one folder",
         found=str(count),
         hint="Choose a rule with subject_from that tells them apart (such as 'name'), or move one.",
     )

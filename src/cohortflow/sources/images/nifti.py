@@ -16,7 +16,12 @@ from cohortflow.errors import (
     UnreadableFile,
     UnsupportedData,
 )
-from cohortflow.geometry import array_from_nifti, farthest_apart_mm, grid_from_nifti
+from cohortflow.geometry import (
+    array_from_nifti,
+    farthest_apart_mm,
+    grid_from_nifti,
+    nifti_millimetres,
+)
 from cohortflow.sources.images.assumed import assumed_place
 from cohortflow.sources.images.decoded import Decoded, Request, finished, refuse_size, scaled
 from cohortflow.sources.images.streams import FAULTS, broken, fill, refuse_short
@@ -175,7 +180,8 @@ def _place(decoded: Decoded, header: Any, shape: tuple[int, ...], request: Reque
                     f"sform and qform place voxels up to {apart:.6g} mm apart; sform was taken",
                 )
         return
-    spacing = tuple(float(n) for n in header["pixdim"][3:0:-1])
+    mm = nifti_millimetres(unit, where)
+    spacing = tuple(mm * float(n) for n in header["pixdim"][3:0:-1])
     i, j, k = shape
     decoded.matrix = assumed_place(
         spacing, (k, j, i), decoded, request, "a coded sform or qform; both codes are 0"
