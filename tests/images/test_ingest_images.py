@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cohortflow.cohort.cohort import Cohort, create_cohort
 from cohortflow.cohort.entries import EntryRef
 from cohortflow.geometry import Reorientation
 from cohortflow.phantoms.canary import Canary, oriented_grid
+from cohortflow.pipeline.leakage import twins
 from cohortflow.sources.ingest import IngestOptions, ingest
 from tests.images.dicom_files import write_series
 
@@ -316,3 +318,16 @@ def test_odd_niftis_behave_as_their_manifest_says(test_data: Path, cohort: Cohor
         cohort, test_data / "nifti_odd", IngestOptions(time=1), only=["30_4d_two_frames"]
     )
     assert times.new == ("30_4d_two_frames",)
+
+
+def test_one_image_under_two_ids_is_known_as_the_same_recording(
+    source: Path, cohort: Cohort
+) -> None:
+    for subject, shift in (("a", 0), ("c", 1)):
+        nifti(source / subject / "ct.nii.gz", CANARY.image(GRID) + shift, GRID.matrix)
+        nifti(source / subject / "seg.nii.gz", CANARY.labels(GRID), GRID.matrix)
+    (source / "b").mkdir()
+    shutil.copy(source / "a/ct.nii.gz", source / "b/other.nii.gz")
+    for _ in range(2):  # also where nothing is read again
+        ingest(cohort, source)
+        assert twins(cohort.ingested.subjects) == {"a": frozenset("b"), "b": frozenset("a")}
