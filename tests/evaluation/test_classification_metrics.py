@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -20,7 +20,11 @@ from cohortflow.errors import (
     UsageError,
 )
 from cohortflow.evaluation.cases import Case, Cases, read_cases, write_cases
-from cohortflow.evaluation.classification import CLASSIFICATION_METRICS, classification_metrics
+from cohortflow.evaluation.classification import (
+    CLASSIFICATION_METRICS,
+    MetricName,
+    classification_metrics,
+)
 from cohortflow.evaluation.counts import confusion_matrix
 from cohortflow.evaluation.definitions import DEFINITIONS, definition
 from cohortflow.evaluation.measurement import Measurement
@@ -224,6 +228,20 @@ def test_bad_classes_and_ids_are_refused() -> None:
     for metric in ("ece@", "ece@0", "ece@2.5", "sensitivity@2", "sensitivity@x"):
         with pytest.raises(UsageError, match="parameter"):
             classification_metrics(cases, [metric])
+
+
+def test_cases_that_tell_one_probability_of_three_are_not_taken_for_missing() -> None:
+    _, _, cases = drawn_three(1, 12)
+    short = replace(cases, cases=tuple(replace(c, probabilities=None) for c in cases.cases))
+    metrics = ["auc/class", "auc/macro", "auprc/macro", "brier/sum", "ece@10"]
+    rows = classification_metrics(short, metrics)[:-1]
+    assert len(rows) == 7
+    assert {row.reason for row in rows} == {"12 cases do not tell the probabilities of all classes"}
+
+
+def test_what_a_pipeline_can_ask_for_is_known() -> None:
+    cases = of_two([1, 0, 1, 0], [0.9, 0.1, 0.8, 0.3])
+    assert all(row.defined for row in classification_metrics(cases, get_args(MetricName)))
 
 
 def test_every_metric_has_a_definition_with_a_source() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from cohortflow.errors import UnknownName, UsageError, nearest
 from cohortflow.evaluation import counts, probabilities
@@ -14,9 +14,17 @@ from cohortflow.evaluation.definitions import definition
 from cohortflow.evaluation.intervals import CLOPPER_PEARSON, clopper_pearson
 from cohortflow.evaluation.measurement import Measurement, measured, undefined
 
-MetricName = Literal["accuracy", "balanced_accuracy", "sensitivity", "specificity", "auc"]
-METRICS = cast(tuple[MetricName, ...], get_args(MetricName))
-"""Those reported unless others are asked for; :data:`CLASSIFICATION_METRICS` lists all."""
+MetricName = Literal[
+    "accuracy", "balanced_accuracy", "sensitivity", "specificity", "auc",
+    "precision", "precision/class", "precision/macro", "recall/class",
+    "f1", "f1/class", "f1/macro", "f1/micro", "auc/class", "auc/macro",
+    "auprc", "auprc/class", "auprc/macro", "brier", "brier/sum", "ece@10", "ece@15",
+]  # fmt: skip
+"""What a pipeline can ask for by name; :func:`classification_metrics` takes any parameter."""
+METRICS: tuple[MetricName, ...] = (
+    "accuracy", "balanced_accuracy", "sensitivity", "specificity", "auc",
+)  # fmt: skip
+"""Those reported unless others are asked for."""
 
 
 def classification_metrics(cases: Cases, metrics: Sequence[str] = METRICS) -> list[Measurement]:

@@ -42,11 +42,17 @@ def auprc(cases: Cases, name: str, metric: str, label: str = "") -> Measurement:
 
 def aucs(cases: Cases, metric: str) -> list[Measurement]:
     """Area of each class against all others."""
+    if untold(cases):
+        n = len(cases.judged)
+        return [undefined(metric, n, untold(cases), label=name) for name in cases.classes]
     return [auc(cases, name, metric, name) for name in cases.classes]
 
 
 def auprcs(cases: Cases, metric: str) -> list[Measurement]:
     """Average precision of each class against all others."""
+    if untold(cases):
+        n = len(cases.judged)
+        return [undefined(metric, n, untold(cases), label=name) for name in cases.classes]
     return [auprc(cases, name, metric, name) for name in cases.classes]
 
 
@@ -62,8 +68,9 @@ def brier(cases: Cases) -> Measurement:
 def brier_sum(cases: Cases) -> Measurement:
     """Mean over cases of the sum over classes of (probability - truth)²; without one: 2."""
     judged = cases.judged
-    if not judged:
-        return undefined("brier/sum", 0, "no case")
+    reason = untold(cases) if judged else "no case"
+    if reason:
+        return undefined("brier/sum", len(judged), reason)
     mean = sum(_squares(cases, case) for case in judged) / len(judged)
     return measured("brier/sum", mean, len(judged))
 
@@ -76,8 +83,9 @@ def expected_calibration_error(cases: Cases, bins: float, metric: str) -> Measur
     one alone in its bin would.
     """
     judged = cases.judged
-    if not judged:
-        return undefined(metric, 0, "no case")
+    reason = untold(cases) if judged else "no case"
+    if reason:
+        return undefined(metric, len(judged), reason)
     found = [(case, row) for case in judged if (row := distribution(cases, case)) is not None]
     confidence = np.array([row.max() for _, row in found])
     correct = np.array([cases.classes[row.argmax()] == case.truth for case, row in found], float)
@@ -85,6 +93,15 @@ def expected_calibration_error(cases: Cases, bins: float, metric: str) -> Measur
     gaps = np.bincount(place, weights=correct - confidence, minlength=int(bins))
     lost = len(judged) - len(found)
     return measured(metric, (np.abs(gaps).sum() + lost) / len(judged), len(judged))
+
+
+def untold(cases: Cases) -> str:
+    """A reason where predicted cases of several classes tell the positive one's probability only;
+    they are not missing, and must not count as if they were."""
+    told = [case.probabilities is not None for case in cases.judged if case.counted == "scored"]
+    if len(cases.classes) == 2 or all(told):
+        return ""
+    return f"{told.count(False)} cases do not tell the probabilities of all classes"
 
 
 def distribution(cases: Cases, case: Case) -> NDArray[np.float64] | None:
