@@ -55,6 +55,13 @@ def test_losing_a_case_never_improves_an_aggregate(
     assert now.n == then.n == 4
 
 
+def test_a_metric_that_every_case_lost_does_not_vanish() -> None:
+    ssim, psnr = aggregate([], CASES, metrics=["ssim", "psnr"])
+    assert (ssim.value, ssim.n, ssim.unit) == (-1.0, 4, "1")
+    assert psnr.reason == "4 of 4 cases have no value, and psnr has no worst one"
+    assert len(aggregate(rows("ssim", 0.9), CASES, metrics=["ssim"])) == 1
+
+
 def test_rows_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(EmptyInput):
         aggregate([], ())

@@ -17,12 +17,13 @@ def aggregate(
     *,
     how: Literal["mean", "median"] = "mean",
     worst: Mapping[str, float] | None = None,
+    metrics: Sequence[str] = (),
 ) -> list[Measurement]:
     """One row per metric and label over the cases that should have a value, ``n`` of them.
 
     A case without a row, or whose value is undefined, counts as the worst value: that of ``worst``
     by metric, else that of the metric's definition. Where neither says one, the aggregate is
-    undefined with the number of such cases.
+    undefined with the number of such cases. ``metrics`` get a row also where every case lost them.
 
     Raises EmptyInput for no case, InvalidEntry for a row of a case that was not expected, of two
     units, or for two rows of one case, UsageError where a value is worse than the worst.
@@ -36,6 +37,8 @@ def aggregate(
             problem = "twice" if row.case in own else "and was not expected"
             raise InvalidEntry(f"a case has {row.metric} {problem}", where=row.case)
         own[row.case] = row
+    told = {metric for metric, _ in found}
+    found |= {(metric, ""): {} for metric in metrics if metric not in told}
     return [
         _one(metric, label, own, expected, how, worst or {})
         for (metric, label), own in found.items()
@@ -50,7 +53,7 @@ def _one(
     how: str,
     worst: Mapping[str, float],
 ) -> Measurement:
-    units = sorted({row.unit for row in own.values()})
+    units = sorted({row.unit for row in own.values()}) or [definition(metric).unit]
     if len(units) > 1:
         raise InvalidEntry(f"values of {metric} are in two units", found=", ".join(units))
     values = [row.value for row in own.values() if row.defined]

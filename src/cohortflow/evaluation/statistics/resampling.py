@@ -52,7 +52,9 @@ class Units:
 
     def cases_of(self, units: Indices) -> Iterator[Indices]:
         """Cases (resample, case) of drawn units: all at once where units are even, else by one."""
-        if self.even:
+        if self.cases == len(self.members):
+            yield units  # one case each, in the order of cases
+        elif self.even:
             table = np.stack(self.members)
             yield table[units].reshape(len(units), -1)
         else:
