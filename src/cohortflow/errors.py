@@ -233,7 +233,7 @@ class SeveralTimes(InputError):
 
 
 class NotFinite(InputError):
-    """NaN or infinity among the voxels."""
+    """NaN or infinity among voxels, or among values to be evaluated."""
 
     code = "not-finite"
 
@@ -315,6 +315,24 @@ class NoSourceImages(InputError):
     code = "no-source-images"
 
 
+class ShapeMismatch(InputError):
+    """Reference and prediction, or columns of one table, that are not of one shape."""
+
+    code = "shape-mismatch"
+
+
+class UnknownClass(InputError):
+    """A truth or a prediction that is none of the classes."""
+
+    code = "unknown-class"
+
+
+class BadProbabilities(InputError):
+    """Probabilities outside [0, 1], not finite, too few, or that do not sum to one."""
+
+    code = "bad-probabilities"
+
+
 class MissingInput(InputError):
     """A subject lacks an input that the pipeline declares, or has it twice."""
 
@@ -375,6 +393,12 @@ class SeenSubject(PipelineError):
     """A score of a subject that the weights behind it have seen."""
 
     code = "seen-subject"
+
+
+class Leakage(PipelineError):
+    """A split that has one patient, group or recording on both sides."""
+
+    code = "leakage"
 
 
 class SelectionEmpty(CohortflowError, LookupError):

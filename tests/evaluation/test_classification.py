@@ -16,8 +16,8 @@ from cohortflow.evaluation.cases import Case, Cases, positive_class, read_cases,
 from cohortflow.evaluation.classification import (
     METRICS,
     classification_metrics,
-    write_measurements,
 )
+from cohortflow.evaluation.measurement import write_measurements
 
 
 def cases(*rows: tuple[str, str | None, float | None, str]) -> Cases:

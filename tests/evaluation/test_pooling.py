@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cohortflow.errors import InvalidEntry
 from cohortflow.evaluation.cases import Case, Cases
@@ -74,3 +76,14 @@ def test_one_seed_has_no_spread_and_none_no_mean():
     assert pool_seeds([0.5]).mean == 0.5
     assert math.isnan(pool_seeds([0.5]).sd)
     assert math.isnan(pool_seeds([]).mean)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans()), min_size=1))
+def test_each_judged_subject_is_in_one_denominator_once(rows: list[tuple[int, bool, bool]]) -> None:
+    folds: dict[int, list[tuple[str, str, str | None]]] = {}
+    for i, (at, known, again) in enumerate(rows):
+        case = (f"s{i}", "HC", "HC" if known else None)
+        for number in {at, (at + 1) % 4} if again else {at}:
+            folds.setdefault(number, []).append(case)
+    pool = pool_folds([fold(*cases) for cases in folds.values()])
+    assert pool.metrics()[0].n + len(pool.newcomers) == len(rows)

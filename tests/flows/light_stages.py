@@ -6,7 +6,7 @@ import numpy as np
 
 from cohortflow.cohort.entry import Entry, Many, Output
 from cohortflow.evaluation.cases import Case, Cases, write_cases
-from cohortflow.evaluation.classification import write_measurements
+from cohortflow.evaluation.measurement import write_measurements
 from cohortflow.pipeline.stage import Context, Parameters, Reads, Stage
 
 FILE = "table.parquet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cohortflow.cohort.entries import EntryRef
 from cohortflow.geometry import Reorientation
 from cohortflow.phantoms.canary import Canary, oriented_grid
 from cohortflow.pipeline.ingested import fitting_entries
+from cohortflow.pipeline.leakage import twins
 from cohortflow.pipeline.load import load_pipeline
 from cohortflow.sources.images.decoded import Decoded
 from cohortflow.sources.images.pairing import on_image_grid
@@ -357,3 +359,16 @@ def test_axes_midway_between_two_sides_do_not_part_a_label_map_from_its_image(st
     label = Decoded("label", way.apply(labels), rounded)
     placed, _ = on_image_grid(label, [Decoded("image", labels, grid.matrix)], "a")
     np.testing.assert_array_equal(placed.array, labels)
+
+
+def test_one_image_under_two_ids_is_known_as_the_same_recording(
+    source: Path, cohort: Cohort
+) -> None:
+    for subject, shift in (("a", 0), ("c", 1)):
+        nifti(source / subject / "ct.nii.gz", CANARY.image(GRID) + shift, GRID.matrix)
+        nifti(source / subject / "seg.nii.gz", CANARY.labels(GRID), GRID.matrix)
+    (source / "b").mkdir()
+    shutil.copy(source / "a/ct.nii.gz", source / "b/other.nii.gz")
+    for _ in range(2):  # also where nothing is read again
+        ingest(cohort, source)
+        assert twins(cohort.ingested.subjects) == {"a": frozenset("b"), "b": frozenset("a")}

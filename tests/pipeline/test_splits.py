@@ -143,14 +143,6 @@ def test_a_published_split() -> None:
     assert parts["validation"] == {"p02-0"}
 
 
-def test_a_published_split_that_tears_a_patient_is_refused() -> None:
-    subjects = many(3, visits=2, subset=lambda i, v: "train" if v or i else "test")
-    with pytest.raises(PipelineError, match=r"p00.*test and train"):
-        assign(Split("paper", column="subset"), subjects, "")
-    (parts,) = parts_by_fold(assign(Split("paper", column="subset", by="subject"), subjects, ""))
-    assert parts["test"] == {"p00-0"}
-
-
 def test_a_published_split_of_strange_words() -> None:
     subjects = many(3, subset=lambda i, v: "trian")
     with pytest.raises(PipelineError, match=r"\['trian'\].*expected train, test or validation"):

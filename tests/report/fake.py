@@ -14,7 +14,8 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 
 from cohortflow.cohort.entry import Entry, Output
 from cohortflow.evaluation.cases import Case, Cases, write_cases
-from cohortflow.evaluation.classification import classification_metrics, write_measurements
+from cohortflow.evaluation.classification import classification_metrics
+from cohortflow.evaluation.measurement import write_measurements
 from cohortflow.report import ReportUnit
 from cohortflow.report.source import StepTimes
 

@@ -20,17 +20,22 @@ if TYPE_CHECKING:
 
 Counted = Literal["scored", "missing", "left_out"]
 _NOTE = b"cohortflow"
+_OF_ALL = "probabilities"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One subject: ``probability`` is that of the positive class; None where not predicted."""
+    """One subject: ``probability`` is that of the positive class; None where not predicted.
+
+    ``probabilities`` are those of all classes in their order, for more than two of them.
+    """
 
     subject: str
     truth: str
     prediction: str | None
     probability: float | None
     counted: Counted
+    probabilities: tuple[float, ...] | None = None
 
     @property
     def correct(self) -> bool:
@@ -54,6 +59,25 @@ class Cases:
     def correct(self) -> int:
         return sum(case.correct for case in self.judged)
 
+    @property
+    def negative(self) -> str:
+        """Of two classes, the one that is not positive."""
+        return next(name for name in self.classes if name != self.positive)
+
+    def count(self, name: str) -> int:
+        """Judged cases whose truth is the class ``name``."""
+        return sum(case.truth == name for case in self.judged)
+
+    def of_class(self, case: Case, name: str) -> float | None:
+        """Probability of a class for a case; None where the case says none, or is missing."""
+        if case.counted != "scored":
+            return None
+        if case.probabilities is not None:
+            return case.probabilities[self.classes.index(name)]
+        if case.probability is None or name == self.positive:
+            return case.probability
+        return 1.0 - case.probability if len(self.classes) == 2 else None
+
     def named(self, counted: Counted) -> list[str]:
         return [case.subject for case in self.cases if case.counted == counted]
 
@@ -72,16 +96,17 @@ def write_cases(cases: Cases) -> bytes:
     """Parquet, one row per case, sorted by subject; equal cases give equal bytes."""
     import pyarrow as pa
 
-    schema = pa.schema(
-        [
-            ("subject", pa.string()),
-            ("truth", pa.string()),
-            ("prediction", pa.string()),
-            ("probability", pa.float64()),
-            ("counted", pa.string()),
-        ],
-        metadata={_NOTE: json.dumps({"classes": cases.classes, "positive": cases.positive})},
-    )
+    columns = {
+        "subject": pa.string(),
+        "truth": pa.string(),
+        "prediction": pa.string(),
+        "probability": pa.float64(),
+        "counted": pa.string(),
+    }
+    if any(case.probabilities is not None for case in cases.cases):
+        columns[_OF_ALL] = pa.list_(pa.float64())
+    note = {"classes": cases.classes, "positive": cases.positive}
+    schema = pa.schema(list(columns.items()), metadata={_NOTE: json.dumps(note)})
     rows = [asdict(case) for case in sorted(cases.cases, key=lambda case: case.subject)]
     return write_parquet(pa.Table.from_pylist(rows, schema=schema))
 
@@ -97,7 +122,8 @@ def read_cases(data: bytes, where: str = "") -> Cases:
         raise InvalidEntry(f"no table of cases: {error}", where=where) from error
     expected = [field.name for field in fields(Case)]
     note = (table.schema.metadata or {}).get(_NOTE)
-    if table.column_names != expected or note is None:
+    # Two classes need no column of all probabilities.
+    if table.column_names not in (expected, expected[:-1]) or note is None:
         raise InvalidEntry(
             "the table holds no cases",
             where=where,
@@ -106,9 +132,12 @@ def read_cases(data: bytes, where: str = "") -> Cases:
         )
     about: Mapping[str, Any] = json.loads(note)
     rows: Iterable[dict[str, Any]] = table.to_pylist()
-    return Cases(
-        tuple(Case(**row) for row in rows), tuple(about["classes"]), str(about["positive"])
-    )
+    return Cases(tuple(_case(row) for row in rows), tuple(about["classes"]), str(about["positive"]))
+
+
+def _case(row: dict[str, Any]) -> Case:
+    of_all = row.pop(_OF_ALL, None)
+    return Case(**row, probabilities=None if of_all is None else tuple(of_all))
 
 
 def write_parquet(table: pa.Table) -> bytes:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from cohortflow.errors import InvalidEntry
 from cohortflow.evaluation.cases import Cases
-from cohortflow.evaluation.classification import Measurement, classification_metrics
+from cohortflow.evaluation.classification import classification_metrics
+from cohortflow.evaluation.measurement import Measurement
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from cohortflow.cohort.ingests import IngestedSubject
 from cohortflow.errors import PipelineError, UnknownName, nearest
 from cohortflow.pipeline.blocks import block_of
+from cohortflow.pipeline.leakage import refuse_leakage, twins
 from cohortflow.pipeline.many import united_saw
 from cohortflow.pipeline.model import Axis, Label, Split, Where
 from cohortflow.pipeline.splits import PARTS, Assignment, assign
@@ -37,6 +38,7 @@ class Admission:
         self.tables = tables
         self.everybody = frozenset(subjects)
         self.columns = {name for subject in subjects.values() for name in subject.columns}
+        self._twins = twins(subjects)
         self._assignments: dict[str, Assignment] = {}
         self._kept: dict[tuple[Any, ...], frozenset[str]] = {}
 
@@ -68,6 +70,13 @@ class Admission:
             self._kept[key] = united_saw(u for cell in cells for u in table.cells[cell].values())
         return self._kept[key]
 
+    def marks(self, member: str) -> set[str]:
+        """What a subject stands as in a set of seen ones: itself, its patient, and whoever is the
+        same recording under another id."""
+        who = {member, *self._twins.get(member, ())}
+        known = [self.subjects[one].patient for one in who if one in self.subjects]
+        return who | {patient_mark(patient) for patient in known or [member]}
+
     def fold(self, split: str, labels: Mapping[str, Label]) -> Label | None:
         """The fold of a split that a point stands at."""
         axes = (a.name for a in self.axes.values() if a.split == split and a.name in labels)
@@ -80,7 +89,9 @@ class Admission:
             split = self.splits[name]
             within = self.admitted([split.where], {}, where)
             subjects = {s: self.subjects[s] for s in self.subjects if s in within}
-            self._assignments[name] = assign(split, subjects, where)
+            assignment = assign(split, subjects, where)
+            refuse_leakage(split, assignment, subjects, where)
+            self._assignments[name] = assignment
         return self._assignments[name]
 
     def _by_column(self, name: str, values: Sequence[str], where: str) -> frozenset[str]:
@@ -138,14 +149,12 @@ class Admission:
         return result
 
     def _seen_by(self, step: str, labels: Mapping[str, Label], where: str) -> frozenset[str]:
-        """Subjects that the weights of a step saw themselves, or another recording of whom."""
+        """Subjects that the weights of a step saw themselves, another recording of them, or a copy."""
         saw = self.saw(step, labels, "unseen_by", where)
         key = ("seen", step, id(saw))
         if key not in self._kept:
             self._kept[key] = frozenset(
-                s
-                for s, subject in self.subjects.items()
-                if s in saw or patient_mark(subject.patient) in saw
+                s for s in self.subjects if not saw.isdisjoint(self.marks(s))
             )
         return self._kept[key]
 

@@ -112,7 +112,7 @@ class _Planner:
         self.inputs = Inputs(self.tables, self.admission)
         self.training = Training(pipeline.slug, ingested, selections, renewed)
         self._column_digests: dict[tuple[tuple[str, ...], ...], str] = {}
-        self.states = States(self.subjects, ledger, options, self.training, self.admission)
+        self.states = States(ledger, options, self.training, self.admission)
 
     def plan(self) -> Plan:
         for step in self.pipeline.steps:

@@ -48,10 +48,14 @@ class Assignment:
 
 
 def assign(split: Split, subjects: Subjects, where: str) -> Assignment:
-    """Part the subjects; raises :class:`PipelineError` where there are too few groups."""
+    """Part the subjects; raises :class:`PipelineError` where there are too few groups.
+
+    What a column says is taken as it is: :func:`cohortflow.pipeline.leakage.refuse_leakage` looks
+    whether the parts tear what belongs together.
+    """
     groups = _groups(split, subjects, where)
     if split.column and split.folds is None:
-        return _published(split, groups, subjects, where)
+        return _published(split, subjects, where)
     if split.folds == "each":
         return _fold_each(split, groups, subjects, where)
     strata = _strata(split, groups, subjects, where)
@@ -71,15 +75,18 @@ def _column(
     return {s: subject.columns.get(name) for s, subject in subjects.items()}
 
 
-def _groups(split: Split, subjects: Subjects, where: str) -> dict[str, list[str]]:
-    """Whoever must stay together; a subject whose column is empty stands alone."""
+def group_of(split: Split, subjects: Subjects, where: str) -> dict[str, str]:
+    """Subject → whoever must stay together; one whose column is empty stands alone."""
     if split.by == "patient":
-        owner = {s: subject.patient or s for s, subject in subjects.items()}
-    elif split.by == "subject":
-        owner = {s: s for s in subjects}
-    else:
-        column = _column(subjects, split.by, where)
-        owner = {s: f"alone {s}" if v is None else as_text(v) for s, v in column.items()}
+        return {s: subject.patient or s for s, subject in subjects.items()}
+    if split.by == "subject":
+        return {s: s for s in subjects}
+    column = _column(subjects, split.by, where)
+    return {s: f"alone {s}" if v is None else as_text(v) for s, v in column.items()}
+
+
+def _groups(split: Split, subjects: Subjects, where: str) -> dict[str, list[str]]:
+    owner = group_of(split, subjects, where)
     groups: dict[str, list[str]] = {}
     for subject in sorted(owner):
         groups.setdefault(owner[subject], []).append(subject)
@@ -165,7 +172,7 @@ def _deal_parts(split: Split, groups: Groups, strata: list[list[str]]) -> Assign
     return Assignment((), {}, part_of)
 
 
-def _published(split: Split, groups: Groups, subjects: Subjects, where: str) -> Assignment:
+def _published(split: Split, subjects: Subjects, where: str) -> Assignment:
     values = _column(subjects, str(split.column), where)
     part_of = {s: str(v) for s, v in values.items() if v is not None}
     strange = sorted(set(part_of.values()) - set(PARTS))
@@ -175,12 +182,4 @@ def _published(split: Split, groups: Groups, subjects: Subjects, where: str) -> 
             where=where,
             expected="train, test or validation",
         )
-    for group, members in groups.items():
-        parts = sorted({part_of[s] for s in members if s in part_of})
-        if len(parts) > 1:
-            raise PipelineError(
-                f"{split.by} {group!r} stands in {' and '.join(parts)} of split {split.name!r}",
-                where=where,
-                hint="Mend the column, or say by: subject where that is meant.",
-            )
     return Assignment((), {}, part_of)

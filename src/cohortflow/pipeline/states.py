@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from cohortflow.cohort.ingests import IngestedSubject
 from cohortflow.errors import SeenSubject
-from cohortflow.pipeline.admission import Admission, patient_mark
+from cohortflow.pipeline.admission import Admission
 from cohortflow.pipeline.at_point import AtPoint
 from cohortflow.pipeline.ledger import Ledger
 from cohortflow.pipeline.options import PlanOptions
@@ -25,13 +22,11 @@ class States:
 
     def __init__(
         self,
-        subjects: Mapping[str, IngestedSubject],
         ledger: Ledger,
         options: PlanOptions,
         training: Training,
         admission: Admission,
     ) -> None:
-        self.subjects = subjects
         self.ledger = ledger
         self.options = options
         self.training = training
@@ -66,9 +61,7 @@ class States:
             for step in where.get("seen_by", ()):
                 allowed |= self.admission.saw(step, at.point, "seen_by", at.line)
         for member in unit.concerned:
-            subject = self.subjects.get(member)
-            marks = {member, patient_mark(subject.patient if subject is not None else member)}
-            if (marks & unit.saw) - allowed:
+            if (self.admission.marks(member) & unit.saw) - allowed:
                 raise SeenSubject(
                     f"step {at.step.id!r} scores {member!r}, which the weights behind it have seen",
                     where=at.line,

@@ -50,6 +50,8 @@ __all__ = [
     "remembered",
 ]
 
+_NO_RECORDINGS = ("label_map", "table")
+
 
 def ingest(
     cohort: Cohort,
@@ -234,6 +236,7 @@ class _Work:
         whole = hashlib.sha256("\n".join(digests).encode()).hexdigest()
         size = sum(file.size for file in files)
         subject.source = {"digest": whole, "bytes": size, "reading": recipe}
+        recordings = set()
         chosen = self.options.subject_from is not None
         root = self.root if self.root.is_dir() else self.root.parent
         for image in read_parts(
@@ -244,6 +247,9 @@ class _Work:
                 ref, image.kind, image.output, subjects=[subject.id], recipe=dict(image.recipe)
             )
             subject.entries[image.name] = _ingested(image.name, image.kind, image.key, record)
+            if image.kind not in _NO_RECORDINGS:
+                recordings.add(str(image.recipe["source"]))
+        subject.source["recordings"] = sorted(recordings)
 
     def _stands(self, subject: str, entry: IngestedEntry) -> bool:
         # On an object store a look costs a request each: there the list of subjects is trusted.

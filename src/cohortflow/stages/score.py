@@ -15,8 +15,8 @@ from cohortflow.evaluation.classification import (
     MetricName,
     classification_metrics,
     majority_baseline,
-    write_measurements,
 )
+from cohortflow.evaluation.measurement import write_measurements
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
 from cohortflow.stages._classes import known_label
 from cohortflow.stages._matrices import (

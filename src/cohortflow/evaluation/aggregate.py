@@ -1,0 +1,87 @@
+"""Values of cases to one value of the cohort, in which no case gets lost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
+
+from cohortflow.errors import EmptyInput, InvalidEntry, UsageError
+from cohortflow.evaluation.definitions import definition
+from cohortflow.evaluation.measurement import Measurement, undefined
+
+
+def aggregate(
+    rows: Sequence[Measurement],
+    expected: Collection[str],
+    *,
+    how: Literal["mean", "median"] = "mean",
+    worst: Mapping[str, float] | None = None,
+    metrics: Sequence[str] = (),
+) -> list[Measurement]:
+    """One row per metric and label over the cases that should have a value, ``n`` of them.
+
+    A case without a row, or whose value is undefined, counts as the worst value: that of ``worst``
+    by metric, else that of the metric's definition. Where neither says one, the aggregate is
+    undefined with the number of such cases. ``metrics`` get a row also where every case lost them.
+
+    Raises EmptyInput for no case, InvalidEntry for a row of a case that was not expected, of two
+    units, or for two rows of one case, UsageError where a value is worse than the worst.
+    """
+    if not expected:
+        raise EmptyInput("there is no case to aggregate")
+    found: dict[tuple[str, str], dict[str, Measurement]] = {}
+    for row in rows:
+        own = found.setdefault((row.metric, row.label), {})
+        if row.case not in expected or row.case in own:
+            problem = "twice" if row.case in own else "and was not expected"
+            raise InvalidEntry(f"a case has {row.metric} {problem}", where=row.case)
+        own[row.case] = row
+    told = {metric for metric, _ in found}
+    found |= {(metric, ""): {} for metric in metrics if metric not in told}
+    return [
+        _one(metric, label, own, expected, how, worst or {})
+        for (metric, label), own in found.items()
+    ]
+
+
+def _one(
+    metric: str,
+    label: str,
+    own: Mapping[str, Measurement],
+    expected: Collection[str],
+    how: str,
+    worst: Mapping[str, float],
+) -> Measurement:
+    units = sorted({row.unit for row in own.values()}) or [definition(metric).unit]
+    if len(units) > 1:
+        raise InvalidEntry(f"values of {metric} are in two units", found=", ".join(units))
+    values = [row.value for row in own.values() if row.defined]
+    lost = len(expected) - len(values)
+    floor = worst.get(metric, definition(metric).worst)
+    _refuse_beyond(metric, values, floor)
+    if lost and floor is None:
+        reason = f"{lost} of {len(expected)} cases have no value, and {metric} has no worst one"
+        return undefined(metric, len(expected), reason, unit=units[0], label=label)
+    filled = sorted([*values, *([floor] * lost if floor is not None else [])])
+    value = math.fsum(filled) / len(filled) if how == "mean" else _median(filled)
+    return Measurement(metric, value, units[0], len(filled), label=label)
+
+
+def _refuse_beyond(metric: str, values: Sequence[float], floor: float | None) -> None:
+    """Else a case that failed would count for more than it was worth."""
+    if floor is None or not values:
+        return
+    better = definition(metric).better
+    beyond = min(values) < floor if better == "higher" else max(values) > floor
+    if better == "none" or beyond:
+        raise UsageError(
+            f"the worst value stated for {metric} is not the worst",
+            expected=f"no value {'below' if better == 'higher' else 'above'} {floor:g}",
+            found=f"{min(values):g} … {max(values):g}",
+        )
+
+
+def _median(ordered: Sequence[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2.0
