@@ -92,8 +92,7 @@ def apply_pipeline(
             report = export(cohort, exported, format_name, Asked(pipeline.slug, (step,)), options)
             for error in report.errors:
                 raise named_by_code(error["code"])(error["message"], hint=error["hint"])
-            (made,) = sorted(exported.glob(f"*{suffix}"))
-            _put(made, request.out)
+            _put(_the_one(sorted(exported.glob(f"*{suffix}")), step), request.out)
         finally:
             cohort.source_map.discard()
     return step
@@ -167,6 +166,17 @@ def _refuse_failed(cohort: Cohort, pipeline: Pipeline, step: str) -> None:
             f"step {step} has no result for this recording",
             hint="It reads an input that the recording does not bring.",
         )
+
+
+def _the_one(made: list[Path], step: str) -> Path:
+    if len(made) != 1:
+        raise UsageError(
+            f"step {step} has several results, and one file holds one",
+            expected="one",
+            found=", ".join(path.name for path in made) or "none",
+            hint="Choose a point with --set axes.NAME=[VALUE], or ingest and export.",
+        )
+    return made[0]
 
 
 def _put(made: Path, out: Path) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from cohortflow.cohort.source_map import home
+from cohortflow.errors import UsageError
 from cohortflow.geometry import Reorientation
 from cohortflow.phantoms.canary import Canary, oriented_grid
+from flows.apply import _the_one
 from tests.cli.conftest import CommandLine
 from tests.images.dicom_files import write_series
 from tests.images.test_ingest_images import BACKWARDS, nifti
@@ -106,3 +108,10 @@ def test_a_failed_step_is_the_error(cli: CommandLine, pipeline: Path, tmp_path: 
     nifti(tmp_path / "flat.nii.gz", np.full(GRID.shape, 7, np.float32), GRID.matrix)
     result = cli("apply", pipeline, tmp_path / "flat.nii.gz", tmp_path / "out.nii.gz")
     assert (result.code, "undefined-result" in result.err) == (1, True), result.err
+
+
+def test_of_several_results_none_is_guessed(tmp_path: Path) -> None:
+    assert _the_one([tmp_path / "a.csv"], "scores") == tmp_path / "a.csv"
+    for made in ([], [tmp_path / "a_cases.csv", tmp_path / "a_metrics.csv"]):
+        with pytest.raises(UsageError, match="several results"):
+            _the_one(made, "scores")

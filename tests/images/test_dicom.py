@@ -400,3 +400,14 @@ def test_images_of_several_patients_are_no_subject(of_one: bool, tmp_path: Path)
     decoded = read_one(paths, "dicom", accept=["several-patients"])
     assert decoded.used["accept"] == ["several-patients"]
     assert [warning["code"] for warning in decoded.warnings] == ["several-patients"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "codes"), [("2.5", []), ("-2.5", []), ("1.25", ["slice-spacing-differs"])]
+)
+def test_slices_farther_apart_than_their_header_says_are_told(
+    stated: str, codes: list[str], tmp_path: Path
+) -> None:
+    decoded = read_one(series(tmp_path, tags={"SpacingBetweenSlices": stated}), "dicom")
+    assert decoded.grid.spacing_mm[0] == pytest.approx(2.5)
+    assert [warning["code"] for warning in decoded.warnings] == codes

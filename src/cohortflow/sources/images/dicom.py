@@ -245,7 +245,18 @@ def _place(frames: list[Frame], decoded: Decoded, request: Request) -> None:
             return
         decoded.array = _channels_first(stacked([frames[i] for i in order], options, where))
         decoded.matrix = grid.index_to_world
+        _compare_step(decoded, frames)
         return
+
+
+def _compare_step(decoded: Decoded, frames: Sequence[Frame]) -> None:
+    """Every second slice may be gone, evenly: only the header can tell."""
+    stated, found = frames[0].apart_mm, decoded.grid.spacing_mm[0]
+    if stated and len(frames) > 1 and abs(stated - found) > 0.05 * found:
+        decoded.warn(
+            "slice-spacing-differs",
+            f"slices stand {found:.6g} mm apart, the header says {stated:.6g}: are all of them here?",
+        )
 
 
 def _planes(frames: Sequence[Frame], spacing: Sequence[float]) -> DicomPlanes:
