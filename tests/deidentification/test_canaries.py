@@ -134,5 +134,7 @@ def test_an_entry_is_not_named_after_a_person(tmp_path: Path, home: Path) -> Non
         data = nrrd(data=None).replace(b"\n\n", b"\n0010|0010:=Smith^Mary\n\n", 1)
         (folder / f"{name}.nrrd").write_bytes(data)
     report = ingest(create_cohort(tmp_path / "cohort"), tmp_path / "source")
-    assert [e["code"] for e in report.refused.values()] == ["identifies-person"]
+    assert report.new == ("sub1",)
+    entries = open_cohort(tmp_path / "cohort")["sub1"].keys()
+    assert entries == ["image_ct", "image_pet"]
     assert not found([tmp_path / "cohort"], {"name": "smith"})

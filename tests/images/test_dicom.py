@@ -24,7 +24,8 @@ from pydicom.uid import (
 from cohortflow import errors
 from cohortflow.geometry import Grid
 from cohortflow.phantoms.canary import oriented_grid
-from cohortflow.sources.images.decoded import image_facts
+from cohortflow.sources.images.decoded import image_facts, scaled
+from cohortflow.sources.images.dicom_seg import _step
 from tests.hostile.seeds import encapsulated, picture
 from tests.images.dicom_files import save, write_series
 from tests.images.reading import read_one, reading
@@ -280,6 +281,21 @@ def test_a_stream_of_other_channels_is_no_image(tmp_path: Path) -> None:
     save(image, tmp_path / "a.dcm")
     with pytest.raises(errors.BadHeader, match="16 × 16 of 1; found 16 × 16 of 3"):
         reading(tmp_path / "a.dcm", "dicom")
+
+
+def test_whole_numbers_beyond_32_bits_stay_whole() -> None:
+    stored = np.array([2**31 - 1, -(2**31)], np.int32)
+    assert scaled(stored, 2.0, 1.0).tolist() == [2**32 - 1, -(2**32) + 1]
+
+
+@pytest.mark.parametrize(
+    ("heights", "stated", "step"),
+    [([0, 2, 4], None, 2), ([0, 4, 10], None, 2), ([0, 6, 16], None, 2), ([0, 5, 10], 2.5, 2.5)],
+)
+def test_gaps_of_a_segmentation_are_whole_slices(
+    heights: list[float], stated: float | None, step: float
+) -> None:
+    assert _step(np.array(heights, float), stated) == pytest.approx(step)
 
 
 def test_a_deflated_bomb_is_refused_unread(tmp_path: Path) -> None:

@@ -154,15 +154,21 @@ def test_words_for_label_maps_at_the_end_of_a_name(name: str) -> None:
 
 def test_what_all_names_share_is_left_out() -> None:
     assert telling([("DOE", "ct"), ("DOE", "pet")]) == ["ct", "pet"]
-    assert telling([("DOE",)]) == ["DOE"]
+
+
+def test_a_name_or_a_date_never_becomes_the_name_of_an_entry() -> None:
+    files = [("Mueller", "Hans", "19450508", "ct"), ("Schmidt", "4711", "T1w"), ("x", "0001")]
+    assert telling(files) == ["ct", "T1w", "0001"]
+    assert telling([("DOE",)]) == [""]
+    assert telling([("liver", "left"), ("Leber", "7")]) == ["liver_left", "7"]
 
 
 def test_numbered_names_never_meet_a_name_that_stands() -> None:
-    found = [(Part("nifti", "image", ()), Decoded("image", np.zeros((1, 1, 1)), part=part))
-             for part in ("a", "a", "a_1", "b")]  # fmt: skip
-    names = entry_names(found)
+    tokens: list[tuple[str, ...]] = [("ct",), ("ct",), ("ct", "1"), ("pt",)]
+    decoded = Decoded("image", np.zeros((1, 1, 1)))
+    names = entry_names([(Part("nifti", "image", (), own), decoded) for own in tokens])
     assert len(set(names)) == 4
-    assert names[2:] == ["image_a_1", "image_b"]
+    assert names[2:] == ["image_ct_1", "image_pt"]
 
 
 @pytest.mark.parametrize("name", ["ct.nii.gz", "scan/1.dcm"])

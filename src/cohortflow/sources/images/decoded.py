@@ -184,8 +184,8 @@ def scaled(stored: npt.NDArray[Any], slope: float, intercept: float) -> npt.NDAr
         return stored
     if stored.dtype.kind in "iu" and stored.size and slope.is_integer() and intercept.is_integer():
         ends = [slope * float(stored.min()) + intercept, slope * float(stored.max()) + intercept]
-        for dtype in (np.int16, np.uint16, np.int32):
-            if np.iinfo(dtype).min <= min(ends) and max(ends) <= np.iinfo(dtype).max:
+        for dtype in (np.int16, np.uint16, np.int32, np.int64):
+            if np.iinfo(dtype).min <= min(ends) and max(ends) < np.iinfo(dtype).max + 1:
                 wide = stored.astype(np.int64) if dtype != np.int16 else stored.astype(np.int32)
                 wide *= int(slope)
                 wide += int(intercept)

@@ -32,7 +32,7 @@ _PIXELS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
     "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "SegmentationType", "SegmentSequence",
-    "MaximumFractionalValue", "SegmentsOverlap", "LossyImageCompression",
+    "MaximumFractionalValue", "SegmentsOverlap", "LossyImageCompression", "PixelPaddingValue",
 )  # fmt: skip
 _SERIES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber")
 _PERSON = ("PatientName", "PatientID", "OtherPatientIDs", "PatientBirthName")

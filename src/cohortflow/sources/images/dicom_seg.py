@@ -27,6 +27,7 @@ from cohortflow.sources.images.dicom_frames import Frame, frames_of, planes
 from cohortflow.sources.images.dicom_headers import Header
 
 _SAME_PLACE = 0.01
+_MOST_PARTS = 4
 _SAME_PLANE = 1e-4
 _ROUNDED_MM = 0.02
 
@@ -47,7 +48,9 @@ def read_segmentation(header: Header, request: Request) -> Decoded:
         frames, slots, planes(frames, request.options, where), strict=True
     ):
         if kind == "LABELMAP":
-            chosen, value = plane > 0, plane.astype(np.uint16)
+            background = int(header.tags.get("PixelPaddingValue") or 0)
+            chosen = (plane > 0) & (plane != background)
+            value = plane.astype(np.uint16)
         else:
             chosen = _chosen(plane, kind, header, decoded, request)
             value = np.full(plane.shape, _segment(frame, where), np.uint16)
@@ -166,4 +169,10 @@ def _step(heights: npt.NDArray[np.float64], stated_mm: float | None) -> float:
     smallest = float(apart[0])
     if stated_mm and abs(round(smallest / stated_mm) * stated_mm - smallest) < 0.01 * stated_mm:
         return smallest / max(1, round(smallest / stated_mm))
+    # Between gaps of two slices and of three lies the distance that divides both.
+    for parts in range(1, _MOST_PARTS + 1):
+        step = smallest / parts
+        counts = np.array(apart) / step
+        if np.abs(counts - np.rint(counts)).max() < _SAME_PLACE:
+            return step
     return smallest

@@ -32,7 +32,11 @@ def grey_of(pixels: npt.NDArray[Any], raw_mode: str, request: Request) -> npt.ND
 def labels_of(
     grey: npt.NDArray[Any], lossy: bool, decoded: Decoded, request: Request
 ) -> npt.NDArray[Any]:
-    """(y, x): 0 and 1 of a mask that is black and white, else its few grey values as they are."""
+    """(y, x): 0 and 1 of a mask that is black and white, else its few grey values as they are.
+
+    White among other greys is refused: a mask of the same set that holds white alone would be read
+    as 1.
+    """
     if lossy:
         return _thresholded(grey, decoded, request)
     values = np.unique(grey)
@@ -43,6 +47,12 @@ def labels_of(
         )  # fmt: skip
     if set(values.tolist()) <= {0, 255} or set(values.tolist()) <= {0, 65535}:
         return (grey > 0).astype(np.uint8)
+    if grey.dtype.kind in "iu" and values[-1] == np.iinfo(grey.dtype).max:
+        raise NotLabels(
+            "white and other greys in one mask: which label white is, none of them says",
+            where=request.where, expected="black and white, or the labels' own numbers",
+            found=str(values.tolist()[:9]), hint="Write the labels as 1, 2, 3.",
+        )  # fmt: skip
     return grey
 
 

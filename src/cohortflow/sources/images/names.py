@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from stat import S_ISREG
 
 from cohortflow.sources.images.decoded import Role
+from cohortflow.sources.images.words import tells_what
 from cohortflow.sources.sidecars import CONFOUNDS
 from cohortflow.sources.subject_id import bids_label
 
@@ -162,9 +163,13 @@ def _tokens(stem: str) -> tuple[str, ...]:
 
 
 def telling(files: list[tuple[str, ...]]) -> list[str]:
-    """Of several names what none of the others shares: ``ct`` and ``pet`` of a_ct and a_pet.
+    """Of several names what tells them apart: ``ct`` and ``pet`` of x_ct and y_pet.
 
-    So what all files of a subject repeat, a name or a number of a person perhaps, is left out.
+    Only words that say what is shown, or count: a name or a date of birth in a file's name stays
+    behind. Nothing is left where names differ in nothing else.
     """
     shared = set.intersection(*(set(tokens) for tokens in files)) if len(files) > 1 else set()
-    return ["_".join(token for token in tokens if token not in shared) for tokens in files]
+    return [
+        "_".join(token for token in tokens if token not in shared and tells_what(token))
+        for tokens in files
+    ]

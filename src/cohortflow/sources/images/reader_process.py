@@ -145,7 +145,7 @@ class ReaderProcess:
             "the process that reads untrusted files ended while it read this one",
             where=where,
             found=f"signal {-code}" if code is not None and code < 0 else f"exit {code}",
-            hint="The file is damaged in a way that its library does not survive.",
+            hint="The file is damaged in a way that its library does not survive, or memory was short.",
         )
 
 
