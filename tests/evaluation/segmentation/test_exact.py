@@ -52,10 +52,10 @@ def test_far_islands_on_both_sides_of_the_probes(monkeypatch: pytest.MonkeyPatch
     """Beyond the reach of the probes a tree answers, or all others are looked at."""
     rng = np.random.default_rng(5)
     reference, prediction = np.zeros((2, 40, 90, 70), np.uint8)
-    reference[5:12, 5:30, 5:40], prediction[5:12, 6:31, 5:40] = 1, 1
+    reference[5:9, 5:12, 5:17], prediction[5:9, 6:13, 5:17] = 1, 1
     reference[20, rng.integers(0, 90, 30), rng.integers(0, 70, 30)] = 7
     prediction[38, rng.integers(0, 90, 30), rng.integers(0, 70, 30)] = 7
-    prediction[39, 80:, 60:] = 1
+    prediction[39, 86:, 66:] = 1
     for limit in (0, 10**9):
         monkeypatch.setattr(nearest, "_ALL_LOOKED_AT", limit)
         assert compare(reference, prediction, (3.0, 0.78, 0.78)) == 2 * len(IDS)
@@ -72,7 +72,7 @@ def test_words_that_fill_no_row_and_rows_that_fill_no_word() -> None:
 
 def test_threads_change_nothing() -> None:
     rng = np.random.default_rng(2)
-    reference = rng.choice([0, 0, 0, 1, 2], (40, 30, 50))
+    reference = rng.choice([0, 0, 0, 1, 2], (90, 40, 50))
     prediction = np.roll(reference, (1, 2, 3), axis=(0, 1, 2))
     tables = [
         evaluate_segmentation(

@@ -100,7 +100,7 @@ def evaluate_segmentation(
                 f"the band of {metric.id} holds no voxel",
                 expected=f"{min(pair.sampling):g} {pair.distance_unit} at least",
             )
-    judge = _Judge(asked, empty, others, cores(threads), where)
+    judge = _Judge(asked, empty, others, cores(threads, pair.reference.size), where)
     if per == "volume":
         return _table(judge.rows(pair, failed))
     return _by_slice(pair, lambda image: judge.rows(image, failed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -65,6 +66,12 @@ class SegmentationCounts:
         for metric in map(parse_metric, metrics):
             if metric.family != "overlap":
                 raise BadParameter(f"{metric.id} is no ratio of counts of voxels")
+            if metric.id == "volume-similarity":
+                raise BadParameter(
+                    "volumes too large and too small make up for each other when pooled",
+                    found=metric.id,
+                    hint="Take the mean over cases.",
+                )
         rows = []
         for label, name in self.labels.items():
             found = self.by_label[label]
@@ -79,7 +86,7 @@ class SegmentationCounts:
                     "label": label,
                     "name": name,
                     "metric": f"{metric}/{way}",
-                    "value": overlap(metric, counts),
+                    "value": _value(metric, counts, found.missing),
                     "unit": "1",
                     "n": found.n,
                     "missing": found.missing,
@@ -108,13 +115,19 @@ def count_segmentation(
     """
     other = reference if prediction is None else prediction
     pair = mask_pair(reference, other, labels, where=where)
-    counted = count_labels(pair, others, cores(threads), where)
+    counted = count_labels(pair, others, cores(threads, pair.reference.size), where)
     failed = prediction is None
     by_label = {
         label: _of_case(counts, failed)
         for label, counts in zip(pair.values, counted.by_place, strict=True)
     }
     return SegmentationCounts(pair.labels, by_label)
+
+
+def _value(metric: str, counts: Counts, missing: int) -> float:
+    """0 where a case was missed and leaves nothing to take a share of."""
+    value = overlap(metric, counts)
+    return 0.0 if missing and math.isnan(value) else value
 
 
 def _of_case(counts: Counts, failed: bool) -> LabelCounts:

@@ -11,6 +11,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _PARTS_PER_THREAD = 4
+_WORTH_THREADS = 2**17
 
 
 def shared_out(work: Callable[[int, int], None], count: int, threads: int) -> None:
@@ -19,7 +20,9 @@ def shared_out(work: Callable[[int, int], None], count: int, threads: int) -> No
         if count:
             work(0, count)
         return
-    edges = [count * k // (threads * _PARTS_PER_THREAD) for k in range(threads * 4 + 1)]
+    edges = [
+        count * k // (threads * _PARTS_PER_THREAD) for k in range(threads * _PARTS_PER_THREAD + 1)
+    ]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, edges[:-1], edges[1:]))
 
@@ -32,5 +35,6 @@ def each(work: Callable[[Item], Result], items: Iterable[Item], threads: int) ->
         return list(pool.map(work, items))
 
 
-def cores(threads: int | None) -> int:
-    return threads or os.cpu_count() or 1
+def cores(threads: int | None, voxels: int) -> int:
+    """As many as asked for, all where None; one for an image that starting others would outlast."""
+    return 1 if voxels < _WORTH_THREADS else threads or os.cpu_count() or 1
