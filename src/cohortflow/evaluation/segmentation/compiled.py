@@ -17,33 +17,70 @@ Array = npt.NDArray[Any]
 
 
 @njit(nogil=True)
-def _extend(box: Array, z: int, y: int, first: int, last: int) -> None:
-    if z < box[0]:
-        box[0] = z
-    if z > box[1]:
-        box[1] = z
-    if y < box[2]:
-        box[2] = y
-    if y > box[3]:
-        box[3] = y
-    if first < box[4]:
-        box[4] = first
-    if last > box[5]:
-        box[5] = last
+def _extend(boxes: Array, place: int, z: int, y: int, first: int, last: int) -> None:
+    boxes[place, 0] = min(boxes[place, 0], z)
+    boxes[place, 1] = max(boxes[place, 1], z)
+    boxes[place, 2] = min(boxes[place, 2], y)
+    boxes[place, 3] = max(boxes[place, 3], y)
+    boxes[place, 4] = min(boxes[place, 4], first)
+    boxes[place, 5] = max(boxes[place, 5], last)
 
 
 @njit(nogil=True)
-def _count_voxel(
-    a: int, b: int, z: int, y: int, x: int, places: Array, counts: Array, boxes: Array
+def _count_run(
+    values: tuple[int, int],
+    z: int,
+    y: int,
+    first: int,
+    length: int,
+    places: Array,
+    counts: Array,
+    boxes: Array,
 ) -> None:
-    p, q = places[a], places[b]
-    counts[p, 0] += 1
-    counts[q, 1] += 1
+    """Voxels of a row, all of one value in each volume."""
+    p, q = places[values[0]], places[values[1]]
+    counts[p, 0] += length
+    counts[q, 1] += length
+    _extend(boxes, p, z, y, first, first + length - 1)
     if p == q:
-        counts[p, 2] += 1
-    _extend(boxes[p], z, y, x, x)
-    if q != p:
-        _extend(boxes[q], z, y, x, x)
+        counts[p, 2] += length
+    else:
+        _extend(boxes, q, z, y, first, first + length - 1)
+
+
+@njit(nogil=True)
+def _count_mixed(
+    u: int,
+    v: int,
+    row: int,
+    x: int,
+    shape: tuple[int, int, int],
+    bits: int,
+    places: Array,
+    counts: Array,
+    boxes: Array,
+) -> None:
+    """The voxels of a word of several values, or one that goes on in the next row."""
+    mask = (np.uint64(1) << bits) - np.uint64(1)
+    z, y = row // shape[1], row % shape[1]
+    began, length = x, 0
+    a, b = u & mask, v & mask
+    for _ in range(np.uint64(64) // bits):
+        if length and ((u & mask) != a or (v & mask) != b or x == shape[2]):
+            if a | b:
+                _count_run((a, b), z, y, began, length, places, counts, boxes)
+            if x == shape[2]:
+                x, y = 0, y + 1
+                if y == shape[1]:
+                    y, z = 0, z + 1
+            began, length = x, 0
+            a, b = u & mask, v & mask
+        length += 1
+        x += 1
+        u >>= bits
+        v >>= bits
+    if a | b:
+        _count_run((a, b), z, y, began, length, places, counts, boxes)
 
 
 @njit(nogil=True)
@@ -59,7 +96,7 @@ def count(
     """Words [first, last) of both → ``counts`` (place, 3): reference, prediction, both; ``boxes``
     (place, 6): first and last z, y, x of either. The place -1 is the last row.
 
-    Voxels of words that are 0 in both are not counted.
+    Voxels of words that are 0 in both are not counted. A run of equal words is counted once.
     """
     reference = volumes[0]
     a, b = words
@@ -70,33 +107,35 @@ def count(
     spread = np.uint64(0)
     for k in range(size):
         spread |= np.uint64(1) << (np.uint64(k) * bits)
+    row, x = first * size // width, first * size % width
+    run, began = 0, 0
+    u0, v0 = np.uint64(0), np.uint64(0)
     for k in range(first, last):
         u, v = a[k], b[k]
-        if u == 0 and v == 0:
-            continue
-        start = k * size
-        row = start // width
-        x = start - row * width
-        z, y = row // height, row % height
-        p, q = u & mask, v & mask
-        if u == p * spread and v == q * spread and x + size <= width:
-            i, j = places[p], places[q]
-            counts[i, 0] += size
-            counts[j, 1] += size
-            _extend(boxes[i], z, y, x, x + size - 1)
-            if i == j:
-                counts[i, 2] += size
+        if run and (u != u0 or v != v0 or x + size > width):
+            values = (u0 & mask, v0 & mask)
+            _count_run(values, row // height, row % height, began, run, places, counts, boxes)
+            run = 0
+        if run:
+            run += size
+        elif u | v:
+            p, q = u & mask, v & mask
+            if u == p * spread and v == q * spread and x + size <= width:
+                u0, v0, began, run = u, v, x, size
             else:
-                _extend(boxes[j], z, y, x, x + size - 1)
-            continue
-        for s in range(size):
-            shift = np.uint64(s) * bits
-            _count_voxel((u >> shift) & mask, (v >> shift) & mask, z, y, x, places, counts, boxes)
-            x += 1
-            if x == width:
-                x, y = 0, y + 1
-                if y == height:
-                    y, z = 0, z + 1
+                _count_mixed(u, v, row, x, reference.shape, bits, places, counts, boxes)
+        x += size
+        ended = x >= width
+        if ended and run:
+            values = (u0 & mask, v0 & mask)
+            _count_run(values, row // height, row % height, began, run, places, counts, boxes)
+            run = 0
+        while x >= width:
+            x -= width
+            row += 1
+    if run:
+        values = (u0 & mask, v0 & mask)
+        _count_run(values, row // height, row % height, began, run, places, counts, boxes)
 
 
 @njit(nogil=True)
@@ -110,7 +149,7 @@ def count_rest(
     for k in range(first, a.size):
         row = k // width
         z, y, x = row // height, row % height, k - row * width
-        _count_voxel(a[k], b[k], z, y, x, places, counts, boxes)
+        _count_run((np.uint64(a[k]), np.uint64(b[k])), z, y, x, 1, places, counts, boxes)
 
 
 @njit(nogil=True)
@@ -187,13 +226,22 @@ def mark_surfaces(
             _mark(row, changed, places, bits, start, box[4], counts[z - box[0]])
 
 
+# De Bruijn: the lowest bit times this has its place in the six highest.
+_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
+_PLACES = np.zeros(64, np.int64)
+for _place in range(64):
+    _PLACES[((1 << _place) * int(_SEQUENCE) % 2**64) >> 58] = _place
+
+
 @njit(nogil=True)
 def _bits_of(word: int, found: Array) -> int:
+    """The places of the bits set → ``found``; how many."""
     n = 0
-    for k in range(64):
-        if (word >> np.uint64(k)) & np.uint64(1):
-            found[n] = k
-            n += 1
+    while word:
+        rest = word & (word - np.uint64(1))
+        found[n] = _PLACES[((word ^ rest) * _SEQUENCE) >> np.uint64(58)]
+        word = rest
+        n += 1
     return n
 
 
