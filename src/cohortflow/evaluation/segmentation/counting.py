@@ -35,7 +35,7 @@ class Counted:
 def count_labels(pair: MaskPair, others: Others, threads: int, where: str = "") -> Counted:
     """Raises :class:`NotLabels` for values that the table does not name, unless they are to count
     as background."""
-    from cohortflow.evaluation.segmentation import compiled
+    from cohortflow.evaluation.segmentation import counting_compiled as compiled
 
     volumes = (pair.reference, pair.prediction)
     flat = [volume.reshape(-1) for volume in volumes]

@@ -29,7 +29,7 @@ def distances_to(
     ``bits`` are set at ``others`` and maybe at surfaces of other labels: those bits count whose
     voxel in ``volume`` is ``value``.
     """
-    from cohortflow.evaluation.segmentation import compiled
+    from cohortflow.evaluation.segmentation import nearest_compiled as compiled
 
     found = np.empty(points.size)
     place = layout.layout, layout.corner
@@ -50,7 +50,7 @@ def distances_to(
 
 def indices_of(points: Array, layout: Layout) -> Array:
     """Addresses → (point, 3) indices (z, y, x) of the volume."""
-    from cohortflow.evaluation.segmentation import compiled
+    from cohortflow.evaluation.segmentation import nearest_compiled as compiled
 
     found = np.empty((points.size, 3), np.int64)
     compiled.indices_of(points, layout.layout, layout.corner, found)

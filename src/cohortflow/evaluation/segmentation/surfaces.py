@@ -62,7 +62,7 @@ class Surfaces:
         )
 
     def _outside(self, volume: Array, other: Array, place: int) -> Array:
-        from cohortflow.evaluation.segmentation import compiled
+        from cohortflow.evaluation.segmentation import surfaces_compiled as compiled
 
         value = self.pair.values[place - 1]
         room = np.empty(int(np.count_nonzero(volume == value)), self.layout.address_type)
@@ -81,7 +81,7 @@ def surfaces_of(pair: MaskPair, box: npt.NDArray[np.int64], threads: int) -> Sur
 
 
 def _surface(volume: Array, pair: MaskPair, layout: Layout, threads: int) -> Surface:
-    from cohortflow.evaluation.segmentation import compiled
+    from cohortflow.evaluation.segmentation import surfaces_compiled as compiled
 
     box, bits = layout.box, layout.empty()
     where = (pair.places, box, layout.room, layout.layout)

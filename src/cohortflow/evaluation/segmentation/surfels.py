@@ -75,7 +75,7 @@ def _weighted_percentile(surfels: Surfels, percentile: float) -> float:
 def _elements(
     volume: Array, value: int, box: Array, areas: Floats, layout: Layout, flat: bool
 ) -> tuple[Array, Floats, Array]:
-    from cohortflow.evaluation.segmentation import compiled
+    from cohortflow.evaluation.segmentation import surfels_compiled as compiled
 
     bits, deep = layout.empty(), 1 if flat else 2
     where = (volume, value, box, deep, areas, layout.room, layout.layout)
