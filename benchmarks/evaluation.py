@@ -62,6 +62,7 @@ def compare(pair: Pair, calls: dict[str, Call], repeat: int) -> list[Row]:
             ours |= pair.ours([metric for metric in found if metric not in ours] or ["dice"])()
             off = max(abs(value - ours[metric]) for metric, value in found.items())
             wall[name].note = f"wall seconds, {off:.1g} from ours"
+            say(f"{name}: {wall[name].seconds[-1]:.2f} s")
     for name, call in calls.items():
         peak = peak_of(call) if name == "ours" or wall[name].best < 60 else float("nan")
         middle, spent = np.median(wall[name].seconds), np.median(cpu[name].seconds)
@@ -110,8 +111,7 @@ def main() -> None:
     rows = [first, *compare(pair, calls, options.repeat)]
     if options.many:
         blocks = many(options.many, 117, rng)
-        moved = np.roll(blocks, (1, 2, 2), axis=(0, 1, 2))
-        large = Pair(blocks, moved, (1.5, 1.5, 1.5), range(1, 118), options.threads)
+        large = Pair(blocks, waved(blocks), (1.5, 1.5, 1.5), range(1, 118), options.threads)
         rows.append(alone(f"117 labels at {options.many}³", large.ours(EVERYTHING), 1))
     save("evaluation", rows, vars(options))
 
