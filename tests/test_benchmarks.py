@@ -17,6 +17,9 @@ SMALL: dict[str, list[str]] = {
         *("--samples", "60", "--diagrams", "4", "--sizes", "20", "--pairs", "2", "--repeat", "1"),
     ],
     "cohort_page.py": ["--subjects", "60", "--repeat", "1"],
+    "evaluation.py": [
+        *("--shape", "12", "40", "44", "--repeat", "1", "--many", "40", "--peers", "SimpleITK"),
+    ],
     "ingest.py": ["--shape", "8", "20", "24", "--volumes", "2", "--repeat", "1"],
     "overhead.py": ["--units", "5", "--repeat", "1"],
     "plan.py": ["--subjects", "5", "--repeat", "1"],

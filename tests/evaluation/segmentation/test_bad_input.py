@@ -1,0 +1,95 @@
+"""Named errors, never a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cohortflow.errors import CohortflowError
+from cohortflow.evaluation import evaluate_segmentation
+from cohortflow.geometry import Grid
+
+GOOD = np.zeros((4, 5, 6), np.uint8)
+GOOD[1:3, 1:3, 1:3] = 1
+MATRIX = np.diag([2.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]]
+MOVED = MATRIX + np.eye(4, k=3) * 5
+NAN = np.full(GOOD.shape, np.nan)
+
+
+def ask(**changes: Any) -> None:
+    asked: dict[str, Any] = {
+        "reference": GOOD,
+        "prediction": GOOD,
+        "spacing_mm": (2.0, 1.0, 1.0),
+        "labels": {1: "liver"},
+        "metrics": ["dice", "hd"],
+    }
+    evaluate_segmentation(**(asked | changes))
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("geometry-mismatch", {"prediction": GOOD[:-1]}),
+        ("geometry-mismatch", {"grids": (Grid(GOOD.shape, MATRIX), Grid(GOOD.shape, MOVED))}),
+        ("geometry-mismatch", {"grids": (Grid((5, 5, 6), MATRIX), None)}),
+        ("geometry-mismatch", {"grids": (Grid(GOOD.shape, MATRIX), None), "spacing_mm": [1, 1, 1]}),
+        ("not-labels", {"prediction": GOOD * np.uint8(3)}),
+        ("not-labels", {"prediction": GOOD.astype(np.int16) * -1}),
+        ("not-labels", {"prediction": GOOD.astype(np.int64) * 70_000}),
+        ("not-labels", {"prediction": GOOD.astype(np.float32)}),
+        ("not-labels", {"prediction": GOOD.astype(str)}),
+        ("not-labels", {"reference": GOOD[0, 0], "prediction": GOOD[0, 0], "spacing_mm": [1]}),
+        ("not-finite", {"prediction": NAN}),
+        ("empty-input", {"reference": GOOD[:0], "prediction": GOOD[:0]}),
+        ("no-world-space", {"spacing_mm": None, "metrics": ["nsd@2mm"]}),
+        ("no-world-space", {"spacing_mm": None, "metrics": ["dice", "boundary-iou@2mm"]}),
+        ("bad-parameter", {"metrics": ["nsd@2voxel"]}),
+        ("bad-parameter", {"metrics": []}),
+        ("bad-parameter", {"metrics": "dice"}),
+        ("bad-parameter", {"metrics": ["dice", "dice"]}),
+        ("bad-parameter", {"metrics": ["boundary-iou@0.5mm"]}),
+        ("bad-parameter", {"metrics": ["betti-error/2"], "per": "slice"}),
+        ("bad-parameter", {"per": "patient"}),
+        ("bad-parameter", {"empty": "transnet"}),
+        ("bad-parameter", {"labels": {}}),
+        ("bad-parameter", {"labels": {0: "background"}}),
+        ("bad-parameter", {"labels": {1.5: "liver"}}),
+        ("unknown-name", {"metrics": ["hd95"]}),
+        ("unknown-name", {"metrics": ["hd0/pooled"]}),
+        ("unknown-name", {"metrics": ["lesion-f1@iou2"]}),
+        ("impossible-geometry", {"spacing_mm": (1.0, 1.0)}),
+        ("impossible-geometry", {"spacing_mm": (1.0, 0.0, 1.0)}),
+        ("impossible-geometry", {"spacing_mm": (1.0, np.nan, 1.0)}),
+    ],
+)
+def test_refused_by_name(code: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(CohortflowError) as caught:
+        ask(**changes)
+    assert caught.value.code == code
+    assert str(caught.value)
+
+
+def test_the_good_one_is_good() -> None:
+    ask()
+    ask(grids=(Grid(GOOD.shape, MATRIX), Grid(GOOD.shape, MATRIX)))
+
+
+def test_the_error_of_a_label_names_it_and_the_way_out() -> None:
+    with pytest.raises(CohortflowError, match=r"found 3\. Name them in labels") as caught:
+        ask(prediction=GOOD * np.uint8(3), where="sub-01")
+    assert caught.value.where == "sub-01"
+    ask(prediction=GOOD * np.uint8(3), others="background")
+
+
+def test_spacing_comes_with_the_grids() -> None:
+    table = evaluate_segmentation(
+        GOOD,
+        np.roll(GOOD, 1, axis=0),
+        labels={1: "liver"},
+        metrics=["hd"],
+        grids=(Grid(GOOD.shape, MATRIX), Grid(GOOD.shape, MATRIX)),
+    )
+    assert table[["value", "unit"]].to_numpy().tolist() == [[2.0, "mm"]]
