@@ -26,6 +26,7 @@ _CONTOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "
 """Okabe and Ito 2008: told apart by the colour-blind."""
 _GAP = 10
 _HEIGHT = 230
+_LETTERS_FIT = 30
 
 
 def quality(source: ReportSource) -> Section:
@@ -88,7 +89,8 @@ def _of_step(
     nobody = Deviation(0.0, "")
     ordered = sorted(units, key=lambda u: (-found.get(_name(u), nobody).score, _name(u)))
     rows = [_row(_name(unit), facts[_name(unit)], found.get(_name(unit))) for unit in ordered]
-    blocks: list[Block] = [_said(len(units), found), _table(str(step["id"]), rows)]
+    table = _table(str(step["id"]), rows, judged=bool(found))
+    blocks: list[Block] = [_said(len(units), found), table]
     for unit in ordered[:MOST_PICTURES]:
         entry = source.entry(unit)
         blocks.append(_figure(str(step["id"]), unit, entry.dataset, found.get(_name(unit))))
@@ -151,11 +153,14 @@ def _times(numbers: Iterable[str]) -> str:
     return "\u202f×\u202f".join(numbers)
 
 
-def _table(step: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = [
-        Column("subject", "Subject"),
+def _table(step: str, rows: Sequence[Mapping[str, Any]], judged: bool) -> Table:
+    judgement = [
         Column("score", "Distance", "number", "robust SD", "largest of all numbers"),
         Column("reason", "Of"),
+    ]
+    columns = [
+        Column("subject", "Subject"),
+        *(judgement if judged else ()),
         Column("orientation", "Orientation"),
         Column("spacing", "Spacing", unit="mm, z × y × x"),
         Column("size", "Size", unit="voxels, z × y × x"),
@@ -234,10 +239,12 @@ def _panel(dataset: xr.Dataset, plane: str, left: float, width: float, height: f
         f'scale({width / columns:.4f} {height / rows:.4f})">{inside}</g>'
     )
     sides = dataset[plane].attrs.get("sides") or ""
-    places = (
+    places: tuple[tuple[float, float], ...] = (
         (left + width / 2, top + 11), (left + width - 7, top + height / 2),
         (left + width / 2, top + height - 4), (left + 7, top + height / 2),
     )  # fmt: skip
+    if height < _LETTERS_FIT:  # of a thin slab the upper letter would stand on the lower
+        places, sides = places[1::2], sides[1::2]
     letters = "".join(
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="9" fill="#fff" '
         f'stroke="#000" stroke-width="1.6" paint-order="stroke">{side}</text>'
