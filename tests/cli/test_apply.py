@@ -14,8 +14,8 @@ from cohortflow.geometry import Reorientation
 from cohortflow.phantoms.canary import Canary, oriented_grid
 from flows.apply import _the_one
 from tests.cli.conftest import CommandLine
-from tests.images.dicom_files import write_series
-from tests.images.test_ingest_images import BACKWARDS, nifti
+from tests.sources.images.dicom_files import write_series
+from tests.sources.images.test_ingest_images import BACKWARDS, nifti
 
 GRID = oriented_grid("LPS", shape=(14, 12, 13), spacing_mm=(3.0, 2.0, 2.0))
 CANARY = Canary.within(GRID)

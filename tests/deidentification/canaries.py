@@ -17,7 +17,7 @@ from pydicom.sequence import Sequence
 
 from cohortflow.geometry import Grid
 from tests.hostile.seeds import AFFINE, VOXELS, metaimage, nrrd
-from tests.images.dicom_files import write_series
+from tests.sources.images.dicom_files import write_series
 
 CANARIES: dict[str, str] = {}
 """What a canary is → its text."""

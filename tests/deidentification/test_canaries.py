@@ -15,7 +15,7 @@ from tests.cli.conftest import CommandLine
 from tests.deidentification.canaries import CANARIES, CT, MATRIX, write_source
 from tests.deidentification.sinks import found, told
 from tests.hostile.seeds import nrrd
-from tests.images.dicom_files import write_series
+from tests.sources.images.dicom_files import write_series
 
 GOOD = {"ct1", "mr1", "nr1", "mh1", "pic1", "hd1", "np1"}
 PIPELINE = """
@@ -96,7 +96,7 @@ def test_an_id_chosen_on_purpose_may_be_the_patients(
     chosen: bool, tmp_path: Path, home: Path
 ) -> None:
     from tests.hostile.seeds import dicom
-    from tests.images.dicom_files import save
+    from tests.sources.images.dicom_files import save
 
     for folder, person in (("Doe^John", ""), ("p-4711", "4711"), ("Smith_M", "Smith^Mary"),
                            ("иван", "Иван"), ("fine", "Other^Person")):  # fmt: skip

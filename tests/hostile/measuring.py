@@ -19,7 +19,7 @@ from cohortflow.sources.images.reader_process import ReaderProcess
 from cohortflow.sources.ingest import IngestOptions, IngestReport, ingest
 from tests.hostile.cases import Case
 from tests.hostile.seeds import dicom, nifti
-from tests.images.dicom_files import save
+from tests.sources.images.dicom_files import save
 
 GOOD = ("good-dicom", "good-nifti")
 

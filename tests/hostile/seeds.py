@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from tests.images.dicom_files import save, slice_dataset
+from tests.sources.images.dicom_files import save, slice_dataset
 
 JPEG = UID("1.2.840.10008.1.2.4.50")
 JPEG_2000 = UID("1.2.840.10008.1.2.4.90")

@@ -13,7 +13,7 @@ from pydicom.uid import SegmentationStorage
 
 from tests.hostile.cases import Case
 from tests.hostile.seeds import dicom, dicom_bytes
-from tests.images.dicom_files import save, write_series
+from tests.sources.images.dicom_files import save, write_series
 
 Edit = Callable[[int, Dataset], None]
 VOXELS = np.arange(5 * 6 * 8, dtype=np.int16).reshape(5, 6, 8)

@@ -16,7 +16,7 @@ from tests.hostile.measuring import ingested, put_good, stored_names, write
 from tests.hostile.nifti_cases import nifti_cases
 from tests.hostile.series_cases import series_cases
 from tests.hostile.text_cases import text_cases
-from tests.images.dicom_files import write_series
+from tests.sources.images.dicom_files import write_series
 
 CASES: dict[str, Callable[[], Iterator[Case]]] = {
     "nifti": nifti_cases,

@@ -16,8 +16,8 @@ from cohortflow.cohort.cohort import create_cohort
 from cohortflow.phantoms.canary import oriented_grid
 from cohortflow.sources.images.decoded import Decoded
 from cohortflow.sources.ingest import IngestOptions, ingest
-from tests.images.dicom_files import write_series
-from tests.images.reading import read_one
+from tests.sources.images.dicom_files import write_series
+from tests.sources.images.reading import one
 
 highdicom = pytest.importorskip("highdicom")
 
@@ -76,7 +76,7 @@ def test_a_half_and_more_of_a_byte_is_the_segment(share: float, tmp_path: Path) 
     shares = np.full(IMAGE.shape, 0.2)
     shares[2:4, 1, 1:3] = share
     path = written(tmp_path, shares, "FRACTIONAL")
-    decoded = read_one(path, "dicom", accept=[FRACTIONAL])
+    decoded = one("dicom", path, accept=[FRACTIONAL])
     assert int((decoded.array == 1).sum()) == (4 if share > 0.5 else 0)
 
 
@@ -86,7 +86,7 @@ def test_slices_thinner_or_thicker_than_their_distance(thick: str, tmp_path: Pat
     drawn[1:4, 2, 3] = 1
     tags = {"SliceThickness": thick, "SpacingBetweenSlices": "2.5"}
     path = written(tmp_path, drawn, **tags)
-    decoded = read_one(path, "dicom")
+    decoded = one("dicom", path)
     assert decoded.grid.spacing_mm[0] == pytest.approx(2.5)
     expected = GRID.world_mm(np.argwhere(drawn == 1))
     assert places(decoded) == {tuple(row) for row in np.round(expected, 3).tolist()}
@@ -122,7 +122,7 @@ def test_frames_beside_or_turned_against_the_first_are_refused(
     edit(dataset)
     dataset.save_as(path)
     with pytest.raises(error):
-        read_one(path, "dicom")
+        one("dicom", path)
 
 
 def test_the_label_map_follows_the_series_that_is_taken(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ from cohortflow.phantoms.canary import oriented_grid
 from cohortflow.sources.images.decoded import image_facts, scaled
 from cohortflow.sources.images.dicom_seg import _step
 from tests.hostile.seeds import encapsulated, picture
-from tests.images.dicom_files import save, write_series
-from tests.images.reading import read_one, reading
+from tests.sources.images.dicom_files import save, write_series
+from tests.sources.images.reading import one, read
 
 GRID = oriented_grid("LPS", shape=(6, 5, 7), spacing_mm=(2.5, 0.7, 0.8))
 VALUES = np.arange(6 * 5 * 7, dtype=np.int16).reshape(6, 5, 7) - 100
@@ -45,7 +45,7 @@ def test_values_and_places_whatever_the_names_and_the_numbers(tmp_path: Path) ->
         dataset.InstanceNumber = order[z]
 
     paths = series(tmp_path, names=lambda z: f"{order[z]}.dcm", edit=renumbered)
-    decoded = read_one(sorted(paths), "dicom")
+    decoded = one("dicom", sorted(paths))
     np.testing.assert_array_equal(decoded.array, VALUES)
     assert decoded.array.dtype == np.int16
     np.testing.assert_allclose(decoded.grid.matrix, GRID.matrix, atol=1e-6)
@@ -54,7 +54,7 @@ def test_values_and_places_whatever_the_names_and_the_numbers(tmp_path: Path) ->
 
 def test_rescaled_values_stay_whole_where_they_are(tmp_path: Path) -> None:
     tags = {"RescaleSlope": "2", "RescaleIntercept": "-1024"}
-    decoded = read_one(series(tmp_path, tags=tags), "dicom")
+    decoded = one("dicom", series(tmp_path, tags=tags))
     np.testing.assert_array_equal(decoded.array, 2 * VALUES.astype(int) - 1024)
     assert decoded.array.dtype == np.int16
 
@@ -63,7 +63,7 @@ def test_each_slice_by_its_own_slope(tmp_path: Path) -> None:
     def sloped(z: int, dataset: Dataset) -> None:
         dataset.RescaleSlope, dataset.RescaleIntercept = f"{0.5 + z}", "1.25"
 
-    decoded = read_one(series(tmp_path, edit=sloped), "dicom")
+    decoded = one("dicom", series(tmp_path, edit=sloped))
     slopes = 0.5 + np.arange(6)[:, None, None]
     np.testing.assert_allclose(decoded.array, VALUES * slopes + 1.25, rtol=1e-6)
     assert decoded.array.dtype == np.float32
@@ -79,12 +79,12 @@ def test_other_encodings_give_the_same(syntax: Any, tmp_path: Path) -> None:
         else:
             dataset.file_meta.TransferSyntaxUID = syntax
 
-    np.testing.assert_array_equal(read_one(series(tmp_path, edit=encoded), "dicom").array, VALUES)
+    np.testing.assert_array_equal(one("dicom", series(tmp_path, edit=encoded)).array, VALUES)
 
 
 def test_colours_come_first(tmp_path: Path) -> None:
     colours = np.random.default_rng(0).integers(0, 255, (4, 5, 7, 3)).astype(np.uint8)
-    decoded = read_one(write_series(tmp_path, colours, GRID.matrix), "dicom")
+    decoded = one("dicom", write_series(tmp_path, colours, GRID.matrix))
     np.testing.assert_array_equal(decoded.array, np.moveaxis(colours, -1, 0))
 
 
@@ -94,14 +94,14 @@ def test_two_series_in_one_folder_are_two_images(tmp_path: Path) -> None:
         tmp_path, VALUES[:4] + 1000, GRID.matrix, names="b{}.dcm".format,
         series_uid="1.2.826.0.1.3680043.8.498.2", tags={"SeriesNumber": 2},
     )  # fmt: skip
-    one, two = reading([*second, *first], "dicom")
+    one, two = read("dicom", [*second, *first])
     assert (one.part, two.part) == ("s1", "s2")
     np.testing.assert_array_equal(one.array, VALUES)
     np.testing.assert_array_equal(two.array, VALUES[:4] + 1000)
-    (chosen,) = reading([*second, *first], "dicom", series=2)
+    (chosen,) = read("dicom", [*second, *first], series=2)
     np.testing.assert_array_equal(chosen.array, VALUES[:4] + 1000)
     with pytest.raises(errors.UnsupportedData, match="none of Series Number 3"):
-        reading(first, "dicom", series=3)
+        read("dicom", first, series=3)
 
 
 def moved(which: int, by: tuple[float, float, float]) -> Any:
@@ -185,16 +185,16 @@ def test_refused_by_name(fault: str, tmp_path: Path) -> None:
     edit, error = REFUSED[fault]
     paths = series(tmp_path, edit=edit)
     with pytest.raises(error) as raised:
-        reading(paths, "dicom")
-    assert raised.value.where == "s"
+        read("dicom", paths)
+    assert raised.value.where == "S1"
 
 
 def test_a_missing_slice_is_named_and_on_request_filled(tmp_path: Path) -> None:
     paths = series(tmp_path)
     del paths[2]
     with pytest.raises(errors.MissingSlice, match="slices 2 and 3 of 5"):
-        reading(paths, "dicom")
-    decoded = read_one(paths, "dicom", accept=["missing-slice"])
+        read("dicom", paths)
+    decoded = one("dicom", paths, accept=["missing-slice"])
     np.testing.assert_array_equal(decoded.array, VALUES)  # the values are linear in z
     np.testing.assert_allclose(decoded.grid.matrix, GRID.matrix, atol=1e-6)
     assert decoded.used["accept"] == ["missing-slice"]
@@ -202,9 +202,7 @@ def test_a_missing_slice_is_named_and_on_request_filled(tmp_path: Path) -> None:
 
 
 def test_uneven_distances_on_request_evened(tmp_path: Path) -> None:
-    decoded = read_one(
-        series(tmp_path, edit=moved(2, (0, 0, 1.0))), "dicom", accept=["uneven-slices"]
-    )
+    decoded = one("dicom", series(tmp_path, edit=moved(2, (0, 0, 1.0))), accept=["uneven-slices"])
     assert decoded.array.shape == VALUES.shape
     truth = VALUES.astype(float)
     truth[2] = VALUES[1] + 2.5 / 3.5 * (VALUES[2] - VALUES[1])
@@ -212,7 +210,7 @@ def test_uneven_distances_on_request_evened(tmp_path: Path) -> None:
 
 
 def test_a_tilt_on_request_kept_as_the_shear_it_is(tmp_path: Path) -> None:
-    decoded = read_one(series(tmp_path, edit=tilted), "dicom", accept=["gantry-tilt"])
+    decoded = one("dicom", series(tmp_path, edit=tilted), accept=["gantry-tilt"])
     np.testing.assert_array_equal(decoded.array, VALUES)
     sheared = np.array(GRID.matrix)
     sheared[:3, 0] += (0, -0.4, 0)  # LPS y rises to the back, RAS y to the front
@@ -225,8 +223,8 @@ def test_of_duplicates_on_request_the_first(tmp_path: Path) -> None:
     copy.InstanceNumber, copy.PixelData = 40, bytes(len(copy.PixelData))
     save(copy, tmp_path / "copy.dcm")
     with pytest.raises(errors.DuplicateSlice):
-        reading([*paths, tmp_path / "copy.dcm"], "dicom")
-    decoded = read_one([tmp_path / "copy.dcm", *paths], "dicom", accept=["duplicate-slice"])
+        read("dicom", [*paths, tmp_path / "copy.dcm"])
+    decoded = one("dicom", [tmp_path / "copy.dcm", *paths], accept=["duplicate-slice"])
     np.testing.assert_array_equal(decoded.array, VALUES)
 
 
@@ -234,7 +232,7 @@ def test_of_duplicates_on_request_the_first(tmp_path: Path) -> None:
 def test_of_mixed_slices_on_request_the_commonest(fault: str, tmp_path: Path) -> None:
     edit, error = REFUSED[fault]
     paths = series(tmp_path, edit=edit)
-    decoded = read_one(paths, "dicom", accept=[error.code, "missing-slice"])
+    decoded = one("dicom", paths, accept=[error.code, "missing-slice"])
     assert decoded.array.shape == VALUES.shape
     np.testing.assert_array_equal(decoded.array[[0, 3, 4, 5]], VALUES[[0, 3, 4, 5]])
     assert decoded.used["accept"] == [error.code, "missing-slice"]
@@ -242,14 +240,14 @@ def test_of_mixed_slices_on_request_the_commonest(fault: str, tmp_path: Path) ->
 
 def test_spacing_by_the_users_word(tmp_path: Path) -> None:
     paths = series(tmp_path, edit=without("PixelSpacing"))
-    decoded = read_one(paths, "dicom", spacing_mm=(2.5, 0.7, 0.8))
+    decoded = one("dicom", paths, spacing_mm=(2.5, 0.7, 0.8))
     np.testing.assert_allclose(decoded.grid.matrix, GRID.matrix, atol=1e-6)
     assert decoded.used["spacing_mm"] == [2.5, 0.7, 0.8]
 
 
 def test_inverted_greys_and_lossy_pixels_are_kept_and_said(tmp_path: Path) -> None:
     tags = {"PhotometricInterpretation": "MONOCHROME1", "LossyImageCompression": "01"}
-    decoded = read_one(series(tmp_path, tags=tags), "dicom")
+    decoded = one("dicom", series(tmp_path, tags=tags))
     np.testing.assert_array_equal(decoded.array, VALUES)
     codes = [warning["code"] for warning in decoded.warnings]
     assert codes == ["inverted-greys", "lossy-compression"]
@@ -262,7 +260,7 @@ def test_files_without_pixels_are_left_out_and_said(tmp_path: Path) -> None:
         delattr(report, keyword)
     report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
     save(report, tmp_path / "report.dcm")
-    decoded = read_one([*paths, tmp_path / "report.dcm"], "dicom")
+    decoded = one("dicom", [*paths, tmp_path / "report.dcm"])
     assert decoded.array.shape == VALUES.shape
     assert decoded.warnings[0]["code"] == "no-image"
 
@@ -271,7 +269,7 @@ def test_a_slice_cut_before_its_size_is_no_file_without_pixels(tmp_path: Path) -
     last = series(tmp_path)[-1]
     last.write_bytes(last.read_bytes()[:600])
     with pytest.raises(errors.TruncatedFile, match="lacks its rows"):
-        reading(files(tmp_path), "dicom")
+        read("dicom", files(tmp_path))
 
 
 def test_a_stream_of_other_channels_is_no_image(tmp_path: Path) -> None:
@@ -280,7 +278,7 @@ def test_a_stream_of_other_channels_is_no_image(tmp_path: Path) -> None:
     image.PixelData = encapsulate([colours])
     save(image, tmp_path / "a.dcm")
     with pytest.raises(errors.BadHeader, match="16 × 16 of 1; found 16 × 16 of 3"):
-        reading(tmp_path / "a.dcm", "dicom")
+        read("dicom", tmp_path / "a.dcm")
 
 
 def test_whole_numbers_beyond_32_bits_stay_whole() -> None:
@@ -307,7 +305,7 @@ def test_a_deflated_bomb_is_refused_unread(tmp_path: Path) -> None:
     paths = write_series(tmp_path, VALUES[:1], GRID.matrix, edit=bomb)
     assert os.path.getsize(paths[0]) < 2**20
     with pytest.raises(errors.DecompressionBomb):
-        reading(paths, "dicom")
+        read("dicom", paths)
 
 
 # --- real series ----------------------------------------------------------------------------------
@@ -332,14 +330,14 @@ def on_grid_of(image: Any, grid: Grid) -> np.ndarray:
 )
 def test_real_series_equal_their_ground_truth(place: str, test_data: Path) -> None:
     folder = test_data / "dicom/dicom2nifti" / place
-    decoded = read_one(files(folder / "001"), "dicom")
+    decoded = one("dicom", files(folder / "001"))
     truth = on_grid_of(nibabel.load(folder / "001_ground_truth.nii.gz"), decoded.grid)
     np.testing.assert_array_equal(decoded.array, np.squeeze(truth))
 
 
 def test_real_colours_equal_their_ground_truth(test_data: Path) -> None:
     folder = test_data / "dicom/dicom2nifti/generic/rgb"
-    decoded = read_one(files(folder / "001"), "dicom")
+    decoded = one("dicom", files(folder / "001"))
     truth = on_grid_of(nibabel.load(folder / "001_ground_truth.nii.gz"), decoded.grid)
     for channel, name in enumerate("RGB"):
         np.testing.assert_array_equal(decoded.array[channel], truth[name])
@@ -348,7 +346,7 @@ def test_real_colours_equal_their_ground_truth(test_data: Path) -> None:
 def test_one_real_series_in_four_compressions(test_data: Path) -> None:
     folder = test_data / "dicom/dicom2nifti/generic"
     names = ("compressed_rle", "compressed_j2k", "compressed_jpeg", "compressed_jpegls")
-    first, *others = (read_one(files(folder / name / "001"), "dicom") for name in names)
+    first, *others = (one("dicom", files(folder / name / "001")) for name in names)
     for other in others:
         np.testing.assert_array_equal(other.array, first.array)
         np.testing.assert_allclose(other.grid.matrix, first.grid.matrix, atol=1e-6)
@@ -366,9 +364,9 @@ def test_odd_series_behave_as_their_manifest_says(test_data: Path) -> None:
         expect = row["expect"]
         if not expect["ok"]:
             with pytest.raises(refused[name]):
-                reading(files(folder / name), "dicom")
+                read("dicom", files(folder / name))
             continue
-        decoded = read_one(files(folder / name), "dicom")
+        decoded = one("dicom", files(folder / name))
         values = expect.get("values") or manifest["good"]["expect"]["values"]
         truth = np.broadcast_to(np.array(values)[:, None, None], decoded.array.shape)
         np.testing.assert_array_equal(decoded.array, truth)
@@ -378,11 +376,11 @@ def test_odd_series_behave_as_their_manifest_says(test_data: Path) -> None:
 @pytest.mark.parametrize("size", ["23x38x3", "24x38x3"])
 def test_real_segmentation_multiframe_and_slices_agree(size: str, test_data: Path) -> None:
     folder = test_data / "dicom/dcmqi" / size
-    slices = read_one(files(folder / "image"), "dicom")
-    frames = read_one(files(folder / "multiframe"), "dicom")
+    slices = one("dicom", files(folder / "image"))
+    frames = one("dicom", files(folder / "multiframe"))
     np.testing.assert_array_equal(slices.array, frames.array)
     np.testing.assert_allclose(slices.grid.matrix, frames.grid.matrix, atol=1e-4)
-    labels = read_one(files(folder / "seg"), "dicom")
+    labels = one("dicom", files(folder / "seg"))
     by_itk = SimpleITK.ReadImage(str(folder / "nrrd/label.nrrd"))
     assert labels.role == "label"
     for index in np.argwhere(SimpleITK.GetArrayFromImage(by_itk) > 0):
@@ -395,8 +393,8 @@ def test_real_segmentation_multiframe_and_slices_agree(size: str, test_data: Pat
 def test_a_lone_slice_as_thick_as_the_user_says(tmp_path: Path) -> None:
     (path,) = write_series(tmp_path, VALUES[:1], GRID.matrix)
     with pytest.raises(errors.UnknownSpacing):
-        read_one(path, "dicom")
-    decoded = read_one(path, "dicom", spacing_mm=(4.0, 9.0, 9.0))
+        one("dicom", path)
+    decoded = one("dicom", path, spacing_mm=(4.0, 9.0, 9.0))
     assert decoded.grid.spacing_mm == pytest.approx((4.0, 0.7, 0.8))
     assert decoded.used == {"spacing_mm": [4.0, 9.0, 9.0]}
 
@@ -408,12 +406,12 @@ def test_images_of_several_patients_are_no_subject(of_one: bool, tmp_path: Path)
 
     paths = series(tmp_path, edit=numbered)
     if of_one:
-        read_one(paths, "dicom")
+        one("dicom", paths)
         return
     with pytest.raises(errors.SeveralPatients) as raised:
-        read_one(paths, "dicom")
+        one("dicom", paths)
     assert "number-" not in str(raised.value)
-    decoded = read_one(paths, "dicom", accept=["several-patients"])
+    decoded = one("dicom", paths, accept=["several-patients"])
     assert decoded.used["accept"] == ["several-patients"]
     assert [warning["code"] for warning in decoded.warnings] == ["several-patients"]
 
@@ -424,6 +422,6 @@ def test_images_of_several_patients_are_no_subject(of_one: bool, tmp_path: Path)
 def test_slices_farther_apart_than_their_header_says_are_told(
     stated: str, codes: list[str], tmp_path: Path
 ) -> None:
-    decoded = read_one(series(tmp_path, tags={"SpacingBetweenSlices": stated}), "dicom")
+    decoded = one("dicom", series(tmp_path, tags={"SpacingBetweenSlices": stated}))
     assert decoded.grid.spacing_mm[0] == pytest.approx(2.5)
     assert [warning["code"] for warning in decoded.warnings] == codes

@@ -24,8 +24,8 @@ from cohortflow.pipeline.load import load_pipeline
 from cohortflow.sources.images.decoded import Decoded
 from cohortflow.sources.images.pairing import on_image_grid
 from cohortflow.sources.ingest import IngestOptions, ingest
-from tests.images.dicom_files import write_series
-from tests.images.reading import read_one
+from tests.sources.images.dicom_files import write_series
+from tests.sources.images.reading import one
 
 GRID = oriented_grid("LPS", shape=(12, 10, 11), spacing_mm=(2.5, 1.5, 1.25))
 BACKWARDS = np.eye(4)[[2, 1, 0, 3]]
@@ -334,7 +334,7 @@ def test_spacing_of_an_unplaced_image_has_its_unit(unit: str, mm: float, source:
     image.set_qform(None, code=0)
     source.mkdir()
     nibabel.save(image, source / "a.nii")
-    decoded = read_one(source / "a.nii", "nifti", accept=["unknown-orientation"])
+    decoded = one("nifti", source / "a.nii", accept=["unknown-orientation"])
     assert decoded.grid.spacing_mm == pytest.approx((1.0, 2.0, 3.0))
 
 

@@ -11,8 +11,8 @@ import pytest
 from cohortflow.geometry import Grid
 from cohortflow.phantoms.canary import Canary, canary_grids
 from cohortflow.sources.images.decoded import Decoded
-from tests.images.dicom_files import write_series
-from tests.images.reading import read_one
+from tests.sources.images.dicom_files import write_series
+from tests.sources.images.reading import one
 
 GRIDS = dict(canary_grids())
 BACKWARDS = np.eye(4)[[2, 1, 0, 3]]
@@ -43,7 +43,7 @@ def test_nifti(name: str, suffix: str, tmp_path: Path) -> None:
     canary, labels = drawn(grid)
     affine = grid.matrix @ BACKWARDS
     nibabel.save(nibabel.Nifti1Image(labels.transpose(2, 1, 0), affine), tmp_path / f"a{suffix}")
-    decoded = read_one(tmp_path / f"a{suffix}", "nifti", role="label")
+    decoded = one("nifti", tmp_path / f"a{suffix}", role="label")
     check(decoded, canary, labels)
     assert furthest_mm(decoded.grid, grid) < 1e-4
 
@@ -53,6 +53,6 @@ def test_dicom(name: str, tmp_path: Path) -> None:
     grid = GRIDS[name]
     canary, labels = drawn(grid)
     paths = write_series(tmp_path, labels.astype(np.int16), grid.matrix)
-    decoded = read_one(paths, "dicom")
+    decoded = one("dicom", paths)
     check(decoded, canary, labels)
     assert furthest_mm(decoded.grid, grid) < 1e-4
