@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -34,7 +35,7 @@ class Files:
     notes: Sequence[str] = ()
 
 
-class Writer:
+class Writer(ABC):
     """A format. One object serves one export."""
 
     kinds: ClassVar[frozenset[str]]
@@ -54,9 +55,9 @@ class Writer:
         """Results that are written together: each by itself, unless a format says otherwise."""
         return [[item] for item in items]
 
+    @abstractmethod
     def write(self, bundle: Sequence[Item]) -> Files:
         """The files of a bundle, the same bytes for the same entries."""
-        raise NotImplementedError
 
     def about(self, rows: Rows) -> Mapping[str, bytes]:
         """Files that tell of the whole export, from the rows of its manifest."""

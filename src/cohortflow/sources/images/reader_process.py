@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from cohortflow.errors import CohortflowError, ReaderDied, ReaderTimeout
 from cohortflow.sources.images import wire
@@ -26,7 +27,26 @@ TIMEOUT_S = 300.0
 T = TypeVar("T")
 
 
-class ReaderProcess:
+class _Closing(ABC):
+    """What is closed at the end of a ``with``."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop what runs."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class ReaderProcess(_Closing):
     """One process that reads files in turn; started at the first, stopped by ``close``.
 
     ``memory_bytes``: what it may take beyond its libraries. ``timeout_s``: for one request; beyond it
@@ -79,17 +99,6 @@ class ReaderProcess:
             self._process.kill()
             self._process.wait()
         self._process = self._link = None
-
-    def __enter__(self) -> ReaderProcess:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _start(self) -> socket.socket:
         if self._link is not None and self._process is not None and self._process.poll() is None:
@@ -149,7 +158,7 @@ class ReaderProcess:
         )
 
 
-class ReaderPool:
+class ReaderPool(_Closing):
     """Threads that take recordings in turn, each with a reader process of its own where it reads.
 
     ``read``: as of :class:`ReaderProcess`, by whichever process is free.
@@ -183,15 +192,8 @@ class ReaderPool:
                 for future in futures:
                     future.cancel()
 
-    def __enter__(self) -> ReaderPool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Stop all processes."""
         for reader in self._all:
             reader.close()
 
