@@ -111,6 +111,8 @@ def ingest(
     told = notes(recordings, tables)
     if discovery.left_out:
         told = (*told, _left_out(discovery.left_out))
+    if crowded := sum(_pictures(recording) > 1 for recording in recordings):
+        told = (*told, _crowded(crowded))
     if withdrawn:
         told = (*told, f"{len(withdrawn)} withdrawn subjects stay out; --readmit lets one in again")
     report = make_report(number, outcome, told)
@@ -140,6 +142,17 @@ def _wanted(
             expected="images (" + " ".join(FORMATS) + ") or series (" + " ".join(SUFFIXES) + ")",
         )
     return wanted
+
+
+def _pictures(recording: Recording) -> int:
+    return sum(part.format == "picture" and part.role == "image" for part in recording.parts)
+
+
+def _crowded(count: int) -> str:
+    return (
+        f"{count} subjects hold several pictures, as their folder is taken for the subject; "
+        "--subject-from name makes each picture a subject"
+    )
 
 
 def _left_out(count: int) -> str:

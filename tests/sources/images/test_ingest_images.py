@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pydicom
 import pytest
 import SimpleITK
+from PIL import Image
 
 from cohortflow.cohort.cohort import Cohort, create_cohort
 from cohortflow.cohort.entries import EntryRef
@@ -273,6 +274,28 @@ def test_changed_voxels_beside_a_header_are_noticed(
         SimpleITK.WriteImage(image, str(source / f"a/ct{suffix}"))
         ingest(cohort, source)
         assert np.unique(cohort["a"]["image"]["image"].values).tolist() == [value]
+    assert ingest(cohort, source).unchanged == ("a",)
+
+
+def test_folders_of_pictures_are_pointed_out(source: Path, cohort: Cohort) -> None:
+    (source / "benign").mkdir(parents=True)
+    for name in ("1", "2"):
+        Image.fromarray(np.zeros((4, 5), np.uint8)).save(source / f"benign/{name}.png")
+    report = ingest(cohort, source)
+    assert report.new == ("benign",)
+    assert any("--subject-from name" in note for note in report.notes)
+    by_name = ingest(cohort, source, IngestOptions(subject_from="name"))
+    assert by_name.new == ("1", "2")
+    assert not any("--subject-from name" in note for note in by_name.notes)
+
+
+def test_images_enter_a_cohort_on_an_object_store(source: Path) -> None:
+    cohort = create_cohort("memory://images-on-an-object-store")
+    nifti(source / "a/ct.nii.gz", CANARY.image(GRID), GRID.matrix)
+    nifti(source / "a/label.nii.gz", CANARY.labels(GRID), GRID.matrix)
+    assert cohort.storage.local_path("") is None
+    assert ingest(cohort, source).new == ("a",)
+    np.testing.assert_array_equal(cohort["a"]["image"]["image"], CANARY.image(GRID))
     assert ingest(cohort, source).unchanged == ("a",)
 
 
