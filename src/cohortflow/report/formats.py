@@ -48,10 +48,15 @@ def ends(value: Any) -> str:
 
 
 def mean_sd(value: Any) -> str:
-    """``{"mean", "sd"}`` of shares as percent; no sd from a single value."""
+    """``{"mean", "sd", "n", "of"}`` of shares as percent; no sd from a single value.
+
+    Where fewer values stand behind the mean than were asked for, it says so.
+    """
+    n, of = value.get("n"), value.get("of")
+    some = f" ({n} of {of} seeds)" if n is not None and of is not None and n < of else ""
     if value.get("sd") is None:
-        return share(value["mean"])
-    return f"{100 * value['mean']:.1f} ± {100 * value['sd']:.1f} %"
+        return share(value["mean"]) + some
+    return f"{100 * value['mean']:.1f} ± {100 * value['sd']:.1f} %{some}"
 
 
 def p_value(value: Any) -> str:
