@@ -92,6 +92,7 @@ def test_one_best_epoch_a_seed_of_all_folds_joined(plain: FakeSource) -> None:
         "mean": pytest.approx(best.mean()),
         "sd": pytest.approx(best.std(ddof=1)),
         "n": 2,
+        "of": 2,
     }
     assert (row["tried"], row["seeds"]) == (4, [2, 2])
     assert (row["network"], row["degree"]) == ("DMN", "H0")

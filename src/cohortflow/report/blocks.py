@@ -81,7 +81,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """An inline SVG whose colours follow the page; ``data`` holds the numbers it shows."""
+    """An inline SVG whose colours follow the page; ``data`` holds the numbers it shows.
+
+    ``half``: narrow enough for two side by side where the page has room.
+    """
 
     name: str
     svg: str
@@ -89,6 +92,7 @@ class Figure:
     caption: str
     data: Mapping[str, Any] = field(default_factory=dict)
     wide: bool = False
+    half: bool = False
     type: str = "figure"
 
     def to_json(self) -> dict[str, Any]:
