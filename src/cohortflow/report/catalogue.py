@@ -8,6 +8,7 @@ from cohortflow.errors import UnknownName, nearest
 from cohortflow.report.blocks import Section
 from cohortflow.report.methods import methods
 from cohortflow.report.sections.accuracy import accuracy
+from cohortflow.report.sections.classification import classification
 from cohortflow.report.sections.example_subject import example_subject
 from cohortflow.report.sections.p_plots import p_plots
 from cohortflow.report.sections.pair_maps import pair_maps
@@ -20,6 +21,7 @@ SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
     "pair_maps": pair_maps,
     "p_plots": p_plots,
     "accuracy": accuracy,
+    "classification": classification,
     "published": published,
     "quality": quality,
     "methods": methods,

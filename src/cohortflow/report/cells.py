@@ -139,18 +139,11 @@ def _cell(
     point: dict[str, Any],
     units: Sequence[ReportUnit],
 ) -> Cell | None:
-    by_seed: dict[Any, list[ReportUnit]] = {}
-    for unit in units:
-        by_seed.setdefault(unit.point.get("seed"), []).append(unit)
-    seeds, first = [], None
-    for seed in sorted(by_seed, key=lambda label: (label is None, label)):
-        parts = _folds(source, by_seed[seed], units)
-        pooled = pool_folds(parts) if parts else None
-        if pooled is not None and pooled.cases.judged:
-            first = first or pooled.cases
-            seeds.append(_seed_scores(seed, pooled))
-    if first is None:
+    pools, seeds_asked = seed_pools(source, units)
+    if not pools:
         return None
+    first = pools[0][1].cases
+    seeds = [_seed_scores(seed, pooled) for seed, pooled in pools]
     classes = {name: sum(c.truth == name for c in first.judged) for name in first.classes}
     finished = len(done(units))
     return Cell(
@@ -162,8 +155,25 @@ def _cell(
         classes,
         first.positive,
         seeds,
-        len(by_seed),
+        seeds_asked,
     )
+
+
+def seed_pools(
+    source: ReportSource, units: Sequence[ReportUnit]
+) -> tuple[list[tuple[Any, FoldPool]], int]:
+    """Seed and joined cases of each seed of one cell that has a judged one, and how many seeds were
+    asked for."""
+    by_seed: dict[Any, list[ReportUnit]] = {}
+    for unit in units:
+        by_seed.setdefault(unit.point.get("seed"), []).append(unit)
+    found = []
+    for seed in sorted(by_seed, key=lambda label: (label is None, label)):
+        parts = _folds(source, by_seed[seed], units)
+        pooled = pool_folds(parts) if parts else None
+        if pooled is not None and pooled.cases.judged:
+            found.append((seed, pooled))
+    return found, len(by_seed)
 
 
 def _folds(

@@ -47,16 +47,31 @@ def ends(value: Any) -> str:
     return f"{value[0]:.2f} to {value[1]:.2f}".replace("-", "−")
 
 
+def ends3(value: Any) -> str:
+    """Two numbers of three digits as an interval."""
+    return f"{value[0]:.3g} to {value[1]:.3g}".replace("-", "−")
+
+
+def spread(value: Any) -> str:
+    """``{"mean", "sd", "n", "of"}`` in the unit of its values."""
+    sd = "" if value.get("sd") is None else f" ± {value['sd']:.2g}"
+    return f"{value['mean']:.3g}{sd}{_some_seeds(value)}"
+
+
 def mean_sd(value: Any) -> str:
     """``{"mean", "sd", "n", "of"}`` of shares as percent; no sd from a single value.
 
     Where fewer values stand behind the mean than were asked for, it says so.
     """
-    n, of = value.get("n"), value.get("of")
-    some = f" ({n} of {of} seeds)" if n is not None and of is not None and n < of else ""
+    some = _some_seeds(value)
     if value.get("sd") is None:
         return share(value["mean"]) + some
     return f"{100 * value['mean']:.1f} ± {100 * value['sd']:.1f} %{some}"
+
+
+def _some_seeds(value: Any) -> str:
+    n, of = value.get("n"), value.get("of")
+    return f" ({n} of {of} seeds)" if n is not None and of is not None and n < of else ""
 
 
 def p_value(value: Any) -> str:
@@ -80,6 +95,8 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "fraction": fraction,
     "interval": interval,
     "ends": ends,
+    "ends3": ends3,
+    "spread": spread,
     "mean_sd": mean_sd,
     "p": p_value,
     "names": names,
