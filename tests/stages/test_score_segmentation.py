@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -137,3 +140,37 @@ def test_a_published_list_has_its_names() -> None:
         "spleen", "liver", "lung_middle_lobe_right", "brain",
     )  # fmt: skip
     assert len(set(names.values())) == 117
+
+
+MEASURE = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from cohortflow.phantoms.canary import oriented_grid
+from cohortflow.stages.score_segmentation import STAGE
+from tests.stages.examples import run
+from tests.stages.image_examples import label_map
+
+grid = oriented_grid("LPS", (60, 256, 256), (3.0, 0.8, 0.8))
+blocks = np.random.default_rng(0).integers(0, 12, (6, 8, 8)).astype(np.int16)
+label = blocks.repeat(10, 0).repeat(32, 1).repeat(32, 2)
+maps = {"reference": label_map(label, grid), "prediction": label_map(np.roll(label, 3, 2), grid)}
+given = {"metrics": json.loads(sys.argv[1])}
+written = sum(map(len, run(STAGE, given, **maps).files.values()))
+cost = STAGE.cost(STAGE.parameters(**given), [maps["reference"].facts])
+peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+json.dump([[peak, cost.memory_bytes], [written, cost.disk_bytes]], sys.stdout)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metrics", [
+    ["dice", "hd95/pooled"], ["hd95/surface-weighted", "hd/filled"], ["cldice", "lesion-f1@any"],
+], ids=str)  # fmt: skip
+def test_memory_and_disk_stay_within_the_projection(metrics: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, json.dumps(metrics)],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    for measured, projected in json.loads(done.stdout):
+        assert measured <= projected

@@ -139,12 +139,13 @@ def cost(parameters: ScoreSegmentation, facts: Sequence[Facts]) -> Cost:
     """Both maps, copies of wide ones, surfaces and their distances; slow ids look at whole masks."""
     size = sum(voxels(one) for one in facts)
     families = {parse_metric(metric).family for metric in parameters.metrics}
-    slow = 400e-9 if families & {"shape", "lesions", "boundary"} else 30e-9
-    rows = 120 * (len(parameters.metrics) + 2)
+    masks = bool(families & {"shape", "lesions", "boundary"})
+    wide = masks or bool(families & {"surfels", "filled"})
+    rows = 120 * (len(parameters.metrics) + len(VOLUMES))
     return Cost(
-        memory_bytes=int(LIBRARIES_BYTES + (24 if slow > 1e-7 else 12) * size),
+        memory_bytes=int(LIBRARIES_BYTES + (40 if wide else 16) * size),
         disk_bytes=16384 + 40 * rows,
-        seconds=0.1 + slow * size,
+        seconds=0.1 + (600e-9 if masks else 120e-9 if wide else 50e-9) * size,
     )
 
 
