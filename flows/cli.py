@@ -61,12 +61,14 @@ def _setup(verbose: Annotated[int, typer.Option("-v", "--verbose", count=True)] 
 
 @app.command("list")
 def list_command(
-    what: Annotated[str, typer.Argument(help="pipelines, stages or systems")] = "pipelines",
+    what: Annotated[
+        str, typer.Argument(help="pipelines, stages, systems or metrics")
+    ] = "pipelines",
     as_json: JsonOption = False,
 ) -> None:
-    """List pipelines, stages or systems."""
+    """List pipelines, stages, systems or metric ids."""
     listings: dict[str, Callable[[], list[list[str]]]] = {
-        "pipelines": _pipelines, "stages": _stages, "systems": _systems,
+        "pipelines": _pipelines, "stages": _stages, "systems": _systems, "metrics": _metrics,
     }  # fmt: skip
     if what not in listings:
         raise UnknownName(f"nothing called {what!r} to list", hint=nearest(what, listings))
@@ -93,6 +95,15 @@ def _systems() -> list[list[str]]:
     from cohortflow.systems import SYSTEMS
 
     return [[name, system.title] for name, system in SYSTEMS.items()]
+
+
+def _metrics() -> list[list[str]]:
+    from cohortflow.evaluation.definitions import DEFINITIONS
+
+    return [
+        [one.id, f"{task}: {one.about} [{one.unit}, {one.better} is better; {one.source}]"]
+        for (task, _), one in DEFINITIONS.items()
+    ]
 
 
 @app.command()

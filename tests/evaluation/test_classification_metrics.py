@@ -249,7 +249,7 @@ def test_what_a_pipeline_can_ask_for_is_known() -> None:
 def test_every_metric_has_a_definition_with_a_source() -> None:
     for metric in ALL:
         assert definition(metric).source
-    assert definition("ece@15") is DEFINITIONS["ece@<bins>"]
+    assert definition("ece@15") is DEFINITIONS["classification", "ece@<bins>"]
     with pytest.raises(UnknownName, match="no metric 'ece'"):
         definition("ece")
 

@@ -23,7 +23,9 @@ from cohortflow.stages import (
     reorient,
     resample,
     score,
+    score_segmentation,
     standardise,
+    summarise_scores,
     vector_features,
 )
 
@@ -51,5 +53,7 @@ CATALOGUE: dict[str, Stage] = {
         clip,
         normalise,
         match_histogram,
+        score_segmentation,
+        summarise_scores,
     )
 }
