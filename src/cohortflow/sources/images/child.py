@@ -46,6 +46,10 @@ READERS = {
     "hdf5": f"{_HERE}.hdf5:read_hdf5",
     "npz": f"{_HERE}.npz:read_npz",
     "picture": f"{_HERE}.pictures:read_pictures",
+    "roi_series": "cohortflow.sources.series_reader:read_series",
+    "bold": "cohortflow.sources.series_reader:read_series",
+    "fmriprep": "cohortflow.sources.series_reader:read_series",
+    "confounds": "cohortflow.sources.series_reader:read_table",
 }
 """Of each format: module and function; loaded when the first such file is read."""
 
@@ -115,7 +119,11 @@ def _prepare_pictures() -> None:
     PIL.Image.MAX_IMAGE_PIXELS = None  # sizes are refused by our own limit, before decoding
 
 
-_PREPARE = {"nifti": _prepare_nifti, "dicom": _prepare_dicom, "picture": _prepare_pictures}
+_PREPARE = {
+    **dict.fromkeys(("nifti", "bold", "fmriprep"), _prepare_nifti),
+    "dicom": _prepare_dicom,
+    "picture": _prepare_pictures,
+}
 
 
 def serve(link: socket.socket) -> None:
