@@ -287,7 +287,7 @@ class _Work:
             return standing
         record = entries.record(ref)
         if record is None:
-            output = read_recording(recording, self.options, self.atlas)
+            output = read_recording(recording, self.options, self.atlas, self.reader)
             output = replace(output, warnings=(*output.warnings, *self._unknown_time(recording)))
             recipe = {"reader": READER_VERSION, "source": subject.source["digest"]}
             record = entries.commit(

@@ -19,7 +19,7 @@ from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request, Rol
 from cohortflow.sources.images.names import Named, detached, telling
 from cohortflow.sources.images.pairing import on_image_grid
 from cohortflow.sources.images.persons import refuse_persons
-from cohortflow.sources.sidecars import confounds_table, sidecar_facts, sidecars
+from cohortflow.sources.sidecars import confounds_output, sidecar_facts, sidecars
 
 READER_VERSION = 2
 """Part of the key of every ingested image: raised whenever the arrays change."""
@@ -137,7 +137,7 @@ def read_parts(
             decoded, image = on_image_grid(decoded, [one for _, one in images], subject)
             key_parts |= _image_of(*images[image])
         entries.append(_entry(name, part, decoded, key_parts, subject))
-    return entries + _confounds(tables, subject)
+    return entries + _confounds(tables, subject, reader)
 
 
 def _image_of(digest: str, image: Decoded) -> dict[str, Any]:
@@ -145,7 +145,9 @@ def _image_of(digest: str, image: Decoded) -> dict[str, Any]:
     return {"image": digest, "image_part": image.part, "image_read": dict(image.used)}
 
 
-def _confounds(tables: Sequence[tuple[Part, str]], subject: str) -> list[ImageEntry]:
+def _confounds(
+    tables: Sequence[tuple[Part, str]], subject: str, reader: Reader
+) -> list[ImageEntry]:
     """Tables of confounds: ``confounds``, of several with the entities of their runs."""
     entries = []
     for part, digest in tables:
@@ -153,7 +155,9 @@ def _confounds(tables: Sequence[tuple[Part, str]], subject: str) -> list[ImageEn
         name = _clean("_".join(["confounds", *own])) if len(tables) > 1 else "confounds"
         used = {"source": digest}
         key = _key(subject, name, "table", part, "", used)
-        output = confounds_table(part.files[0], subject)
+        request = Request(part.format, (str(part.files[0]),), "table", subject)
+        (decoded,) = reader.read(request)
+        output = confounds_output(decoded)
         entries.append(ImageEntry(name, "table", key, output, {"reader": READER_VERSION, **used}))
     return entries
 
