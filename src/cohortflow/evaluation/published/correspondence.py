@@ -45,8 +45,8 @@ def unit_of_ours(id: str, task: Task) -> str:
     Raises :class:`UnknownName` for what is no id.
     """
     if task == "segmentation":
-        unit = parse_metric(id).unit
-        return "" if unit == "distance" else unit
+        counted = parse_metric(id).unit
+        return "" if counted == "distance" else counted
     unit = definition(id).unit
     return unit if unit in UNITS else ""
 
