@@ -333,6 +333,12 @@ class BadProbabilities(InputError):
     code = "bad-probabilities"
 
 
+class BadPublishedTable(InputError):
+    """A file of printed tables that does not keep to its schema."""
+
+    code = "bad-published-table"
+
+
 class MissingInput(InputError):
     """A subject lacks an input that the pipeline declares, or has it twice."""
 
