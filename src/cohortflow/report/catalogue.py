@@ -13,6 +13,7 @@ from cohortflow.report.sections.p_plots import p_plots
 from cohortflow.report.sections.pair_maps import pair_maps
 from cohortflow.report.sections.published import published
 from cohortflow.report.sections.quality import quality
+from cohortflow.report.sections.subjects import subjects
 from cohortflow.report.source import ReportSource
 
 SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
@@ -22,6 +23,7 @@ SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
     "accuracy": accuracy,
     "published": published,
     "quality": quality,
+    "subjects": subjects,
     "methods": methods,
 }
 
