@@ -14,6 +14,7 @@ from cohortflow.report.sections.p_plots import p_plots
 from cohortflow.report.sections.pair_maps import pair_maps
 from cohortflow.report.sections.published import published
 from cohortflow.report.sections.quality import quality
+from cohortflow.report.sections.subjects import subjects
 from cohortflow.report.source import ReportSource
 
 SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
@@ -24,6 +25,7 @@ SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
     "classification": classification,
     "published": published,
     "quality": quality,
+    "subjects": subjects,
     "methods": methods,
 }
 
