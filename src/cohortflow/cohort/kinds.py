@@ -154,7 +154,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "ratings",
             "authored: what one rater said of subjects of a pipeline",
-            files=("ratings.json",),
+            files=(("ratings.json",),),
         ),
         Kind(
             "weights",
