@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from cohortflow.cohort.cohort import Cohort
@@ -12,6 +13,7 @@ from cohortflow.cohort.run_view import RunView
 from cohortflow.pipeline.model import Pipeline
 from cohortflow.report.from_run import RunSource
 from cohortflow.report.render import render_report
+from tasks.subject_pages import write_subject_pages
 
 FILES = ("report.html", "report.json")
 
@@ -32,7 +34,8 @@ def report_run(
     run = RunView(cohort, pipeline.slug)
     folder = f"reports/{pipeline.slug}/{run.index.number:06d}"
     known = _known_links(cohort, folder) if links is None else links
-    source = RunSource(run, pipeline, command=command, links=known)
+    pages = partial(write_subject_pages, cohort)
+    source = RunSource(run, pipeline, command=command, links=known, pages=pages)
     with tempfile.TemporaryDirectory(prefix="cohortflow-report-") as temporary:
         render_report(source, Path(temporary))
         for name in FILES:

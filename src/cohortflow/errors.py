@@ -339,6 +339,12 @@ class BadPublishedTable(InputError):
     code = "bad-published-table"
 
 
+class BadRatings(InputError):
+    """A file of ratings that is not one, or is another cohort's."""
+
+    code = "bad-ratings"
+
+
 class MissingInput(InputError):
     """A subject lacks an input that the pipeline declares, or has it twice."""
 

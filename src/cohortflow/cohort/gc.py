@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cohortflow.cohort import ratings
 from cohortflow.cohort.documents import create_numbered, encode_gzip, numbers, read_document
 from cohortflow.cohort.entries import KEY_DIGITS, RECORD
 from cohortflow.cohort.indexes import slugs
@@ -117,6 +118,7 @@ def kept_keys(cohort: Cohort, keep: int = KEEP) -> set[str]:
     for subject in ingested.subjects.values():
         found |= {entry.key for entry in subject.entries.values()}
     found |= {file.key for file in ingested.files.values()}
+    found |= ratings.keys_of(cohort.storage)
     return {key[:KEY_DIGITS] for key in found}
 
 

@@ -65,13 +65,14 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "preview",
-            "three planes of an image and of the labels on it, eight bits a pixel",
+            "three planes of an image and of the labels on it, eight bits a pixel; of a comparison "
+            "the label is the prediction",
             {
                 f"{plane}{suffix}": Variable(
                     (f"{plane}_row", f"{plane}_column"), "int", required=not suffix
                 )
                 for plane in ("axial", "coronal", "sagittal")
-                for suffix in ("", "_label")
+                for suffix in ("", "_label", "_reference")
             },
         ),
         Kind(
@@ -149,6 +150,11 @@ KINDS: dict[str, Kind] = {
             "scores",
             "metrics of a case, of cases with the cases behind them, or a summary of cases",
             files=(("metrics.parquet",), ("cases.parquet", "summary.parquet")),
+        ),
+        Kind(
+            "ratings",
+            "authored: what one rater said of subjects of a pipeline",
+            files=(("ratings.json",),),
         ),
         Kind(
             "weights",

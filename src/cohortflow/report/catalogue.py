@@ -14,6 +14,8 @@ from cohortflow.report.sections.p_plots import p_plots
 from cohortflow.report.sections.pair_maps import pair_maps
 from cohortflow.report.sections.published import published
 from cohortflow.report.sections.quality import quality
+from cohortflow.report.sections.segmentation import segmentation
+from cohortflow.report.sections.subjects import subjects
 from cohortflow.report.source import ReportSource
 
 SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
@@ -22,8 +24,10 @@ SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
     "p_plots": p_plots,
     "accuracy": accuracy,
     "classification": classification,
+    "segmentation": segmentation,
     "published": published,
     "quality": quality,
+    "subjects": subjects,
     "methods": methods,
 }
 

@@ -24,7 +24,7 @@ def points(value: Any) -> str:
 
 
 def number(value: Any) -> str:
-    return f"{float(value):.4g}"
+    return "∞" if float(value) == math.inf else f"{float(value):.4g}"
 
 
 def printed(value: Any) -> str:

@@ -15,7 +15,7 @@ from cohortflow.report.plots.parts import HALF, Plot, drawn_of, ends, not_shown,
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-MOST_POINTS = 600
+MOST_POINTS = 300
 
 
 def bland_altman_plot(

@@ -75,7 +75,7 @@ def overlap_volume_plot(
 
     empty = int((volumes <= 0).sum())
     lost = sum(int(label.lost.sum()) for label in kept)
-    told = f" {empty} without a reference volume stand at the left edge." if empty else ""
+    told = f" {empty} without a known reference volume stand at the left edge." if empty else ""
     told += "" if named else f" {len(kept)} labels share one mark; the table tells them apart."
     return Figure(
         name,

@@ -28,6 +28,8 @@ MOST_CLOUDS = 24
 MOST_POINTS = 1600
 FEWEST_FOR_DENSITY = 5
 PLACES = 96
+FAR = 12.0
+"""Ranges of the measured values that a lost one may be away: else those could not be read."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,12 @@ def raincloud_plot(
     lost = sum(len(cloud.lost) for cloud in shown)
     undefined = sum(count for _, count in full)
     told = f" {lost} lost cases (×) count as the worst." if lost else " No case was lost."
-    if any(np.isinf(cloud.lost).any() for cloud in shown):
-        told += " Where nothing bounds the worst, × stands at the edge."
+    beyond = np.concatenate([cloud.lost for cloud in shown])
+    beyond = beyond[(beyond < scale[0]) | (beyond > scale[1])]
+    if len(beyond):
+        told += (
+            f" {len(beyond)} of them stand at the edge; they count as up to {number(beyond.max())}."
+        )
     told += f" Undefined and not drawn: {undefined}." if undefined else ""
     told += f" Without a value: {', '.join(nothing)}." if nothing else ""
     told += f" {len(kept) - most} more rows are in the table." if len(kept) > most else ""
@@ -118,9 +124,15 @@ def _finite(cloud: Cloud) -> tuple[Cloud, int]:
 
 
 def _scale(clouds: Sequence[Cloud]) -> tuple[float, float]:
-    """Limits of the axis: of all finite values, a little wider; 0 to 1 where all are one share."""
-    values = np.concatenate([cloud.counted for cloud in clouds])
-    finite = values[np.isfinite(values)]
+    """Limits of the axis: of the measured values, and of lost ones that are not far off; 0 to 1
+    where all are one share."""
+    measured = np.concatenate([cloud.measured for cloud in clouds])
+    lost = np.concatenate([cloud.lost for cloud in clouds])
+    lost = lost[np.isfinite(lost)]
+    if len(measured) > 1 and np.ptp(measured) > 0.0:
+        reach = FAR * np.ptp(measured)
+        lost = lost[(lost > measured.min() - reach) & (lost < measured.max() + reach)]
+    finite = np.concatenate([measured, lost])
     low, high = finite.min(), finite.max()
     if low == high and 0.0 <= low <= 1.0:
         low, high = 0.0, 1.0

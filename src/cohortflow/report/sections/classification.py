@@ -184,17 +184,14 @@ def _operating(one: Scored, seeds: Sequence[Columns], kind: str) -> list[Operati
     base = "auc" if kind == "roc" else "auprc"
     rows = with_intervals(one.first, [f"{base}/class" if several else base], seed=SEED)
     areas = {row.label or first.classes[first.positive]: row for row in rows if base in row.metric}
-    return [
-        Operating(
-            name,
-            _curve(kind, first, first.classes.index(name), resamples=500),
-            area.value,
-            area.low,
-            area.high,
-            [_curve(kind, more, first.classes.index(name), resamples=1) for more in seeds[1:]],
-        )
-        for name, area in areas.items()
-    ]
+    found = []
+    for name, area in areas.items():
+        at = first.classes.index(name)
+        curve = _curve(kind, first, at, resamples=500)
+        others = [_curve(kind, more, at, resamples=1) for more in seeds[1:]]
+        others = [one for one in others if not one.reason]
+        found.append(Operating(name, curve, area.value, area.low, area.high, others))
+    return found
 
 
 def _curve(kind: str, columns: Columns, at: int, *, resamples: int) -> Curve:
