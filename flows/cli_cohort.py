@@ -128,6 +128,32 @@ def export(
         raise typer.Exit(3)
 
 
+@app.command()
+def rate(
+    cohort: CohortArgument,
+    ratings: Annotated[Path, typer.Argument(help="A ratings.json, as pages of subjects write it.")],
+    leave_out_unknown: Annotated[
+        bool,
+        typer.Option("--leave-out-unknown", help="Take the rest where some subjects are not here."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep what a person said of subjects, beside what others said."""
+    from flows.rate import rate_cohort
+
+    stored = rate_cohort(cohort, ratings, leave_out_unknown=leave_out_unknown)
+    if as_json:
+        dump(vars(stored))
+        return
+    kept = "kept" if stored.new else "kept already"
+    say(f"{stored.ratings} ratings of {stored.pipeline} by {stored.rater}: {kept}")
+    if stored.superseded:
+        say(f"{stored.superseded} of them follow an earlier rating, which stays in the history")
+    if stored.left_out:
+        say(f"{stored.left_out} left out: their subjects are not here")
+    say(f"cohortflow report {cohort} --pipeline {stored.pipeline} shows them")
+
+
 # --- looking after the store ----------------------------------------------------------------------
 
 
