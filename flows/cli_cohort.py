@@ -27,11 +27,12 @@ def status(
     from flows.status_lines import tell_status
     from tasks.status import cohort_status
 
-    found = cohort_status(open_cohort(cohort), disk=disk)
+    opened = open_cohort(cohort)
+    found = cohort_status(opened, disk=disk)
     if html is not None:
         from tasks.cohort_pages import save_cohort_page
 
-        save_cohort_page(found, html)
+        save_cohort_page(opened, found, html)
     if as_json:
         dump(found)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +20,9 @@ ID = "Zoë 1"
 QUOTED = "/organs/subjects/Zo%C3%AB%201.html"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ReportServer]:
-    cohort = create_cohort(tmp_path / "cohort")
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReportServer]:
+    cohort = create_cohort(tmp_path_factory.mktemp("study") / "cohort")
     samples.ingest(cohort, ID, "bob-1")
     cohort.indexes("organs").begin({"run": "r", "keys": []}).finish({})
     page = f"<head>{TOKEN_PLACE}</head>"
@@ -32,6 +31,13 @@ def server(tmp_path: Path) -> Iterator[ReportServer]:
     cohort.storage.write("reports/organs/subjects.html", page.encode())
     with report_server(cohort, 0) as found:
         yield found
+
+
+@pytest.fixture
+def server(running: ReportServer) -> ReportServer:
+    """A server whose cohort has no ratings."""
+    running.storage.delete("cohort")
+    return running
 
 
 def send(
