@@ -54,11 +54,15 @@ def summary(unit_mm: bool, lose: bool, empty: str = "transunet") -> pd.DataFrame
 
 
 def beside(system: str, rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    return tables(segmented(system, rows))
+
+
+def segmented(system: str, rows: pd.DataFrame) -> FakeSource:
     source = source_of(system, ("summarise_scores",))
     data = io.BytesIO()
     rows.to_parquet(data)
     source.add("summarise_scores", "scores", Output(files={"summary.parquet": data.getvalue()}))
-    return tables(source)
+    return source
 
 
 def tables(source: FakeSource) -> dict[str, dict[str, Any]]:

@@ -74,6 +74,8 @@ def obtained(table: PublishedTable, column: str, summary: pd.DataFrame) -> list[
         rows = _rows_of(table, column, summary[summary["metric"] == id])
         if len(rows):
             found.append(_joined(id, rows, _wanted(table, column)))
+            if not found[-1].empty:
+                break  # no empty mask, so the strict number is the same
     return found
 
 
