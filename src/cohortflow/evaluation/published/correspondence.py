@@ -8,7 +8,6 @@ from cohortflow.evaluation.definitions import definition
 from cohortflow.evaluation.published.schema import Metric, Task
 from cohortflow.evaluation.published.tables import PublishedTable
 from cohortflow.evaluation.published.units import UNITS, convertible
-from cohortflow.evaluation.segmentation.metrics import parse_metric
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,7 @@ def unit_of_ours(id: str, task: Task) -> str:
 
     Raises :class:`UnknownName` for what is no id.
     """
-    if task == "segmentation":
-        counted = parse_metric(id).unit
-        return "" if counted == "distance" else counted
-    unit = definition(id).unit
+    unit = definition(id, task).unit
     return unit if unit in UNITS else ""
 
 

@@ -61,9 +61,9 @@ def read_summary(data: bytes, where: str) -> pd.DataFrame:
 def obtained(table: PublishedTable, column: str, summary: pd.DataFrame) -> list[Obtained]:
     """Ours for a printed column; none where nothing of ours corresponds or the summary lacks it.
 
-    A column of one structure takes the row of that name, words in any order; a mean of columns is
-    the mean of theirs, and has no value unless all are there; any other takes the only label of the
-    summary. Where the printed protocol has a rule for empty masks, ours by that rule comes first
+    A column of one structure takes the row of that name, words in any order; any other column of a
+    table of structures is the mean over them, and has no value unless all are there; a table that
+    names none takes the only label of the summary. Where the printed protocol has a rule for empty masks, ours by that rule comes first
     and the strict one beside it: that rule may gain by a miss.
     """
     ours = correspondence(table, column)
@@ -74,6 +74,8 @@ def obtained(table: PublishedTable, column: str, summary: pd.DataFrame) -> list[
         rows = _rows_of(table, column, summary[summary["metric"] == id])
         if len(rows):
             found.append(_joined(id, rows, _wanted(table, column)))
+            if not found[-1].empty:
+                break  # no empty mask, so the strict number is the same
     return found
 
 
@@ -81,7 +83,8 @@ def _wanted(table: PublishedTable, column: str) -> Sequence[str]:
     """Structures that a column is about; empty for a table that names none."""
     if column in table.structures:
         return [table.structures[column]]
-    return [table.structures.get(part, part) for part in table.means.get(column, ())]
+    parts = table.means.get(column, tuple(table.structures))
+    return list(dict.fromkeys(table.structures.get(part, part) for part in parts))
 
 
 def _rows_of(table: PublishedTable, column: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -90,7 +93,7 @@ def _rows_of(table: PublishedTable, column: str, rows: pd.DataFrame) -> pd.DataF
         if column in table.structures:
             keys.add(_words(column))
         return rows[[_words(name) in keys for name in rows["name"]]]
-    return rows if len(rows) == 1 and not table.structures else rows.iloc[:0]
+    return rows if len(rows) == 1 else rows.iloc[:0]
 
 
 def _words(name: object) -> frozenset[str]:

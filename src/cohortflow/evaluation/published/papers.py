@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cohortflow.errors import BadPublishedTable, nearest
+from cohortflow.errors import BadPublishedTable, UnknownName, nearest
+from cohortflow.evaluation.published.correspondence import unit_of_ours
 from cohortflow.evaluation.published.names import checked_name
 from cohortflow.evaluation.published.printed import load_with_digits, printed_number
-from cohortflow.evaluation.published.schema import CellLink, PaperFile, TableFile
+from cohortflow.evaluation.published.schema import CellLink, Metric, PaperFile, TableFile, Task
 from cohortflow.evaluation.published.tables import PublishedRow, PublishedTable, plain_label
 
 _ROW_KEYS = ("method", "proposed", "reference", "flags")
@@ -35,7 +36,11 @@ class Paper:
     digest: str
 
     def table(self, id: str) -> PublishedTable:
-        return next(one for one in self.tables if one.id == id)
+        """The table of this id; :class:`UnknownName` where there is none."""
+        found = {one.id: one for one in self.tables}
+        if id not in found:
+            raise UnknownName(f"no table {id!r}", where=self.system, hint=nearest(id, found))
+        return found[id]
 
 
 @cache
@@ -103,14 +108,31 @@ def _known(names: Any, known: Any, where: str, what: str) -> None:
             )
 
 
+def _defined(metric: Metric, task: Task, where: str) -> None:
+    try:
+        if metric.definition is not None:
+            unit_of_ours(metric.definition, metric.task or task)
+    except UnknownName as error:
+        raise BadPublishedTable(
+            "a metric that is none of ours",
+            where=where,
+            found=metric.definition or "",
+            hint=error.hint,
+        ) from error
+
+
 def _table(table: TableFile, paper: PaperFile, where: str) -> PublishedTable:
     _each_once(table.columns, where, "column")
     names = {column: table.column_metric.get(column, column) for column in table.columns}
     _known(names.values(), table.metrics, where, "metric")
     _known(table.metrics, set(names.values()), where, "column of the metric")
     told = (table.column_metric, table.structures, table.column_flags, table.means)
-    for columns in (*told, *table.means.values()):
+    stated = [relation.named_columns() for relation in table.relations]
+    stated += [claim.columns for claim in table.claims]
+    for columns in (*told, *table.means.values(), *stated):
         _known(columns, table.columns, where, "column")
+    for name, metric in table.metrics.items():
+        _defined(metric, paper.task, f"{where}, {name}")
     codes = [code for several in table.column_flags.values() for code in several]
     _known([*table.flags, *codes], paper.flags, where, "flag")
     metrics = {column: table.metrics[name] for column, name in names.items()}
@@ -147,11 +169,17 @@ def _row(
 ) -> PublishedRow:
     here = f"{where}, row {position}"
     method, proposed = row.get("method"), row.get("proposed")
-    if not isinstance(method, str) or not isinstance(proposed, bool):
+    reference, flagged = row.get("reference", False), row.get("flags", {})
+    if not (
+        isinstance(method, str)
+        and isinstance(proposed, bool)
+        and isinstance(reference, bool)
+        and isinstance(flagged, dict)
+    ):
         raise BadPublishedTable(
             "a row that does not say its method",
             where=here,
-            expected="method (text) and proposed (true or false)",
+            expected="method (text), proposed and reference (true or false), flags (a mapping)",
             found=", ".join(map(str, row)),
         )
     here = f"{here} ({method})"
@@ -164,7 +192,7 @@ def _row(
             found=f"no {', '.join(missing)}",
         )
     labels = {k: plain_label(v) for k, v in row.items() if k not in (*_ROW_KEYS, *table.columns)}
-    flags = {key: [v] if isinstance(v, str) else v for key, v in row.get("flags", {}).items()}
+    flags = {key: [v] if isinstance(v, str) else v for key, v in flagged.items()}
     _known(flags, [*table.columns, "row"], here, "column to flag")
     _known([code for several in flags.values() for code in several], paper.flags, here, "flag")
     metrics = {column: table.column_metric.get(column, column) for column in table.columns}
@@ -178,7 +206,7 @@ def _row(
             )
             for column in table.columns
         },
-        reference=bool(row.get("reference", False)),
+        reference=reference,
         flags={key: _reasons(v, paper.flags) for key, v in flags.items() if key != "row"},
         flag=_reasons(flags.get("row", []), paper.flags),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cohortflow.errors import BadPublishedTable
 from cohortflow.evaluation.published import relations as r
 from cohortflow.evaluation.published.papers import Paper
 from cohortflow.evaluation.published.printed import PrintedNumber
@@ -200,7 +201,7 @@ def _rates(relation: r.Rates, rows: Any, table: PublishedTable, paper: Any) -> _
 
 
 def _distance(relation: r.Distance, rows: Any, table: PublishedTable, paper: Any) -> _Found:
-    origin = next(row for row in table.rows if row.method == relation.origin).numbers[relation.of]
+    origin = _twin(table, {"method": relation.origin}).numbers[relation.of]
     for row in rows:
         value, printed = row.numbers[relation.of], row.numbers[relation.column]
         if origin is None or value is None or printed is None:
@@ -265,7 +266,7 @@ def _same(relation: r.Same, rows: Any, table: PublishedTable, paper: Paper) -> _
         if row.method not in relation.methods:
             continue
         wanted: Mapping[str, Any] = {**relation.there, "method": relation.methods[row.method]}
-        twin = next(one for one in other.rows if one.fits(wanted))
+        twin = _twin(other, wanted)
         for here, there in relation.columns.items():
             printed, again = row.numbers[here], twin.numbers[there]
             if printed is None or again is None:
@@ -274,6 +275,18 @@ def _same(relation: r.Same, rows: Any, table: PublishedTable, paper: Paper) -> _
             if _differs(printed, _range(again), relation.slack) or len(spreads) > 1:
                 about = f"{printed} is printed where {other.printed_in} has {again}"
                 yield Broken(row, here, about)
+
+
+def _twin(table: PublishedTable, wanted: Mapping[str, Any]) -> PublishedRow:
+    found = [row for row in table.rows if row.fits(wanted)]
+    if len(found) != 1:
+        raise BadPublishedTable(
+            "a row that should be printed again, and is not there once",
+            where=table.id,
+            expected=str(dict(wanted)),
+            found=f"{len(found)} times",
+        )
+    return found[0]
 
 
 _CHECKS: dict[type, Callable[[Any, Any, PublishedTable, Paper], _Found]] = {

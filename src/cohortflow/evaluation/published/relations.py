@@ -6,6 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_OF_COLUMNS = (
+    *("column", "columns", "of", "complements", "iou", "dice", "part"),
+    *("accuracy", "sensitivity", "specificity", "psnr", "rmse"),
+)
+
 
 class _Relation(BaseModel):
     """``rows`` narrows by labels (``method`` among them); ``slack``: accepted beyond rounding."""
@@ -14,6 +19,11 @@ class _Relation(BaseModel):
 
     rows: dict[str, Any] = {}
     slack: float = 0.0
+
+    def named_columns(self) -> list[str]:
+        """Every column that the relation speaks of."""
+        told = [getattr(self, name) for name in _OF_COLUMNS if hasattr(self, name)]
+        return [one for part in told for one in ([part] if isinstance(part, str) else part)]
 
 
 class Mean(_Relation):

@@ -9,7 +9,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from cohortflow.evaluation.published.relations import Relation
 from cohortflow.evaluation.published.units import checked_unit
 
-Task = Literal["segmentation", "classification", "values", "images"]
+Task = Literal[
+    "classification",
+    "multilabel",
+    "regression",
+    "depth",
+    "normals",
+    "image-quality",
+    "segmentation",
+]
 Better = Literal["higher", "lower", "none"]
 
 

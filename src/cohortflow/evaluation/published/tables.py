@@ -83,6 +83,18 @@ class PublishedTable:
     def better(self) -> dict[str, Better]:
         return {column: self.metrics[column].better for column in self.columns}
 
+    def doubts(self) -> list[str]:
+        """Flags of the table, its columns, rows and cells, each with what it is of."""
+        said = [f"the table: {reason}" for reason in self.flags]
+        said += [f"{column}: {reason}" for column, reason in self.column_flags.items()]
+        for row in self.rows:
+            said += [f"† {row.name}: {row.flag}"] if row.flag else []
+            for column, reason in row.flags.items():
+                said.append(
+                    f"† {row.name}, {column} {row.numbers[column] or 'not printed'}: {reason}"
+                )
+        return said
+
     def groups(self) -> list[list[PublishedRow]]:
         """Rows that compete: those that share the labels of ``compare``, in printed order."""
         found: dict[tuple[Label, ...], list[PublishedRow]] = {}

@@ -13,6 +13,7 @@ from cohortflow.evaluation.published import (
     PublishedRow,
     PublishedTable,
     convert,
+    convertible,
     correspondence,
 )
 from cohortflow.evaluation.published.obtained import (
@@ -116,10 +117,7 @@ def _row(
     proposed = best_row([row for row in group if row.proposed], column, table.better[column])
     printed = proposed.values[column] if proposed else None
     same = comparable(ours, found)
-    value = convert(found.value, found.unit, ours.printed_unit) if same else found.value
-    interval = [found.low, found.high]
-    if same:
-        interval = [convert(end, found.unit, ours.printed_unit) for end in interval]
+    value, *interval = (_in_print(one, ours, found) for one in (found.value, found.low, found.high))
     ahead = place_among(table, column, value, position) if same else None
     doubt = proposed.flags.get(column, "") if proposed else ""
     return {
@@ -139,6 +137,13 @@ def _row(
         "reason": _why(ours, found, same),
         "doubt": doubt,
     }
+
+
+def _in_print(value: float, ours: Correspondence, found: Obtained) -> float:
+    """A number of ours in the printed unit, where both measure the same."""
+    if not convertible(found.unit, ours.printed_unit):
+        return value
+    return convert(value, found.unit, ours.printed_unit)
 
 
 def _why(ours: Correspondence, found: Obtained, same: bool) -> str:

@@ -47,7 +47,7 @@ def _as_printed(table: PublishedTable) -> Table:
     ]
     where = f"{table.printed_in}: {table.about}"
     caption = f"{where} ({table.dataset})" if table.dataset else where
-    notes = _doubts(table)
+    notes = [f"{text}." for text in (*table.doubts(), table.notes) if text]
     return Table(f"printed_{table.id}", caption, columns, rows, folded=True, notes=notes)
 
 
@@ -62,20 +62,6 @@ def _cell(row: PublishedRow, column: str) -> dict[str, Any] | None:
 def _unit(table: PublishedTable, column: str) -> str:
     metric = table.metrics[column]
     return metric.unit if metric.stated else f"{metric.unit}, not stated"
-
-
-def _doubts(table: PublishedTable) -> list[str]:
-    """Flags of the table, its columns, rows and cells, and what the file notes."""
-    said = [f"The table: {reason}." for reason in table.flags]
-    said += [f"{column}: {reason}." for column, reason in table.column_flags.items()]
-    for row in table.rows:
-        if row.flag:
-            said.append(f"† {row.name}: {row.flag}.")
-        said += [
-            f"† {row.name}, {column} {row.numbers[column] or 'not printed'}: {reason}."
-            for column, reason in row.flags.items()
-        ]
-    return [*said, table.notes + "."] if table.notes else said
 
 
 def _places(table: PublishedTable) -> Table:
@@ -115,7 +101,9 @@ def _reasons(table: PublishedTable) -> list[str]:
     for column in table.columns:
         if table.metrics[column].why:
             by_reason.setdefault(table.metrics[column].why, []).append(column)
-    return [f"{', '.join(columns)}: {why}." for why, columns in by_reason.items()]
+    said = [f"{', '.join(columns)}: {why}." for why, columns in by_reason.items()]
+    policies = sorted({metric.policy for metric in table.metrics.values() if metric.policy})
+    return [*said, *(f"Empty masks are counted by the rule {name!r}." for name in policies)]
 
 
 def _place(
@@ -136,11 +124,11 @@ def _place(
         "column": column,
         "group": ", ".join(str(label) for label in labels if label is not None),
         "unit": _unit(table, column),
-        "ours": ours.ids[0] if ours.ids else "none",
+        "ours": table.metrics[column].definition or "none",
         "ours_unit": ours.unit or ("as computed" if ours.ids else ""),
         "best": _named(best, column),
         "proposed": _named(proposed, column),
-        "place": [proposed[0], len(placed)] if proposed else None,
+        "place": [proposed[0], len(placed)] if proposed and len(placed) > 1 else None,
         "gain": gain.value if gain else None,
         "half_width": gain.half_width if gain else None,
         "relative": gain.relative if gain else None,
