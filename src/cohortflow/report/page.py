@@ -21,7 +21,7 @@ class Page:
     ``verdict``: ``tone`` good, open or bad, and ``text``. ``links``: what is beside the page: its
     name and where it is, seen from here; ``home``: how the page's own address ends there (a
     pattern), as a copy of it elsewhere has nothing beside it. ``elsewhere``: name and whole address
-    of other pages.
+    of other pages. ``data``: the element with what the page was made from, which no browser runs.
     """
 
     kind: str
@@ -34,6 +34,7 @@ class Page:
     home: str = ""
     elsewhere: Sequence[tuple[str, str]] = ()
     pipeline_text: str = ""
+    data: str = ""
 
 
 def html_page(page: Page, sections: Sequence[Section], *scripts: str) -> str:
