@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cohortflow.errors import CohortflowError, UnknownName, UsageError, nearest
-from flows import cli_cohort, cli_serve
+from flows import cli_cohort, cli_reproduce, cli_serve
 from flows.console import complain, dump, say, table, tell_ingest, tell_run
 from flows.environment import set_defaults
 from flows.options import (
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_cohort.app)
 app.add_typer(cli_serve.app)
+app.add_typer(cli_reproduce.app)
 
 
 def main() -> None:

@@ -446,6 +446,42 @@ class ExportTargetTaken(Refused):
     code = "export-target-taken"
 
 
+class NoReport(Refused):
+    """A file that holds no report of a run, or none that says how it was computed."""
+
+    code = "no-report"
+
+
+class ReportDamaged(NoReport):
+    """A report whose data are cut off, malformed, oversized or name what no report names."""
+
+    code = "report-damaged"
+
+
+class ReportOfOtherSchema(NoReport):
+    """A report of a version of cohortflow that writes its data another way."""
+
+    code = "report-of-other-schema"
+
+
+class OtherCode(Refused):
+    """A report was computed, or rendered, by other code than this."""
+
+    code = "other-code"
+
+
+class ReportDataMissing(Refused):
+    """What a report was computed from is not in the cohort, or not any more."""
+
+    code = "report-data-missing"
+
+
+class ReportDataChanged(Refused):
+    """What a report was computed from has another content in the cohort."""
+
+    code = "report-data-changed"
+
+
 class MissingExtra(Refused):
     """A library is needed that a plain installation does not bring."""
 
