@@ -14,6 +14,7 @@ from cohortflow.cohort.entry import Output
 from cohortflow.evaluation import evaluate_segmentation
 from cohortflow.evaluation.published import PUBLISHED, published_paper
 from cohortflow.evaluation.segmentation.summary import summarise_segmentations
+from cohortflow.evaluation.statistics.case_intervals import CaseIntervals
 from cohortflow.report import SECTIONS
 from tests.report.fake import FakeSource
 
@@ -48,9 +49,7 @@ def summary(unit_mm: bool, lose: bool, empty: str = "transunet") -> pd.DataFrame
             metrics=["dice", "hd95/pooled"],
             empty=empty,
         )
-    return summarise_segmentations(tables).assign(
-        low=lambda rows: rows["value"] - 0.01, high=lambda rows: rows["value"] + 0.01, interval="x"
-    )
+    return summarise_segmentations(tables, intervals=CaseIntervals(seed=0, resamples=200))
 
 
 def beside(system: str, rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -112,9 +111,8 @@ def test_obtained_dice_stands_beside_in_the_printed_unit() -> None:
     assert by_column["LV"]["obtained"] == pytest.approx(100 * strict["ventricle_left"])
     assert by_column["LV"]["difference"] == pytest.approx(100 * strict["ventricle_left"] - 96.09)
     assert by_column["LV"]["n"] == [3, 3]
-    assert by_column["LV"]["interval"] == pytest.approx(
-        [100 * strict["ventricle_left"] - 1, 100 * strict["ventricle_left"] + 1]
-    )
+    ends = rows[rows["metric"] == "dice"].set_index("name").loc["ventricle_left", ["low", "high"]]
+    assert by_column["LV"]["interval"] == pytest.approx([100 * end for end in ends])
     assert by_column["DSC"]["obtained"] == pytest.approx(100 * strict.mean())
     assert by_column["DSC"]["interval"] is None
     ahead = sum(value > 100 * strict.mean() for value in (87.55, 86.75, 87.57, 89.71, 90))
@@ -156,6 +154,19 @@ def test_a_structure_that_is_not_there_leaves_a_mean_without_value() -> None:
     assert mean["obtained"] is None
     assert mean["place"] is None
     assert any("2 of its 3 structures are here" in note for note in found["notes"])
+
+
+def test_a_case_that_counts_as_infinitely_bad_leaves_no_number() -> None:
+    rows = summary(unit_mm=True, lose=False)
+    away = rows["metric"].eq("hd95/pooled") & rows["name"].eq("myocardium")
+    found = beside("dlkunet", rows.assign(value=rows["value"].mask(away, math.inf)))
+    assert "beside_table3" in found
+    rows = rows.assign(name=rows["name"].map({"myocardium": "liver"}).fillna(rows["name"]))
+    liver = rows[rows["name"] == "liver"].assign(value=math.inf)
+    table = beside("dlkunet", liver)["beside_table2"]
+    row = next(row for row in table["rows"] if row["column"] == "Liver")
+    assert (row["obtained"], row["place"], row["difference"]) == (None, None, None)
+    assert any("infinitely bad" in note for note in table["notes"])
 
 
 def test_millimetres_and_voxels_make_no_difference() -> None:

@@ -131,7 +131,7 @@ def _row(
         "published": printed,
         "obtained": None if math.isnan(value) else value,
         "n": [found.n, found.cases],
-        "interval": None if math.isnan(interval[0]) else interval,
+        "interval": interval if all(map(math.isfinite, interval)) else None,
         "difference": value - printed if same and printed is not None else None,
         "place": list(ahead) if ahead and table.better[column] != "none" else None,
         "reason": _why(ours, found, same),
