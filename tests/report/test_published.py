@@ -16,7 +16,7 @@ from cohortflow.evaluation.published import PUBLISHED, published_paper
 from cohortflow.evaluation.segmentation.summary import summarise_segmentations
 from cohortflow.evaluation.statistics.case_intervals import CaseIntervals
 from cohortflow.report import SECTIONS
-from tests.report.fake import FakeSource
+from tests.report.fake import FakeSource, make_source
 
 VENTRICLES = {1: "right ventricle", 2: "myocardium", 3: "ventricle_left"}
 
@@ -177,3 +177,32 @@ def test_millimetres_and_voxels_make_no_difference() -> None:
     assert row["difference"] is None
     assert row["place"] is None
     assert not math.isnan(row["obtained"])
+
+
+def test_classified_cases_stand_beside_metrics_of_any_paper() -> None:
+    source = make_source(subjects=8)
+    source.pipeline["system"] = "asd-attention-transformer"
+    found = tables(source)
+    accuracy = SECTIONS["accuracy"](source).to_json()["blocks"]
+    own = next(block for block in accuracy if block.get("name") == "accuracy")["rows"][0]
+    rows = [row for row in found["beside_table1"]["rows"] if row["run"].endswith("DMN, degree 0")]
+    by_column = {row["column"]: row for row in rows}
+    assert set(by_column) == {"Accuracy", "AUROC", "Sensitivity", "Specificity"}
+    first = by_column["Accuracy"]
+    assert first["obtained"] == pytest.approx(100 * own["accuracy"]["mean"])
+    assert first["difference"] == pytest.approx(100 * own["accuracy"]["mean"] - 73.4)
+    assert first["interval"] == pytest.approx([100 * end for end in own["interval"]])
+    assert by_column["AUROC"]["interval"] is None
+    assert first["place"][1] == 6
+    assert {row["what"] for row in found["differences"]["rows"]} >= {"Data", "Protocol"}
+
+
+def test_a_vital_sign_is_no_class_of_a_subject() -> None:
+    source = make_source(subjects=8)
+    source.pipeline["system"] = "icu-vitals"
+    assert "beside_table4" not in tables(source)
+
+
+def test_columns_of_several_data_sets_say_which() -> None:
+    rows = tables(source_of("synergynet"))["places_table5"]["rows"]
+    assert [row["group"] for row in rows] == ["Synapse", "Synapse", "ACDC", "ACDC"]
