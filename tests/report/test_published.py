@@ -14,8 +14,9 @@ from cohortflow.cohort.entry import Output
 from cohortflow.evaluation import evaluate_segmentation
 from cohortflow.evaluation.published import PUBLISHED, published_paper
 from cohortflow.evaluation.segmentation.summary import summarise_segmentations
+from cohortflow.evaluation.statistics.case_intervals import CaseIntervals
 from cohortflow.report import SECTIONS
-from tests.report.fake import FakeSource
+from tests.report.fake import FakeSource, make_source
 
 VENTRICLES = {1: "right ventricle", 2: "myocardium", 3: "ventricle_left"}
 
@@ -48,9 +49,7 @@ def summary(unit_mm: bool, lose: bool, empty: str = "transunet") -> pd.DataFrame
             metrics=["dice", "hd95/pooled"],
             empty=empty,
         )
-    return summarise_segmentations(tables).assign(
-        low=lambda rows: rows["value"] - 0.01, high=lambda rows: rows["value"] + 0.01, interval="x"
-    )
+    return summarise_segmentations(tables, intervals=CaseIntervals(seed=0, resamples=200))
 
 
 def beside(system: str, rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -112,9 +111,8 @@ def test_obtained_dice_stands_beside_in_the_printed_unit() -> None:
     assert by_column["LV"]["obtained"] == pytest.approx(100 * strict["ventricle_left"])
     assert by_column["LV"]["difference"] == pytest.approx(100 * strict["ventricle_left"] - 96.09)
     assert by_column["LV"]["n"] == [3, 3]
-    assert by_column["LV"]["interval"] == pytest.approx(
-        [100 * strict["ventricle_left"] - 1, 100 * strict["ventricle_left"] + 1]
-    )
+    ends = rows[rows["metric"] == "dice"].set_index("name").loc["ventricle_left", ["low", "high"]]
+    assert by_column["LV"]["interval"] == pytest.approx([100 * end for end in ends])
     assert by_column["DSC"]["obtained"] == pytest.approx(100 * strict.mean())
     assert by_column["DSC"]["interval"] is None
     ahead = sum(value > 100 * strict.mean() for value in (87.55, 86.75, 87.57, 89.71, 90))
@@ -158,6 +156,19 @@ def test_a_structure_that_is_not_there_leaves_a_mean_without_value() -> None:
     assert any("2 of its 3 structures are here" in note for note in found["notes"])
 
 
+def test_a_case_that_counts_as_infinitely_bad_leaves_no_number() -> None:
+    rows = summary(unit_mm=True, lose=False)
+    away = rows["metric"].eq("hd95/pooled") & rows["name"].eq("myocardium")
+    found = beside("dlkunet", rows.assign(value=rows["value"].mask(away, math.inf)))
+    assert "beside_table3" in found
+    rows = rows.assign(name=rows["name"].map({"myocardium": "liver"}).fillna(rows["name"]))
+    liver = rows[rows["name"] == "liver"].assign(value=math.inf)
+    table = beside("dlkunet", liver)["beside_table2"]
+    row = next(row for row in table["rows"] if row["column"] == "Liver")
+    assert (row["obtained"], row["place"], row["difference"]) == (None, None, None)
+    assert any("infinitely bad" in note for note in table["notes"])
+
+
 def test_millimetres_and_voxels_make_no_difference() -> None:
     rows = summary(unit_mm=False, lose=False)
     rows = rows[(rows["name"] == "myocardium") & (rows["metric"] == "hd95/pooled")]
@@ -166,3 +177,32 @@ def test_millimetres_and_voxels_make_no_difference() -> None:
     assert row["difference"] is None
     assert row["place"] is None
     assert not math.isnan(row["obtained"])
+
+
+def test_classified_cases_stand_beside_metrics_of_any_paper() -> None:
+    source = make_source(subjects=8)
+    source.pipeline["system"] = "asd-attention-transformer"
+    found = tables(source)
+    accuracy = SECTIONS["accuracy"](source).to_json()["blocks"]
+    own = next(block for block in accuracy if block.get("name") == "accuracy")["rows"][0]
+    rows = [row for row in found["beside_table1"]["rows"] if row["run"].endswith("DMN, degree 0")]
+    by_column = {row["column"]: row for row in rows}
+    assert set(by_column) == {"Accuracy", "AUROC", "Sensitivity", "Specificity"}
+    first = by_column["Accuracy"]
+    assert first["obtained"] == pytest.approx(100 * own["accuracy"]["mean"])
+    assert first["difference"] == pytest.approx(100 * own["accuracy"]["mean"] - 73.4)
+    assert first["interval"] == pytest.approx([100 * end for end in own["interval"]])
+    assert by_column["AUROC"]["interval"] is None
+    assert first["place"][1] == 6
+    assert {row["what"] for row in found["differences"]["rows"]} >= {"Data", "Protocol"}
+
+
+def test_a_vital_sign_is_no_class_of_a_subject() -> None:
+    source = make_source(subjects=8)
+    source.pipeline["system"] = "icu-vitals"
+    assert "beside_table4" not in tables(source)
+
+
+def test_columns_of_several_data_sets_say_which() -> None:
+    rows = tables(source_of("synergynet"))["places_table5"]["rows"]
+    assert [row["group"] for row in rows] == ["Synapse", "Synapse", "ACDC", "ACDC"]

@@ -89,6 +89,9 @@ def test_what_is_no_method_has_no_place() -> None:
     table = published_paper("superpixel-sparse-labels").table("table1-skin")
     assert row_ranks(table, "DuAT Dice")[0] is None
     assert min(r for r in row_ranks(table, "DuAT Dice") if r) == 1
+    assert gains(table) == []
+    denoised = published_paper("seanet-ldct").table("table1")
+    assert "LDCT (input)" not in {gain.over for gain in gains(denoised)}
 
 
 def test_gains_of_a_real_table() -> None:

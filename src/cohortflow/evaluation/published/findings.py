@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from cohortflow.evaluation.published.claims import claim_findings
 from cohortflow.evaluation.published.papers import Paper
-from cohortflow.evaluation.published.related import Broken, broken
+from cohortflow.evaluation.published.ranges import Broken
+from cohortflow.evaluation.published.related import broken
 from cohortflow.evaluation.published.schema import Claim
 from cohortflow.evaluation.published.tables import PublishedTable
 

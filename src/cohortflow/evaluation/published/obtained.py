@@ -109,6 +109,8 @@ def _joined(id: str, rows: pd.DataFrame, wanted: Sequence[str]) -> Obtained:
         reason = f"{len(rows)} of its {len(wanted)} structures are here"
     elif undefined:
         reason = f"{undefined} of {len(rows)} structures have no value"
+    elif not all(map(math.isfinite, values)):
+        reason = "a case counts as infinitely bad"
     alone = len(rows) == 1 and not reason
     return Obtained(
         id=id,

@@ -126,7 +126,7 @@ def _table(table: TableFile, paper: PaperFile, where: str) -> PublishedTable:
     names = {column: table.column_metric.get(column, column) for column in table.columns}
     _known(names.values(), table.metrics, where, "metric")
     _known(table.metrics, set(names.values()), where, "column of the metric")
-    told = (table.column_metric, table.structures, table.column_flags, table.means)
+    told = (table.column_metric, table.datasets, table.structures, table.column_flags, table.means)
     stated = [relation.named_columns() for relation in table.relations]
     stated += [claim.columns for claim in table.claims]
     for columns in (*told, *table.means.values(), *stated):
@@ -149,6 +149,7 @@ def _table(table: TableFile, paper: PaperFile, where: str) -> PublishedTable:
         rows=tuple(rows),
         task=paper.task,
         structures=table.structures,
+        datasets=table.datasets,
         means=table.means,
         compare=tuple(table.compare),
         baseline=table.baseline,

@@ -79,10 +79,9 @@ def gains(table: PublishedTable, over: str | None = None) -> list[Gain]:
     """
     found = []
     for group in table.groups():
-        ours = [row for row in group if row.proposed and not row.reference]
-        others = [row for row in group if not row.proposed and not row.reference]
-        if over is not None:
-            others = [row for row in group if row.method == over and not row.proposed]
+        methods = [row for row in group if not row.reference]
+        ours = [row for row in methods if row.proposed]
+        others = [row for row in methods if not row.proposed and over in (None, row.method)]
         for column in table.columns:
             found += _gain(table, column, ours, others)
     return found

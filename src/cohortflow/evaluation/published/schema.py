@@ -89,6 +89,7 @@ class TableFile(Strict):
     metrics: dict[str, Metric]
     columns: list[str]
     column_metric: dict[str, str] = {}
+    datasets: dict[str, str] = {}
     structures: dict[str, str] = {}
     means: dict[str, list[str]] = {}
     compare: list[str] = []

@@ -51,7 +51,8 @@ class PublishedRow:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One printed table. ``metrics``: what each column prints. ``structures``: what it is of.
+    """One printed table. ``metrics``: what each column prints. ``structures``: what it is of, and
+    ``datasets`` where several stand side by side.
 
     ``means``: a column that is the mean of others. ``compare``: labels that rows share to compete.
     ``flags`` are of the whole table, ``column_flags`` of a column. ``printed_in``: where it stands.
@@ -66,6 +67,7 @@ class PublishedTable:
     rows: tuple[PublishedRow, ...]
     task: Task = "segmentation"
     structures: Mapping[str, str] = field(default_factory=dict)
+    datasets: Mapping[str, str] = field(default_factory=dict)
     means: Mapping[str, Sequence[str]] = field(default_factory=dict)
     compare: tuple[str, ...] = ()
     baseline: str = ""
@@ -94,6 +96,10 @@ class PublishedTable:
                     f"† {row.name}, {column} {row.numbers[column] or 'not printed'}: {reason}"
                 )
         return said
+
+    def dataset_of(self, column: str) -> str:
+        """The data set of a column: its own where several stand side by side."""
+        return self.datasets.get(column, self.dataset)
 
     def groups(self) -> list[list[PublishedRow]]:
         """Rows that compete: those that share the labels of ``compare``, in printed order."""

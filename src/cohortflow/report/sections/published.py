@@ -7,8 +7,13 @@ from cohortflow.report.blocks import Block, Heading, Note, Section, Text, not_ru
 from cohortflow.report.cells import cells
 from cohortflow.report.sections.differences import differences
 from cohortflow.report.sections.peaks import peaks
+from cohortflow.report.sections.published_beside import beside
 from cohortflow.report.sections.published_points import beside_points
-from cohortflow.report.sections.published_segmentation import beside_segmentations
+from cohortflow.report.sections.published_runs import (
+    classified,
+    segmentation_differences,
+    segmented,
+)
 from cohortflow.report.sections.published_tables import against_themselves, printed_blocks
 from cohortflow.report.source import ReportSource
 from cohortflow.systems import SYSTEMS
@@ -25,8 +30,8 @@ def published(source: ReportSource) -> Section:
     blocks: list[Block] = [Text(f"Printed in: {_printed_in(paper)}.")]
     if paper.notes:
         blocks.append(Text(paper.notes))
-    beside = [*_classified(source, paper), *beside_segmentations(source, paper)]
-    blocks += beside or [Note("No score has finished, so nothing stands beside them.", "absent")]
+    obtained = [*_classifications(source, paper), *_segmentations(source, paper)]
+    blocks += obtained or [Note("No score has finished, so nothing stands beside them.", "absent")]
     blocks.append(Heading("The tables as printed"))
     if not paper.tables:
         blocks.append(Note("This paper printed no table of results.", "absent"))
@@ -42,12 +47,21 @@ def _printed_in(paper: Paper) -> str:
     return f"{paper.title}, {paper.year}"
 
 
-def _classified(source: ReportSource, paper: Paper) -> list[Block]:
+def _classifications(source: ReportSource, paper: Paper) -> list[Block]:
     found = [cell for cell in cells(source) if not cell.control]
-    if not found or paper.cells is None:
+    if not found:
         return []
-    blocks = beside_points(source, paper.system, found)
-    best = peaks(paper.system, found)
-    if best.rows:
-        blocks.append(best)
+    if paper.cells is None:
+        blocks = beside(paper, classified(found))
+    else:
+        blocks = beside_points(source, paper.system, found)
+        best = peaks(paper.system, found)
+        blocks += [best] if best.rows else []
     return [*blocks, differences(source, paper.system, paper.tables, found)]
+
+
+def _segmentations(source: ReportSource, paper: Paper) -> list[Block]:
+    found = segmented(source)
+    if not found:
+        return []
+    return [*beside(paper, found), segmentation_differences(source, paper, found)]

@@ -77,7 +77,7 @@ def _places(table: PublishedTable) -> Table:
     ]
     columns = [
         Column("column", "Column"),
-        *([Column("group", "Of")] if table.compare else []),
+        *([Column("group", "Of")] if table.compare or table.datasets else []),
         Column("unit", "Unit", about="as printed"),
         Column("ours", "Metric of ours"),
         Column("ours_unit", "Its unit"),
@@ -122,7 +122,7 @@ def _place(
     gain, over = found.get((column, labels)), named.get((column, labels))
     return {
         "column": column,
-        "group": ", ".join(str(label) for label in labels if label is not None),
+        "group": group_name(table, column, group),
         "unit": _unit(table, column),
         "ours": table.metrics[column].definition or "none",
         "ours_unit": ours.unit or ("as computed" if ours.ids else ""),
@@ -135,6 +135,12 @@ def _place(
         "named": over.value if over else None,
         "told": _told(gain),
     }
+
+
+def group_name(table: PublishedTable, column: str, group: Sequence[PublishedRow]) -> str:
+    """What competing rows share in a column: its data set, and the labels they are told by."""
+    labels = [group[0].labels.get(key) for key in table.compare]
+    return ", ".join(str(one) for one in (table.datasets.get(column), *labels) if one is not None)
 
 
 def _told(gain: Gain | None) -> str:

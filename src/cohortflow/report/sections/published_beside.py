@@ -1,11 +1,10 @@
-"""Printed numbers beside the summary of a cohort's segmentations."""
+"""Printed numbers beside obtained ones, column by column."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cohortflow.evaluation.published import (
     Correspondence,
@@ -16,19 +15,11 @@ from cohortflow.evaluation.published import (
     convertible,
     correspondence,
 )
-from cohortflow.evaluation.published.obtained import (
-    Obtained,
-    comparable,
-    obtained,
-    place_among,
-    read_summary,
-)
+from cohortflow.evaluation.published.obtained import Obtained, comparable, place_among
 from cohortflow.evaluation.published.ranks import best_row
 from cohortflow.report.blocks import Block, Column, Note, Table
-from cohortflow.report.source import ReportSource, done, place
-
-if TYPE_CHECKING:
-    import pandas as pd
+from cohortflow.report.sections.published_runs import Run
+from cohortflow.report.sections.published_tables import group_name
 
 OTHER_CASES = (
     "The printed numbers are of the paper's cases: a difference between two cohorts says little "
@@ -36,20 +27,8 @@ OTHER_CASES = (
 )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """The summary of one point; the first seed of several."""
-
-    point: str
-    seeds: int
-    summary: pd.DataFrame
-
-
-def beside_segmentations(source: ReportSource, paper: Paper) -> list[Block]:
+def beside(paper: Paper, runs: Sequence[Run]) -> list[Block]:
     """A table of obtained numbers for every printed one that has something of ours beside it."""
-    runs = _runs(source)
-    if not runs:
-        return []
     blocks: list[Block] = [
         Table(
             f"beside_{table.id}",
@@ -61,27 +40,16 @@ def beside_segmentations(source: ReportSource, paper: Paper) -> list[Block]:
         for table in paper.tables
         if (rows := _rows(table, runs))
     ]
-    if not blocks:
+    if runs and not blocks:
         return [Note("No printed column has a number of ours that corresponds.", "absent")]
-    return [*blocks, _differences(source, paper, runs)]
+    return blocks
 
 
-def _runs(source: ReportSource) -> list[_Run]:
-    found: dict[str, list[Any]] = {}
-    for unit in done(source.units(stage="summarise_scores")):
-        found.setdefault(place(unit.point, without=("seed",)), []).append(unit)
-    runs = []
-    for point, units in found.items():
-        data = source.entry(units[0]).read_file("summary.parquet")
-        runs.append(_Run(point, len(units), read_summary(data, units[0].step)))
-    return runs
-
-
-def _columns(table: PublishedTable, runs: Sequence[_Run]) -> list[Column]:
+def _columns(table: PublishedTable, runs: Sequence[Run]) -> list[Column]:
     return [
         *([Column("run", "Here")] if len(runs) > 1 else []),
         Column("column", "Column"),
-        *([Column("group", "Of")] if table.compare else []),
+        *([Column("group", "Of")] if table.compare or table.datasets else []),
         Column("printed_unit", "Unit", about="of the printed number"),
         Column("id", "Metric of ours"),
         Column("unit", "Its unit"),
@@ -95,13 +63,13 @@ def _columns(table: PublishedTable, runs: Sequence[_Run]) -> list[Column]:
     ]
 
 
-def _rows(table: PublishedTable, runs: Sequence[_Run]) -> list[dict[str, Any]]:
+def _rows(table: PublishedTable, runs: Sequence[Run]) -> list[dict[str, Any]]:
     return [
         _row(table, column, position, group, run, found)
         for run in runs
         for position, group in enumerate(table.groups())
         for column in table.columns
-        for found in obtained(table, column, run.summary)
+        for found in run.obtained(table, column)
     ]
 
 
@@ -110,7 +78,7 @@ def _row(
     column: str,
     position: int,
     group: Sequence[PublishedRow],
-    run: _Run,
+    run: Run,
     found: Obtained,
 ) -> dict[str, Any]:
     ours = correspondence(table, column)
@@ -123,7 +91,7 @@ def _row(
     return {
         "run": run.point,
         "column": column,
-        "group": ", ".join(str(group[0].labels.get(key)) for key in table.compare),
+        "group": group_name(table, column, group),
         "printed_unit": ours.printed_unit if ours.stated else f"{ours.printed_unit}, not stated",
         "id": found.id,
         "unit": found.unit,
@@ -131,7 +99,7 @@ def _row(
         "published": printed,
         "obtained": None if math.isnan(value) else value,
         "n": [found.n, found.cases],
-        "interval": None if math.isnan(interval[0]) else interval,
+        "interval": interval if all(map(math.isfinite, interval)) else None,
         "difference": value - printed if same and printed is not None else None,
         "place": list(ahead) if ahead and table.better[column] != "none" else None,
         "reason": _why(ours, found, same),
@@ -166,29 +134,3 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     said = [f"{', '.join(dict.fromkeys(names))}: {why}." for why, names in by_reason.items()]
     doubts = {f"{row['proposed']}, {row['column']}: {row['doubt']}" for row in rows if row["doubt"]}
     return [*said, *(f"Doubt about a printed number: {doubt}." for doubt in sorted(doubts))]
-
-
-def _differences(source: ReportSource, paper: Paper, runs: Sequence[_Run]) -> Table:
-    people = len(source.participants)
-    policies = sorted({str(name) for run in runs for name in run.summary["policy"]})
-    statistics = sorted({str(name) for run in runs for name in run.summary["statistic"]})
-    missing = max(int(run.summary["missing"].max()) for run in runs)
-    seeds = max(run.seeds for run in runs)
-    datasets = dict.fromkeys(table.dataset for table in paper.tables if table.dataset)
-    rows = [
-        {"what": "Data", "paper": "; ".join(datasets), "run": f"this cohort: {people} subjects"},
-        {
-            "what": "Protocol",
-            "paper": paper.protocol or "not stated",
-            "run": f"{' and '.join(statistics)} over cases"
-            + (f"; the first of {seeds} seeds" if seeds > 1 else ""),
-        },
-        {
-            "what": "Missing structures",
-            "paper": "as its protocol counts them",
-            "run": f"counted as the worst, {missing} at most of one structure; "
-            f"policy {', '.join(policies)}",
-        },
-    ]
-    columns = [Column("what", "What"), Column("paper", "Published"), Column("run", "Here")]
-    return Table("differences", "What differs in data and protocol", columns, rows)
