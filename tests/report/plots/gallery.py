@@ -90,7 +90,9 @@ def ranked(methods: int, n: int = 40) -> Plot:
     rng = np.random.default_rng(3)
     scores = rng.normal(0.8 + 0.01 * np.arange(methods), 0.05, (n, methods))
     names = [f"method {i}" for i in range(methods)]
-    return ranking_plot("ranking", ranking_stability(scores, names, better="higher", seed=0))
+    return ranking_plot(
+        f"ranking{methods}", ranking_stability(scores, names, better="higher", seed=0)
+    )
 
 
 def forest(n: int) -> Plot:
@@ -99,7 +101,7 @@ def forest(n: int) -> Plot:
         for i in range(n)
     ]
     rows.append(ForestRow("nowhere", np.nan, np.nan, np.nan, 0, 0, "in no case"))
-    return forest_plot("forest", rows, value="mean Dice", interval="BCa bootstrap, 95 %")
+    return forest_plot(f"forest{n}", rows, value="mean Dice", interval="BCa bootstrap, 95 %")
 
 
 def gallery() -> list[Plot]:

@@ -53,6 +53,7 @@ def texts(plot: Plot) -> list[str]:
     return ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("text")]
 
 
+@pytest.mark.slow
 def test_every_plot_repeats_byte_by_byte_and_can_be_told() -> None:
     for one, other in zip(gallery.gallery(), gallery.gallery(), strict=True):
         drawn = figure(one)
@@ -62,6 +63,11 @@ def test_every_plot_repeats_byte_by_byte_and_can_be_told() -> None:
         assert drawn.data
         assert plain(dict(drawn.data))
         assert not re.search(r"#0[1-7]a2b3", drawn.svg)
+
+
+def test_a_plot_repeats_byte_by_byte() -> None:
+    one, other = (raincloud_plot("r", gallery.clouds(9), value="Dice") for _ in range(2))
+    assert figure(one).svg == figure(other).svg
 
 
 def test_what_is_hard_is_drawn_or_says_why_not() -> None:

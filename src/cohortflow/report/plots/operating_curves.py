@@ -125,7 +125,7 @@ def _figure(
     left = f" Not drawn: {', '.join(f'{o.name} ({_why(o)})' for o in absent)}." if absent else ""
     return Figure(
         name,
-        draw(name, (HALF, 4.35 + 0.22 * len(drawn)), paint),
+        draw(name, (HALF, 4.3 + 0.17 * len(drawn)), paint),
         alt=f"{what}. {area} with 95 % interval: {areas}.",
         caption=f"{what}, n = {first.positives + first.negatives}; {told}. Band: pointwise 95 % of cases "
         f"drawn anew within each class. {area[0].upper()}{area[1:]} with 95 % interval: {areas}."

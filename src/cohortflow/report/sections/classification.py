@@ -12,11 +12,12 @@ import numpy as np
 from cohortflow.evaluation.calibration import reliability
 from cohortflow.evaluation.cases import Cases
 from cohortflow.evaluation.classification import classification_metrics
-from cohortflow.evaluation.classification_intervals import with_intervals
+from cohortflow.evaluation.classification_intervals import BCA, PERCENTILE, with_intervals
 from cohortflow.evaluation.columns import Columns, columns_of_cases
 from cohortflow.evaluation.counts import confusion_matrix
 from cohortflow.evaluation.curves import Curve, precision_recall_curve, roc_curve
 from cohortflow.evaluation.definitions import definition
+from cohortflow.evaluation.intervals import CLOPPER_PEARSON
 from cohortflow.evaluation.measurement import Measurement
 from cohortflow.evaluation.pooling import pool_seeds
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
@@ -31,8 +32,10 @@ from cohortflow.report.source import ReportSource, steps_of_stage
 TITLE = "Classification"
 MOST_CELLS = 24
 MOST_DRAWN = 4
+MOST_REASONS = 12
 BINS = 10
 SEED = 0
+_HOW = {CLOPPER_PEARSON: "exact", BCA: "BCa", PERCENTILE: "percentiles"}
 OF_TWO = ("accuracy", "balanced_accuracy", "f1", "auc", "auprc", "brier", f"ece@{BINS}")
 OF_MORE = (
     "accuracy", "balanced_accuracy", "f1/macro", "auc/macro", "auprc/macro", "brier/sum",
@@ -122,10 +125,18 @@ def _table(found: Sequence[Scored]) -> Table:
         Column("n", "n", "integer", "cases"),
         Column("missing", "Missing", "integer", "of n, wrong"),
         Column("left_out", "Left out", "integer", "not in n"),
-        Column("how", "Interval by, or why no value"),
+        Column("how", "Interval by"),
     )
     metrics = dict.fromkeys(metric for one in found for metric in one.metrics)
-    notes = [f"{metric}: {definition(metric).about}." for metric in metrics]
+    notes = [
+        "Exact: Clopper–Pearson. BCa: bootstrap of cases drawn anew within each true class; above a "
+        "thousand cases its percentiles.",
+        *(f"{metric}: {definition(metric).about}." for metric in metrics),
+    ]
+    reasons = dict.fromkeys(
+        f"{row['metric']}, {row['point']}: {row['why']}." for row in rows if row["why"]
+    )
+    notes += list(reasons)[:MOST_REASONS]
     positives = dict.fromkeys(one.first.positive for one in found if len(one.first.classes) == 2)
     if positives:
         notes.append(f"Positive class: {', '.join(positives)}.")
@@ -146,7 +157,8 @@ def _rows(one: Scored) -> list[dict[str, Any]]:
             "n": len(cases.judged),
             "missing": len(cases.named("missing")),
             "left_out": len(cases.named("left_out")),
-            "how": row.reason or row.interval,
+            "how": _HOW.get(row.interval, ""),
+            "why": row.reason or (row.interval if row.interval not in _HOW else ""),
         }
         for place, row in enumerate(rows)
         if row.metric in one.metrics

@@ -20,6 +20,7 @@ from cohortflow.report.source import ReportSource
 TITLE = "Segmentation"
 MOST_DRAWN = 2
 MOST_NAMED = 12
+MOST_OPEN = 60
 ABOUT = (
     "A case that was missed (in the reference, not in the prediction), invented (the other way "
     "round) or failed (no prediction, or no scores) counts as the worst that its metric can be, "
@@ -68,7 +69,7 @@ def _failed(one: Variant) -> list[Block]:
 
 
 def _table(one: Variant, stem: str) -> Table:
-    rows = [_row(row) for row in _records(one)]
+    rows = sorted((_row(row) for row in _records(one)), key=lambda row: row["n"] == 0)
     columns = (
         Column("name", "Label"),
         Column("metric", "Metric", "code"),
@@ -86,7 +87,9 @@ def _table(one: Variant, stem: str) -> Table:
     caption = (
         f"{statistics.capitalize()} over cases by label and metric, of {len(one.subjects)} cases"
     )
-    return Table(f"{stem}_metrics", caption, columns, rows, shown=240, notes=_definitions(one))
+    long = len(rows) > MOST_OPEN
+    notes = _definitions(one)
+    return Table(f"{stem}_metrics", caption, columns, rows, shown=500, folded=long, notes=notes)
 
 
 def _row(row: dict[Any, Any]) -> dict[str, Any]:

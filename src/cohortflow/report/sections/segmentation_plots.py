@@ -59,6 +59,7 @@ def _forest(one: Variant, metric: str, names: list[str], name: str, unit: str) -
             str(by_name[label]["reason"] or ""),
         )
         for label in names
+        if by_name[label]["n"]
     ]
     statistic = str(rows["statistic"].iloc[0])
     bounded = rows.loc[np.isfinite(rows["low"]), "interval"]
