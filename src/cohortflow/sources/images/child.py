@@ -46,6 +46,9 @@ READERS = {
     "hdf5": f"{_HERE}.hdf5:read_hdf5",
     "npz": f"{_HERE}.npz:read_npz",
     "picture": f"{_HERE}.pictures:read_pictures",
+    "dicom-persons": f"{_HERE}.dicom:compare_persons",
+    "nrrd-persons": f"{_HERE}.nrrd:compare_persons",
+    "metaimage-persons": f"{_HERE}.metaimage:compare_persons",
     "roi_series": "cohortflow.sources.series_reader:read_series",
     "bold": "cohortflow.sources.series_reader:read_series",
     "fmriprep": "cohortflow.sources.series_reader:read_series",
@@ -121,7 +124,7 @@ def _prepare_pictures() -> None:
 
 _PREPARE = {
     **dict.fromkeys(("nifti", "bold", "fmriprep"), _prepare_nifti),
-    "dicom": _prepare_dicom,
+    **dict.fromkeys(("dicom", "dicom-persons"), _prepare_dicom),
     "picture": _prepare_pictures,
 }
 

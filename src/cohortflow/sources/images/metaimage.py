@@ -16,6 +16,7 @@ from cohortflow.geometry import grid_from_itk, millimetres
 from cohortflow.sources.images import text_header as text
 from cohortflow.sources.images.assumed import assumed_place
 from cohortflow.sources.images.decoded import Decoded, Request, finished, refuse_size
+from cohortflow.sources.images.persons import refuse_persons
 from cohortflow.sources.images.times import chosen_time
 from cohortflow.sources.images.voxel_blocks import Block, Encoding, read_block
 
@@ -60,6 +61,13 @@ def read_metaimage(request: Request) -> list[Decoded]:
     decoded.array = array
     decoded.matrix = _place(fields, sizes, request, decoded)
     return [finished(decoded, request.options, where)]
+
+
+def compare_persons(request: Request) -> list[Decoded]:
+    """Nothing, where every header can be read and none names the request's id."""
+    for path in request.files:
+        refuse_persons(request.id, text.persons_of(_header(path, request.where)[0]))
+    return []
 
 
 def _header(path: str, where: str) -> tuple[Fields, int]:

@@ -19,6 +19,7 @@ from cohortflow.geometry import grid_from_nrrd, millimetres, names_body_axes
 from cohortflow.sources.images import text_header as text
 from cohortflow.sources.images.assumed import assumed_place
 from cohortflow.sources.images.decoded import Decoded, Request, finished, refuse_size
+from cohortflow.sources.images.persons import refuse_persons
 from cohortflow.sources.images.times import chosen_time
 from cohortflow.sources.images.voxel_blocks import Block, Encoding, read_block
 
@@ -87,6 +88,13 @@ def read_nrrd(request: Request) -> list[Decoded]:
     z, y, x = decoded.array.shape[-3:]
     decoded.matrix = _place(header, axes, (z, y, x), request, decoded)
     return [finished(decoded, request.options, where)]
+
+
+def compare_persons(request: Request) -> list[Decoded]:
+    """Nothing, where every header can be read and none names the request's id."""
+    for path in request.files:
+        refuse_persons(request.id, text.persons_of(_header(path, request.where).pairs))
+    return []
 
 
 def _header(path: str, where: str) -> _Header:

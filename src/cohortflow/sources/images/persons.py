@@ -10,6 +10,10 @@ from pathlib import PurePath
 from cohortflow.errors import IdentifiesPerson
 from cohortflow.sources.subject_id import placeholder
 
+COMPARE = {
+    "dicom": "dicom-persons", "nrrd": "nrrd-persons", "metaimage": "metaimage-persons",
+}  # fmt: skip
+"""Formats whose headers may name the patient, and those that compare an id with every header."""
 _NO_LETTER = re.compile(r"[\W_]+")
 
 
