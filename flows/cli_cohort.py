@@ -119,11 +119,22 @@ def export(
 
     report = export_cohort(
         ExportRequest(
-            cohort, out, as_, pipeline, tuple(step), entry, listed(subjects), points(at),
-            {"grid": grid, "allow_index_space": allow_index_space, "dicom_from": dicom_from,
-             "authors": _authors(authors, as_)},
+            cohort,
+            out,
+            as_,
+            pipeline,
+            tuple(step),
+            entry,
+            listed(subjects),
+            points(at),
+            {
+                "grid": grid,
+                "allow_index_space": allow_index_space,
+                "dicom_from": dicom_from,
+                "authors": _authors(authors, as_),
+            },
         )
-    )  # fmt: skip
+    )
     if as_json:
         dump(report.to_json())
     else:
@@ -140,9 +151,10 @@ def _authors(given: str | None, format_name: str) -> tuple[str, ...]:
     named = tuple(name.strip() for name in given.split(";") if name.strip())
     if format_name != "bids" or not named:
         raise UsageError(
-            f"--authors {given!r}", expected="names, ';' between them, with --as bids",
+            f"--authors {given!r}",
+            expected="names, ';' between them, with --as bids",
             found=f"--as {format_name}",
-        )  # fmt: skip
+        )
     return named
 
 

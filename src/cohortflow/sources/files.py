@@ -79,9 +79,11 @@ def _gunzip(raw: bytes, where: str, limit: int) -> bytes:
         ) from error
     if likely < len(data) <= limit:
         raise DecompressionBomb(
-            "the compressed file grows beyond what text does", where=where,
-            expected=f"at most {likely} bytes of {len(raw)}", found="more",
-        )  # fmt: skip
+            "the compressed file grows beyond what text does",
+            where=where,
+            expected=f"at most {likely} bytes of {len(raw)}",
+            found="more",
+        )
     return data
 
 

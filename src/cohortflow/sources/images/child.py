@@ -33,10 +33,14 @@ PARSER_FAULTS: tuple[type[Exception], ...] = (
 )
 
 _FAULTS = (
-    ("nibabel.filebasedimages", "ImageFileError"), ("nibabel.spatialimages", "HeaderDataError"),
-    ("nibabel.wrapstruct", "WrapStructError"), ("pydicom.errors", "BytesLengthException"),
-    ("pydicom.errors", "InvalidDicomError"), ("zipfile", "BadZipFile"), ("tokenize", "TokenError"),
-)  # fmt: skip
+    ("nibabel.filebasedimages", "ImageFileError"),
+    ("nibabel.spatialimages", "HeaderDataError"),
+    ("nibabel.wrapstruct", "WrapStructError"),
+    ("pydicom.errors", "BytesLengthException"),
+    ("pydicom.errors", "InvalidDicomError"),
+    ("zipfile", "BadZipFile"),
+    ("tokenize", "TokenError"),
+)
 _HERE = "cohortflow.sources.images"
 READERS = {
     "nifti": f"{_HERE}.nifti:read_nifti",

@@ -33,14 +33,17 @@ def refuse_other_streams(full: Any, syntax: str, size: Size, frames: int, where:
         found = read(stream)
         if found is None:
             raise TruncatedFile(
-                "a compressed frame without its header", where=where,
+                "a compressed frame without its header",
+                where=where,
                 expected="a frame of the compression that the file names",
-            )  # fmt: skip
+            )
         if found != size:
             raise BadHeader(
-                "a compressed frame is of another size than the header says", where=where,
-                expected="{} × {} of {}".format(*size), found="{} × {} of {}".format(*found),
-            )  # fmt: skip
+                "a compressed frame is of another size than the header says",
+                where=where,
+                expected="{} × {} of {}".format(*size),
+                found="{} × {} of {}".format(*found),
+            )
 
 
 def _streams(data: bytes, frames: int, where: str) -> Iterator[bytes]:

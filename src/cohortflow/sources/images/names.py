@@ -105,8 +105,10 @@ def format_of(path: Path) -> str | None:
 
 def named(relative: PurePath, format_: str) -> Named:
     """What the path inside its source says of a file of a format."""
-    ending = next((s for s in sorted(FORMATS, key=len, reverse=True)
-                   if relative.name.lower().endswith(s)), relative.suffix)  # fmt: skip
+    ending = next(
+        (s for s in sorted(FORMATS, key=len, reverse=True) if relative.name.lower().endswith(s)),
+        relative.suffix,
+    )
     stem = relative.name[: len(relative.name) - len(ending)] if ending else relative.name
     if format_ == "dicom":
         return Named(format_, "image", relative, (), "dicom")

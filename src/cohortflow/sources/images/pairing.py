@@ -63,10 +63,12 @@ def _flat_candidates(
     of_all = not pair and len(alike) == len(images)
     if len(alike) > 1 and not of_all:
         raise AmbiguousLabel(
-            "a mask that may be of several pictures", where=where,
+            "a mask that may be of several pictures",
+            where=where,
             expected="one picture of its name" if by_name else "one picture of its size",
-            found=str(len(alike)), hint="Call it after its picture: a.png and a_mask.png.",
-        )  # fmt: skip
+            found=str(len(alike)),
+            hint="Call it after its picture: a.png and a_mask.png.",
+        )
     return alike or range(len(images))
 
 

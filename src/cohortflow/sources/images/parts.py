@@ -119,9 +119,14 @@ def read_parts(
             tables.append((part, digest))
             continue
         request = Request(
-            part.format, tuple(str(path) for path in part.files), part.role, subject, options,
-            str(root or ""), "" if chosen_id else subject,
-        )  # fmt: skip
+            part.format,
+            tuple(str(path) for path in part.files),
+            part.role,
+            subject,
+            options,
+            str(root or ""),
+            "" if chosen_id else subject,
+        )
         found += [(part, digest, decoded) for decoded in reader.read(request)]
     persons = {person for _, _, decoded in found for person in decoded.persons}
     names = entry_names([(part, decoded) for part, _, decoded in found])
@@ -170,9 +175,14 @@ def _key(
     subject: str, name: str, kind: str, part: Part, within: str, used: Mapping[str, Any]
 ) -> str:
     identity = {
-        "subject": subject, "entry": name, "kind": kind, "format": part.format,
-        "part": within, "reader": READER_VERSION, **used,
-    }  # fmt: skip
+        "subject": subject,
+        "entry": name,
+        "kind": kind,
+        "format": part.format,
+        "part": within,
+        "reader": READER_VERSION,
+        **used,
+    }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

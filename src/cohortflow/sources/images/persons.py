@@ -11,8 +11,10 @@ from cohortflow.errors import IdentifiesPerson
 from cohortflow.sources.subject_id import placeholder
 
 COMPARE = {
-    "dicom": "dicom-persons", "nrrd": "nrrd-persons", "metaimage": "metaimage-persons",
-}  # fmt: skip
+    "dicom": "dicom-persons",
+    "nrrd": "nrrd-persons",
+    "metaimage": "metaimage-persons",
+}
 """Formats whose headers may name the patient, and those that compare an id with every header."""
 _NO_LETTER = re.compile(r"[\W_]+")
 
