@@ -67,7 +67,8 @@ def apply_pipeline(
 
     Everything between is made in a scratch folder that is removed at the end. Raises the error that
     refused the recording or failed a step, and before anything is read :class:`ExportTargetTaken`,
-    :class:`NoSuchSource`, :class:`UsageError` (a format that is not written, no step that makes it).
+    :class:`NoSuchSource`, :class:`UsageError` (a format that is not written, no step that makes
+    it).
     """
     suffix, format_name, kinds = _format(request.out)
     pipeline = load_pipeline(request.pipeline, request.settings)

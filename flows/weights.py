@@ -42,6 +42,6 @@ def _of(cohort: Cohort, name: str) -> EntryRef:
             where=cohort.url,
             expected="one",
             found="; ".join(sorted(text.strip() for text in trained.values())[:9]),
-            hint=f"Name the file {WEIGHTS} of one, or take it in: cohortflow ingest - COHORT --file {name}=FILE.",
+            hint=f"Name the {WEIGHTS} of one, or cohortflow ingest - COHORT --file {name}=FILE.",
         )
     return next(iter(trained))

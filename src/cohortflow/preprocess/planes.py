@@ -35,8 +35,8 @@ def three_planes(
 ) -> dict[str, Plane]:
     """``axial``, ``coronal`` and ``sagittal`` through the middle of the labels, else of the image.
 
-    ``image``, ``label``: (z, y, x) on ``grid``. The patient's left is on the right, the front and the
-    head are on top. ``limits``: the values that are black and white, else the 0.5 and 99.5
+    ``image``, ``label``: (z, y, x) on ``grid``. The patient's left is on the right, the front and
+    the head are on top. ``limits``: the values that are black and white, else the 0.5 and 99.5
     percentiles of the three planes. In index space the axes are taken as they are.
     """
     spacing = (1.0, 1.0, 1.0)

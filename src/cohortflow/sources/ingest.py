@@ -244,7 +244,7 @@ class _Work:
         return nameless(recording, error, self.reader)
 
     def _refuse_collision(self, name: str, recording: Recording) -> None:
-        """Raises :class:`UnsafeIdentifier`, which ends the ingest: one would take the other's place."""
+        """Raises :class:`UnsafeIdentifier`: one would take the other's place. It ends the ingest."""
         if self.nameless.setdefault(name, recording.path) != recording.path:
             raise UnsafeIdentifier(
                 "two files that are refused have one digest of their names", where=name,

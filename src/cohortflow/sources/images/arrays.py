@@ -106,7 +106,7 @@ def part_names(names: Sequence[str], request: Request) -> dict[str, str]:
 
 
 def refuse_array(shape: Sequence[int], dtype: np.dtype[Any], request: Request) -> None:
-    """Raises for what is no volume or slice of real numbers, and for too many, before any is read."""
+    """Raises for what is no volume or slice of real numbers, or too many, before any is read."""
     where = request.where
     if dtype.kind not in "fiub":
         raise UnsupportedData(

@@ -76,7 +76,7 @@ def read(request: Request) -> list[Decoded]:
             "the file needs more memory than a reader may have", where=request.where
         ) from error
     except PARSER_FAULTS + _library_faults() as error:
-        # The text of a foreign error may quote the file, and so a person: its type is all that is told.
+        # The text of a foreign error may quote the file, and so a person: its type alone is told.
         raise UnreadableFile(
             "the file is damaged, or not of the format of its name",
             where=request.where,

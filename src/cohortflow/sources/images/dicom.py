@@ -36,9 +36,9 @@ def read_dicom(request: Request) -> list[Decoded]:
     """Every image series and segmentation among the files, which are those of one subject.
 
     What is wrong with a series refuses the subject by name; ``options.accept`` resolves it and says
-    so in a warning: a tilt is kept as the shear it is, of duplicates the first stays, a gap is filled
-    and uneven distances are evened by linear interpolation, of mixed planes or sizes the largest
-    group stays. Files that are no images are left out with a warning.
+    so in a warning: a tilt is kept as the shear it is, of duplicates the first stays, a gap is
+    filled and uneven distances are evened by linear interpolation, of mixed planes or sizes the
+    largest group stays. Files that are no images are left out with a warning.
     """
     where, options = request.where, request.options
     headers = [

@@ -236,7 +236,7 @@ def planes(frames: list[Frame], options: ReadOptions, where: str) -> Iterator[np
 
 
 def stacked(frames: list[Frame], options: ReadOptions, where: str) -> npt.NDArray[Any]:
-    """(slice, row, column, …) of real values: rescaled frame by frame, whole where all are whole."""
+    """(slice, row, column, …) of real values: rescaled by frame, whole where all are whole."""
     from cohortflow.sources.images.decoded import scaled, whole_if_whole
 
     plain = all(frame.slope == 1.0 and frame.intercept == 0.0 for frame in frames)

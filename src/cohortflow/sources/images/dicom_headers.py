@@ -1,4 +1,4 @@
-"""What is read of a DICOM file: an allow-list of tags, and of values. Nothing else leaves this module.
+"""What is read of a DICOM file: an allow-list of tags, and of values. Nothing else gets out.
 
 Source: PS3.3 (image plane, pixel, functional groups), PS3.5 (encoding).
 """

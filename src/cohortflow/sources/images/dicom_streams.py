@@ -72,7 +72,7 @@ def _of_jpeg(stream: bytes) -> Size | None:
 
 
 def _codestream(stream: bytes) -> int | None:
-    """Where its beginning and the SIZ that must follow stand; some files wrap it in the boxes of a JP2.
+    """Where its beginning and the SIZ that must follow stand; some wrap it in the boxes of a JP2.
 
     A box of no length is walked for ever by the library that decodes.
     """

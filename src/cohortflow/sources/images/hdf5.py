@@ -17,7 +17,7 @@ from cohortflow.errors import (
 from cohortflow.sources.images.arrays import Stored, part_names, read_arrays, refuse_array
 from cohortflow.sources.images.decoded import Decoded, Request, refuse_size
 
-# deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf: any other would be loaded from a plugin.
+# deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf: any other would be a plugin.
 _FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 _FILTER_OVERHEAD = 2**12
 

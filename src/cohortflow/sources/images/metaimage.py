@@ -1,6 +1,7 @@
 """MetaImage (.mha, .mhd): the header checked, then exactly the voxels it announces.
 
-Its world is LPS. Voxels stand in the same file or in one file beside it, plain, compressed or as text.
+Its world is LPS. Voxels stand in the same file or in one file beside it, plain, compressed or as
+text.
 """
 
 from __future__ import annotations

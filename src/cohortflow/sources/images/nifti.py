@@ -34,8 +34,9 @@ _MAX_EXTENSIONS = 16 * 2**20
 def read_nifti(request: Request) -> list[Decoded]:
     """One image or label map of one file.
 
-    ``sform`` is taken before ``qform``, and a warning says where both are coded and differ. Scale and
-    intercept are applied, but for NaN ones, which mean none. Raises the InputError of what is wrong.
+    ``sform`` is taken before ``qform``, and a warning says where both are coded and differ. Scale
+    and intercept are applied, but for NaN ones, which mean none. Raises the InputError of what is
+    wrong.
     """
     path, where = request.files[0], request.where
     size = os.path.getsize(path)

@@ -1,7 +1,7 @@
 """NRRD (.nrrd, .nhdr): the header checked, then exactly the voxels it announces.
 
-Format: the definition of the NRRD file format of Teem. Read are raw, gzip, bzip2 and text, voxels in
-the same file or in one file beside it.
+Format: the definition of the NRRD file format of Teem. Read are raw, gzip, bzip2 and text, voxels
+in the same file or in one file beside it.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class _Axes:
 def read_nrrd(request: Request) -> list[Decoded]:
     """One image or label map: (z, y, x), of colours and vectors (channel, z, y, x).
 
-    Axes that are neither space nor channels are time points. A ``space`` that does not name sides of
-    the body places nothing. Raises the InputError of what is wrong.
+    Axes that are neither space nor channels are time points. A ``space`` that does not name sides
+    of the body places nothing. Raises the InputError of what is wrong.
     """
     where = request.where
     header = _header(request.files[0], where)

@@ -1,4 +1,4 @@
-"""A label map on the grid of its image: turned where it was stored otherwise, refused where it lies elsewhere."""
+"""A label map on the grid of its image: turned to it, or refused where it lies elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images and label maps of one subject: which files are read together, what entries they become."""
+"""The images and label maps of one subject: files read together, and the entries they become."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def refuse_persons(name: str, persons: Iterable[str]) -> None:
             raise IdentifiesPerson(
                 "the study id is, or holds, the patient's name or number in the header",
                 where=placeholder(PurePath(name)),
-                hint="Rename the folder (the private source map says which it is), or choose the id on "
+                hint="Rename the folder (the private source map says which), or choose the id on "
                 "purpose with --subject-from.",
             )
 

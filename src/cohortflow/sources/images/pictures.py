@@ -1,4 +1,4 @@
-"""Pictures (PNG, JPEG, TIFF, BMP): images (channel, y, x) and masks (y, x), always in index space."""
+"""Pictures (PNG, JPEG, TIFF, BMP): images (channel, y, x), masks (y, x), in index space."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _UNSUPPORTED = {
 def read_pictures(request: Request) -> list[Decoded]:
     """An image (channel, y, x), or the masks of one image as one label map (y, x).
 
-    Palettes become colours, opaque alpha is dropped, the orientation of a camera is applied. Several
-    masks are united to label 1. Raises the InputError of what is wrong.
+    Palettes become colours, opaque alpha is dropped, the orientation of a camera is applied.
+    Several masks are united to label 1. Raises the InputError of what is wrong.
     """
     decoded = Decoded(request.role, np.empty(0), flat=True)
     if request.role == "image":
@@ -162,7 +162,7 @@ def _upright(picture: Any, request: Request, decoded: Decoded) -> Any:
 
 
 def _raw_mode(picture: Any) -> str:
-    """How the file stores a pixel, in Pillow's words, such as ``RGB;16B``; known before decoding."""
+    """How a pixel is stored, in Pillow's words, such as ``RGB;16B``; known before decoding."""
     arguments = picture.tile[0][3] if picture.tile else ""
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return first if isinstance(first, str) else ""
@@ -174,7 +174,7 @@ def _image(picture: Any, request: Request) -> npt.NDArray[Any]:
 
 
 def _pixels(picture: Any, request: Request, as_label: bool = False) -> npt.NDArray[Any]:
-    """(y, x) or (y, x, channel) without palette and alpha; of a label map, the palette's indices."""
+    """(y, x) or (y, x, channel) without palette and alpha; of a label map the indices."""
     mode = str(picture.mode)
     if mode in _UNSUPPORTED:
         raise UnsupportedData(
