@@ -1,9 +1,11 @@
-"""Reading, ingesting, writing and reading back a CT-like volume, beside bare codecs and other readers.
+"""Reading, ingesting, storing and reading back a CT-like volume, beside codecs and other readers.
 
-A noisy volume of whole numbers is generated as ``.nii.gz``. *Decompression alone* is isal's, without
-making an array; *the codec alone* is Blosc (zstd 3, bit shuffle) over the chunks that an entry has, as
-many threads; *into an array* adds what no reader can spare: their sums, and memory for the voxels. CPU seconds of this process and its readers, and wall; the rounds of all cases alternate.
-Then the memory that one unit takes at its peak, reader process and voxels handed over together.
+A noisy volume of whole numbers is generated as ``.nii.gz``. *Decompression alone* is isal's,
+without making an array; *the codec alone* is Blosc (zstd 3, bit shuffle) over the chunks that an
+entry has, as many threads; *into an array* adds what no reader can spare: their sums, and memory
+for the voxels. CPU seconds of this process and its readers, and wall; the rounds of all cases
+alternate. Then the memory that one unit takes at its peak, reader process and voxels handed over
+together.
 """
 
 from __future__ import annotations
@@ -180,7 +182,7 @@ def read_apart(path: Path) -> None:
 
 
 def peak(path: Path, voxels: int) -> Row:
-    """Resident memory of the reader at its peak beyond that of a warm one, over the voxels' bytes."""
+    """Resident memory of the reader at its peak beyond a warm one's, over the voxels' bytes."""
     with ReaderProcess() as reader:
         tiny = path.with_name("tiny.nii.gz")
         nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4)), tiny)

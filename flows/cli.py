@@ -368,7 +368,8 @@ def apply(
         str | None, typer.Option(help="Whose result; by default the last that fits.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="File of weights that the pipeline declares.")
+        str | None,
+        typer.Option(help="The weights that the pipeline declares: a file, or a cohort with them."),
     ] = None,
     set_: SetOption = [],  # noqa: B006
     grid: Annotated[

@@ -110,6 +110,9 @@ def export(
     dicom_from: Annotated[
         Path | None, typer.Option(help="Folder of the DICOM series, a folder per subject.")
     ] = None,
+    authors: Annotated[
+        str | None, typer.Option(help="Of a BIDS data set, as 'A. Meier; B. Okafor'.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write results, or what was taken in, as files that other programs read."""
@@ -117,16 +120,43 @@ def export(
 
     report = export_cohort(
         ExportRequest(
-            cohort, out, as_, pipeline, tuple(step), entry, listed(subjects), points(at),
-            {"grid": grid, "allow_index_space": allow_index_space, "dicom_from": dicom_from},
+            cohort,
+            out,
+            as_,
+            pipeline,
+            tuple(step),
+            entry,
+            listed(subjects),
+            points(at),
+            {
+                "grid": grid,
+                "allow_index_space": allow_index_space,
+                "dicom_from": dicom_from,
+                "authors": _authors(authors, as_),
+            },
         )
-    )  # fmt: skip
+    )
     if as_json:
         dump(report.to_json())
     else:
         tell_export(report, out)
     if report.missing:
         raise typer.Exit(3)
+
+
+def _authors(given: str | None, format_name: str) -> tuple[str, ...]:
+    from cohortflow.errors import UsageError
+
+    if given is None:
+        return ()
+    named = tuple(name.strip() for name in given.split(";") if name.strip())
+    if format_name != "bids" or not named:
+        raise UsageError(
+            f"--authors {given!r}",
+            expected="names, ';' between them, with --as bids",
+            found=f"--as {format_name}",
+        )
+    return named
 
 
 @app.command()

@@ -244,6 +244,12 @@ class NotLabels(InputError):
     code = "not-labels"
 
 
+class AmbiguousLabel(InputError):
+    """A mask beside several pictures, whose name tells of which it is no more than its size."""
+
+    code = "ambiguous-label"
+
+
 class OverlappingSegments(InputError):
     """A voxel that belongs to several segments, where a label map holds one label a voxel."""
 

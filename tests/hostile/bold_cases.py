@@ -30,7 +30,7 @@ def bold_cases() -> Iterator[Case]:
         yield Case(case.name, other, case.write)
     raw = zipped(nifti(SERIES))
     for end in (2, 9, 40, 400, len(raw) // 2, len(raw) - 30):
-        code = "truncated-file" if end > 40 else "unreadable-file"
+        code = "truncated-file" if end > 400 else "unreadable-file"
         yield file(f"bold-gz-cut-at-{end}", code, "a.nii.gz", raw[:end])
 
     def header(case: str, code: str, voxels: np.ndarray = SERIES, **fields: object) -> Case:

@@ -128,7 +128,7 @@ def _ome(dataset: xr.Dataset, kind: str) -> dict[str, Any]:
 
 
 def refuse_absurd(group: bytes, files: int, where: str) -> None:
-    """Raises :class:`EntryCorrupt` for arrays of more chunks than there are files, or giant ones."""
+    """Raises :class:`EntryCorrupt` for arrays of more chunks than files, or of giant ones."""
     try:
         arrays = json.loads(group)["consolidated_metadata"]["metadata"].values()
         for array in arrays:

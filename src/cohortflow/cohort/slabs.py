@@ -132,10 +132,12 @@ class StoredSlabs(BackendArray):
 
     def _corrupt(self, key: str, found: str) -> EntryCorrupt:
         return EntryCorrupt(
-            "a chunk is not as it was written", where=f"{self._where}/{key}", found=found,
+            "a chunk is not as it was written",
+            where=f"{self._where}/{key}",
+            found=found,
             expected=f"{np.prod(self._slabs.chunk)} numbers and their checksum",
             hint="See 'cohortflow fsck --deep'; without its entry.json it is made again.",
-        )  # fmt: skip
+        )
 
 
 def _outer(chunk: npt.NDArray[Any], key: Sequence[Any]) -> npt.NDArray[Any]:

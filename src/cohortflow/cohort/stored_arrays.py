@@ -146,9 +146,11 @@ class _Group(ZarrStore):
         folder = f"{self.path}/{name}"
         near = self.storage.local_path("") is not None
         read = StoredSlabs(
-            slabs, lambda key: self.storage.read(f"{folder}/{key}"),
-            f"{self.storage.url}/{folder}", cores() if near else _REQUESTS_AT_ONCE,
-        )  # fmt: skip
+            slabs,
+            lambda key: self.storage.read(f"{folder}/{key}"),
+            f"{self.storage.url}/{folder}",
+            cores() if near else _REQUESTS_AT_ONCE,
+        )
         return xr.Variable(
             variable.dims, LazilyIndexedArray(read), variable.attrs, variable.encoding
         )
@@ -159,8 +161,10 @@ def _slabs(array: Any) -> Slabs | None:
     about = array.metadata
     slabs = Slabs.of(array.shape, array.dtype, array.chunks)
     if slabs is None or [type(codec) for codec in about.codecs] != [
-        BytesCodec, BloscCodec, Crc32cCodec,
-    ]:  # fmt: skip
+        BytesCodec,
+        BloscCodec,
+        Crc32cCodec,
+    ]:
         return None
     origin = (0,) * array.ndim
     named = about.chunk_key_encoding.encode_chunk_key(origin) == slabs.key(0)

@@ -95,10 +95,12 @@ def refuse_wide(columns: int, where: str) -> None:
     """Raises :class:`TooLarge` for more columns than any series of regions has."""
     if columns > MAX_COLUMNS:
         raise TooLarge(
-            "the file has more columns than are read", where=where,
-            expected=f"at most {MAX_COLUMNS:,}", found=f"{columns:,}",
+            "the file has more columns than are read",
+            where=where,
+            expected=f"at most {MAX_COLUMNS:,}",
+            found=f"{columns:,}",
             hint="A file of (region, time)? Then ingest it with the option transpose.",
-        )  # fmt: skip
+        )
 
 
 def _fields(line: str, delimiter: str | None, quoted: bool) -> list[str]:

@@ -17,10 +17,19 @@ from cohortflow.sources.files import read_text
 from cohortflow.sources.images.decoded import Decoded
 
 NUMBERS = (
-    "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle", "MagneticFieldStrength",
-    "EchoTrainLength", "EffectiveEchoSpacing", "TotalReadoutTime", "MultibandAccelerationFactor",
-    "ParallelReductionFactorInPlane", "SliceThickness", "SpacingBetweenSlices",
-)  # fmt: skip
+    "RepetitionTime",
+    "EchoTime",
+    "InversionTime",
+    "FlipAngle",
+    "MagneticFieldStrength",
+    "EchoTrainLength",
+    "EffectiveEchoSpacing",
+    "TotalReadoutTime",
+    "MultibandAccelerationFactor",
+    "ParallelReductionFactorInPlane",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+)
 """Keys of sidecars that say how an image was made; everything else may lead back to a person."""
 
 CONFOUNDS = "_desc-confounds_timeseries.tsv"

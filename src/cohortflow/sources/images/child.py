@@ -33,10 +33,14 @@ PARSER_FAULTS: tuple[type[Exception], ...] = (
 )
 
 _FAULTS = (
-    ("nibabel.filebasedimages", "ImageFileError"), ("nibabel.spatialimages", "HeaderDataError"),
-    ("nibabel.wrapstruct", "WrapStructError"), ("pydicom.errors", "BytesLengthException"),
-    ("pydicom.errors", "InvalidDicomError"), ("zipfile", "BadZipFile"), ("tokenize", "TokenError"),
-)  # fmt: skip
+    ("nibabel.filebasedimages", "ImageFileError"),
+    ("nibabel.spatialimages", "HeaderDataError"),
+    ("nibabel.wrapstruct", "WrapStructError"),
+    ("pydicom.errors", "BytesLengthException"),
+    ("pydicom.errors", "InvalidDicomError"),
+    ("zipfile", "BadZipFile"),
+    ("tokenize", "TokenError"),
+)
 _HERE = "cohortflow.sources.images"
 READERS = {
     "nifti": f"{_HERE}.nifti:read_nifti",
@@ -46,6 +50,9 @@ READERS = {
     "hdf5": f"{_HERE}.hdf5:read_hdf5",
     "npz": f"{_HERE}.npz:read_npz",
     "picture": f"{_HERE}.pictures:read_pictures",
+    "dicom-persons": f"{_HERE}.dicom:compare_persons",
+    "nrrd-persons": f"{_HERE}.nrrd:compare_persons",
+    "metaimage-persons": f"{_HERE}.metaimage:compare_persons",
     "roi_series": "cohortflow.sources.series_reader:read_series",
     "bold": "cohortflow.sources.series_reader:read_series",
     "fmriprep": "cohortflow.sources.series_reader:read_series",
@@ -69,7 +76,7 @@ def read(request: Request) -> list[Decoded]:
             "the file needs more memory than a reader may have", where=request.where
         ) from error
     except PARSER_FAULTS + _library_faults() as error:
-        # The text of a foreign error may quote the file, and so a person: its type is all that is told.
+        # The text of a foreign error may quote the file, and so a person: its type alone is told.
         raise UnreadableFile(
             "the file is damaged, or not of the format of its name",
             where=request.where,
@@ -121,7 +128,7 @@ def _prepare_pictures() -> None:
 
 _PREPARE = {
     **dict.fromkeys(("nifti", "bold", "fmriprep"), _prepare_nifti),
-    "dicom": _prepare_dicom,
+    **dict.fromkeys(("dicom", "dicom-persons"), _prepare_dicom),
     "picture": _prepare_pictures,
 }
 

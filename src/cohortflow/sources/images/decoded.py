@@ -128,9 +128,11 @@ def finished(decoded: Decoded, options: ReadOptions, where: str) -> Decoded:
         )
     if array.dtype.kind not in "fiub":
         raise UnsupportedData(
-            "voxels are no real numbers", where=where, found=str(array.dtype),
+            "voxels are no real numbers",
+            where=where,
+            found=str(array.dtype),
             expected="whole numbers or floating point",
-        )  # fmt: skip
+        )
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
     if array.dtype == np.float16 or array.dtype.itemsize > 8:

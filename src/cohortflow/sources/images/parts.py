@@ -1,4 +1,4 @@
-"""The images and label maps of one subject: which files are read together, what entries they become."""
+"""The images and label maps of one subject: files read together, and the entries they become."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Part:
     """Files that are read together. ``tokens``: what of their names tells them from others.
 
     ``beside``: files of voxels that the headers among them name. ``sidecars``: of BIDS, the nearest
-    last.
+    last. ``pair``: what the names of a picture and its masks share.
     """
 
     format: str
@@ -40,6 +40,7 @@ class Part:
     bids: bool = False
     beside: tuple[Path, ...] = ()
     sidecars: tuple[Path, ...] = ()
+    pair: str = ""
 
     @property
     def voxel_files(self) -> tuple[Path, ...]:
@@ -90,7 +91,9 @@ def grouped(
         beside = tuple(found for path in paths if (found := detached(path)) is not None)
         described = about.bids and about.role == "image"
         notes = sidecars(paths[0], documents) if described else ()
-        parts.append(Part(format_, about.role, paths, about.tokens, about.bids, beside, notes))
+        parts.append(
+            Part(format_, about.role, paths, about.tokens, about.bids, beside, notes, about.pair)
+        )
     return tuple(parts)
 
 
@@ -116,9 +119,14 @@ def read_parts(
             tables.append((part, digest))
             continue
         request = Request(
-            part.format, tuple(str(path) for path in part.files), part.role, subject, options,
-            str(root or ""), "" if chosen_id else subject,
-        )  # fmt: skip
+            part.format,
+            tuple(str(path) for path in part.files),
+            part.role,
+            subject,
+            options,
+            str(root or ""),
+            "" if chosen_id else subject,
+        )
         found += [(part, digest, decoded) for decoded in reader.read(request)]
     persons = {person for _, _, decoded in found for person in decoded.persons}
     names = entry_names([(part, decoded) for part, _, decoded in found])
@@ -126,7 +134,7 @@ def read_parts(
         refuse_persons(subject, persons)
     for name in names:
         refuse_persons(name, persons)
-    images = [(digest, decoded) for _, digest, decoded in found if decoded.role == "image"]
+    images = [one for one in found if one[2].role == "image"]
     entries = []
     for (part, digest, decoded), name in zip(found, names, strict=True):
         key_parts: dict[str, Any] = {"source": digest}
@@ -134,8 +142,9 @@ def read_parts(
             decoded.facts |= told
             key_parts["sidecar"] = told
         if decoded.role == "label" and images:
-            decoded, image = on_image_grid(decoded, [one for _, one in images], subject)
-            key_parts |= _image_of(*images[image])
+            pairs = [(one.pair, image) for one, _, image in images]
+            decoded, image = on_image_grid(decoded, part.pair, pairs, subject)
+            key_parts |= _image_of(*images[image][1:])
         entries.append(_entry(name, part, decoded, key_parts, subject))
     return entries + _confounds(tables, subject, reader)
 
@@ -166,9 +175,14 @@ def _key(
     subject: str, name: str, kind: str, part: Part, within: str, used: Mapping[str, Any]
 ) -> str:
     identity = {
-        "subject": subject, "entry": name, "kind": kind, "format": part.format,
-        "part": within, "reader": READER_VERSION, **used,
-    }  # fmt: skip
+        "subject": subject,
+        "entry": name,
+        "kind": kind,
+        "format": part.format,
+        "part": within,
+        "reader": READER_VERSION,
+        **used,
+    }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

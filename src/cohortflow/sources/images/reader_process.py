@@ -49,8 +49,8 @@ class _Closing(ABC):
 class ReaderProcess(_Closing):
     """One process that reads files in turn; started at the first, stopped by ``close``.
 
-    ``memory_bytes``: what it may take beyond the libraries of the format that comes first. ``timeout_s``: for one request; beyond it
-    the process is killed and the request refused.
+    ``memory_bytes``: what it may take beyond the libraries of the format that comes first.
+    ``timeout_s``: for one request; beyond it the process is killed and the request refused.
     """
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES, timeout_s: float = TIMEOUT_S) -> None:
@@ -154,7 +154,7 @@ class ReaderProcess(_Closing):
             "the process that reads untrusted files ended while it read this one",
             where=where,
             found=f"signal {-code}" if code is not None and code < 0 else f"exit {code}",
-            hint="The file is damaged in a way that its library does not survive, or memory was short.",
+            hint="Its library does not survive how the file is damaged, or memory was short.",
         )
 
 
