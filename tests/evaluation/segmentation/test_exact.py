@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ def compare(reference: Array, prediction: Array, spacing: tuple[float, ...]) -> 
         reference, prediction, spacing, labels=LABELS, metrics=IDS, threads=2
     )
     assert table["metric"].tolist() == IDS * len(LABELS)
+    row: Any
     for row in table.itertuples():
         masks = reference == row.label, prediction == row.label
         if masks[0].any() and masks[1].any():
