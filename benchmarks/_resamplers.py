@@ -75,13 +75,16 @@ class Case:
 
         return call
 
-    def nnunet(self, is_seg: bool, order: int, order_z: int) -> Call:
-        """nnU-Net itself, which looks at the spacings and goes slice by slice where they differ."""
+    def nnunet(self, is_seg: bool, order: int, slices: bool | None) -> Call:
+        """nnU-Net itself; ``slices``: apart, the nearest through the plane (None: its plans' choice).
+
+        Its plans look at the spacings, and take slices apart where they are thick.
+        """
         name = "nnunetv2.preprocessing.resampling.default_resampling"
         resample = importlib.import_module(name).resample_data_or_seg_to_shape
         spacings = self.grid.spacing_mm, self.target.spacing_mm
         data = self.array[None].astype(np.float32)
-        how = {"is_seg": is_seg, "order": order, "order_z": order_z}
+        how = {"is_seg": is_seg, "order": order, "order_z": 0, "force_separate_z": slices}
         return lambda: np.asarray(resample(data, self.target.shape, *spacings, **how)[0])
 
     def zoom(self, order: int) -> Call:
@@ -148,20 +151,23 @@ def cubic(case: Case) -> dict[str, Call]:
     if installed("skimage"):
         calls["skimage, as nnU-Net calls it"] = case.skimage(3)
     if installed("nnunetv2"):
-        calls["nnU-Net"] = case.nnunet(False, 3, 0)
+        calls["nnU-Net, as its plans do"] = case.nnunet(False, 3, None)
+        calls["nnU-Net, no slices apart"] = case.nnunet(False, 3, False)
     return calls
 
 
 def labels(case: Case) -> dict[str, Call]:
     calls = {
         "ours": case.ours("labels"),
+        "ours, nearest slice": case.ours("labels", nearest_along=0),
         "SimpleITK": case.simpleitk("sitkLabelLinear", smooth=False),
         "torch, one channel a label": case.torch_labels(),
     }
     if installed("skimage"):
         calls["skimage, as nnU-Net calls it"] = case.skimage_labels()
     if installed("nnunetv2"):
-        calls["nnU-Net"] = case.nnunet(True, 1, 0)
+        calls["nnU-Net, as its plans do"] = case.nnunet(True, 1, None)
+        calls["nnU-Net, no slices apart"] = case.nnunet(True, 1, False)
     return calls
 
 

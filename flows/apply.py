@@ -29,6 +29,7 @@ from cohortflow.pipeline.load import load_pipeline
 from cohortflow.pipeline.model import Pipeline
 from flows.ingest import IngestRequest, ingest_source
 from flows.process import process_cohort
+from flows.weights import weights_file
 from tasks.progress import Progress
 from tasks.request import RunRequest
 from tasks.scratch import scratch_folder
@@ -43,13 +44,16 @@ _FORMATS = {
 
 @dataclass(frozen=True)
 class ApplyRequest:
-    """``source``: one recording, a file or a folder. ``step``: whose result; None: the last one."""
+    """``source``: one recording, a file or a folder. ``step``: whose result; None: the last one.
+
+    ``weights``: a file, or a cohort that has them.
+    """
 
     pipeline: str
     source: Path
     out: Path
     step: str | None = None
-    weights: Path | None = None
+    weights: str | None = None
     settings: tuple[str, ...] = ()
     grid: str = "source"
     overwrite: bool = False
@@ -63,12 +67,13 @@ def apply_pipeline(
 
     Everything between is made in a scratch folder that is removed at the end. Raises the error that
     refused the recording or failed a step, and before anything is read :class:`ExportTargetTaken`,
-    :class:`NoSuchSource`, :class:`UsageError` (a format that is not written, no step that makes it).
+    :class:`NoSuchSource`, :class:`UsageError` (a format that is not written, no step that makes
+    it).
     """
     suffix, format_name, kinds = _format(request.out)
     pipeline = load_pipeline(request.pipeline, request.settings)
     step = _step(pipeline, request.step, kinds, suffix)
-    files = _weights(pipeline, request.weights)
+    name = _declared_weights(pipeline) if request.weights is not None else ""
     if request.out.exists() and not request.overwrite:
         raise ExportTargetTaken(
             "the output is there already",
@@ -80,6 +85,8 @@ def apply_pipeline(
     with scratch_folder() as folder:
         cohort = create_cohort(Path(folder) / "cohort")
         try:
+            weights = request.weights
+            files = {} if weights is None else {name: weights_file(weights, name, Path(folder))}
             _ingest(request, cohort, files)
             run = RunRequest(
                 request.pipeline, cohort.url, settings=request.settings, cluster="none"
@@ -127,17 +134,15 @@ def _step(pipeline: Pipeline, asked: str | None, kinds: tuple[str, ...], suffix:
     return images[-1] if "volume" in kinds and images else fitting[-1]
 
 
-def _weights(pipeline: Pipeline, weights: Path | None) -> dict[str, Path]:
+def _declared_weights(pipeline: Pipeline) -> str:
     declared = [name for name, file in pipeline.files.items() if file.kind == "weights"]
-    if weights is None:
-        return {}
     if len(declared) != 1:
         raise UsageError(
             "weights are for a pipeline that declares one file of weights",
             where=pipeline.slug,
             found=", ".join(declared) or "none",
         )
-    return {declared[0]: weights}
+    return declared[0]
 
 
 def _ingest(request: ApplyRequest, cohort: Cohort, files: Mapping[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel
@@ -24,6 +25,14 @@ def test_export_and_again(cli: CommandLine, tmp_path: Path) -> None:
     assert again.json()["unchanged"] == 2
 
 
+def test_the_authors_of_a_bids_data_set(cli: CommandLine, tmp_path: Path) -> None:
+    segmented(tmp_path / "cohort", {"sub-01": GRIDS["RAS"]})
+    words = ("export", tmp_path / "cohort", tmp_path / "out", "--as", "bids")
+    assert cli(*words, "--authors", "A. Meier;  B. Okafor").code == 0
+    card = json.loads((tmp_path / "out" / "dataset_description.json").read_text())
+    assert card["Authors"] == ["A. Meier", "B. Okafor"]
+
+
 def test_what_is_missing_is_said_and_ends_with_3(cli: CommandLine, tmp_path: Path) -> None:
     cohort = segmented(tmp_path / "cohort", {"sub-01": GRIDS["RAS"], "sub-02": GRIDS["RAS"]})
     rows = [("sub-01", {}, labels(GRIDS["RAS"])), ("sub-02", {}, "failed")]
@@ -40,6 +49,8 @@ def test_wrong_usage_and_empty_selections(cli: CommandLine, tmp_path: Path) -> N
     assert cli("export", cohort.url, out, "--as", "nifty").code == 2
     assert cli("export", cohort.url, out, "--as", "nifti", "--grid", "mine").code == 2
     assert cli("export", cohort.url, out, "--as", "nifti", "--at", "fold").code == 2
+    assert cli("export", cohort.url, out, "--as", "nifti", "--authors", "A. Meier").code == 2
+    assert cli("export", cohort.url, out, "--as", "bids", "--authors", " ; ").code == 2
     assert cli("export", cohort.url, out, "--as", "table").code == 4
     assert not out.exists()
     run_of(cohort, "bones", {"segment": ("label_map", [("sub-01", {}, labels(GRIDS["RAS"]))])})

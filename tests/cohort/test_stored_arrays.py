@@ -14,7 +14,7 @@ from zarr.core.buffer import default_buffer_prototype
 from cohortflow.cohort.arrays import encode_arrays, open_arrays
 from cohortflow.cohort.object_storage import ObjectStorage
 from cohortflow.cohort.stored_arrays import StoredArrays
-from cohortflow.errors import EntryMissing, StoreUnavailable
+from cohortflow.errors import EntryCorrupt, EntryMissing, StoreUnavailable
 
 CHUNK = "e/arrays/values/c/1/0"
 
@@ -83,5 +83,5 @@ def test_a_flipped_bit_is_an_error(storage: Watched) -> None:
     data = bytearray(storage.read(CHUNK))
     data[-6] ^= 1
     storage.write(CHUNK, bytes(data))
-    with pytest.raises(Exception, match=r"(?i)checksum"):
+    with pytest.raises(EntryCorrupt, match="checksum"):
         open_arrays(storage, "e/arrays").load()

@@ -137,6 +137,14 @@ def _bad(source: Path) -> None:
     write("bad4", "a.nii", plant("text where an image is expected").encode() * 40)
     write("bad5", "a.nrrd", nrrd(sizes=f"4 5 {plant('NRRD sizes')}"))
 
+    for key in ("folder of a DICOM without a header", "folder of a DICOM that ends early"):
+        data = (
+            b"no header" * 99 if "without" in key else b"\0" * 128 + b"DICM" + b"\2\0\0\0UL\4\0\4"
+        )
+        write(plant(key), "a.dcm", data)
+    write(plant("folder of an NRRD that ends early"), "a.nrrd", nrrd()[:60])
+    write(plant("folder of a MetaImage that is none"), "a.mha", b"no header at all")
+
     def text_in_numbers(z: int, dataset: Dataset) -> None:
         dataset.InstanceNumber = 1
         dataset.add_new(0x00280030, "LO", [plant("DICOM number")] * 2)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cohortflow.cohort.cohort import create_cohort, open_cohort
+from cohortflow.cohort.entry import Entry
+from cohortflow.errors import UnsafeIdentifier
+from cohortflow.pipeline.stage import Context, Parameters
+from cohortflow.sources import refused
 from cohortflow.sources.ingest import IngestOptions, ingest
+from cohortflow.stages import CATALOGUE
 from tests.cli.conftest import CommandLine
 from tests.deidentification.canaries import CANARIES, CT, MATRIX, write_source
 from tests.deidentification.sinks import found, told
@@ -114,6 +120,66 @@ def test_an_id_chosen_on_purpose_may_be_the_patients(
     assert all(name.startswith("file-") for name in report.refused)
     names = {name: name for name in ("Doe^John", "4711", "Smith_M", "иван")}
     assert not found([tmp_path / "cohort"], names)
+
+
+def test_a_stage_may_quote_all_that_it_sees(
+    cli: CommandLine, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error, traceback and log are kept: what leads back to a person never came so far."""
+
+    def quotes(parameters: Parameters, context: Context, image: Entry, **_: Entry) -> None:
+        values = {**vars(image), "columns": context.columns, "attributes": image.dataset.attrs}
+        context.recorder.warning("seen", f"{values}")
+        raise ValueError(f"{image.dataset} cannot be {values}")
+
+    monkeypatch.setitem(CATALOGUE, "resample", replace(CATALOGUE["resample"], function=quotes))
+    source, study = write_source(tmp_path), tmp_path / "study"
+    (table,) = source.parent.glob("*.tsv")
+    study.mkdir()
+    (study / "every-image.yaml").write_text(PIPELINE)
+    said = [cli("ingest", source, study / "cohort", "--participants", table)]
+    said.append(cli("run", study / "every-image.yaml", study / "cohort", "--cluster", "none"))
+    said += [cli("status", study / "cohort", "--json"), cli("report", study / "cohort")]
+    texts = [text for one in said for text in (one.out, one.err)]
+    assert "cannot be" in "".join(texts), "the stage was asked, and its words are told"
+    assert not told(texts, CANARIES)
+    assert not found([study], CANARIES)
+
+
+def test_a_refused_name_is_kept_where_every_header_was_compared(tmp_path: Path, home: Path) -> None:
+    from tests.hostile.seeds import dicom
+    from tests.sources.images.dicom_files import save
+
+    source = tmp_path / "source"
+    for name, person in (("tilted", "Doe^John"), ("Doe_John", "Doe^John"), ("sub-damaged", "")):
+        (source / name).mkdir(parents=True)
+        save(dicom(PatientName=person, PixelSpacing=[0, 0]), source / name / "a.dcm")
+    (source / "sub-damaged" / "a.dcm").write_bytes(b"no header")
+    (source / "Meier").mkdir()
+    (source / "Meier" / "a.dcm").write_bytes(b"no header")
+    cohort = create_cohort(tmp_path / "cohort")
+    report = ingest(cohort, source)
+    kept = {name for name in report.refused if not name.startswith("file-")}
+    assert kept == {"tilted", "sub-damaged"}
+    assert not found([tmp_path / "cohort"], {"one": "Doe_John", "other": "Meier"})
+    (source / "Meier" / "a.dcm").write_bytes((source / "tilted" / "a.dcm").read_bytes())
+    save(dicom(PatientName="Doe^John"), source / "Meier" / "a.dcm")
+    report = ingest(cohort, source)
+    assert report.new == ("Meier",)
+    assert sum(name.startswith("file-") for name in report.refused) == 1, "mended, it has its name"
+    (source / "Meier" / "a.dcm").write_bytes(b"no header")
+    assert "Meier" in ingest(cohort, source).refused, "it was compared when it was read"
+
+
+def test_two_files_of_one_digest_end_the_ingest(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refused, "placeholder", lambda path: "file-0123456789abcdef")
+    for name in ("Meier", "Smith"):
+        (tmp_path / "source" / name).mkdir(parents=True)
+        (tmp_path / "source" / name / "a.dcm").write_bytes(b"no header")
+    with pytest.raises(UnsafeIdentifier, match="one digest"):
+        ingest(create_cohort(tmp_path / "cohort"), tmp_path / "source")
 
 
 def test_a_name_is_refused_before_a_fault_of_its_series(tmp_path: Path, home: Path) -> None:

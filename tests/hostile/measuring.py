@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from cohortflow.sources.images import reader_process
 from cohortflow.sources.images.decoded import Decoded, Request
 from cohortflow.sources.images.reader_process import ReaderProcess
 from cohortflow.sources.ingest import IngestOptions, IngestReport, ingest
+from cohortflow.sources.subject_id import placeholder
 from tests.hostile.cases import Case
 from tests.hostile.seeds import dicom, nifti
 from tests.sources.images.dicom_files import save
@@ -77,6 +78,11 @@ class Measured:
     @property
     def codes(self) -> dict[str, str]:
         return {subject: error["code"] for subject, error in self.report.refused.items()}
+
+    def codes_of(self, names: Iterable[str]) -> dict[str, str]:
+        """Codes by the names of folders, also where the subject does not go by it."""
+        nameless = {placeholder(PurePath(name)): name for name in names}
+        return {nameless.get(subject, subject): code for subject, code in self.codes.items()}
 
 
 def put_good(source: Path) -> None:

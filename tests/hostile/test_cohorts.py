@@ -165,9 +165,9 @@ def test_damaged_chunks(case: str, cohort: Cohort) -> None:
     chunk.unlink()
     if case != "gone":
         chunk.write_bytes(other[case])
-    with pytest.raises((ValueError, RuntimeError, errors.EntryMissing)) as raised:
+    with pytest.raises((errors.EntryCorrupt, errors.EntryMissing)) as raised:
         read(cohort)
-    # In a unit, what zarr says of it gets its name.
+    # In a unit, it is told as it was raised.
     named = blame.named(raised.value, cohort, [REF], "unit")
     assert isinstance(named, (errors.EntryCorrupt, errors.EntryMissing))
     assert cohort.entries.verify(REF)

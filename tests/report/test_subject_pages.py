@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cohortflow.cohort.gc import subject_pages
 from cohortflow.errors import EntryCorrupt
 from cohortflow.report.outliers import centre
-from cohortflow.report.subjects.keeping import folder_of, keep_pages, read_lines
+from cohortflow.report.subjects.keeping import keep_pages, read_lines
 from cohortflow.report.subjects.numbers import Number, numbers_of, with_nothing_said
 from cohortflow.report.subjects.spread import FLAGGED, Spread
 from tests.report.pages import text_of
 from tests.report.subjects import ERROR, many, storage, study
 
-PAGES = folder_of("organs")
+PAGES = subject_pages("organs")
 
 
 def page(folder: Path, subject: str) -> str:

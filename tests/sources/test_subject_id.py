@@ -52,7 +52,7 @@ def test_rules_by_name() -> None:
     ("path", "rule"), [("a.1D", "folder"), ("a.1D", "bids"), ("a.1D", r"regex:(\d+)")]
 )
 def test_a_rule_that_does_not_fit_a_file_refuses_it_without_its_name(path: str, rule: str) -> None:
-    with pytest.raises(UnsafeIdentifier, match=r"^file-[0-9a-f]{8}: "):
+    with pytest.raises(UnsafeIdentifier, match=r"^file-[0-9a-f]{16}: "):
         subject(path, rule)
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import xarray as xr
+from xarray.backends import ZarrStore
+from xarray.core.indexing import LazilyIndexedArray
 from zarr.abc.store import (
     ByteRequest,
     OffsetByteRequest,
@@ -17,13 +20,16 @@ from zarr.abc.store import (
     Store,
     SuffixByteRequest,
 )
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 from zarr.core.buffer import Buffer, BufferPrototype
 
+from cohortflow.cohort.slabs import Slabs, StoredSlabs, cores
 from cohortflow.errors import EntryMissing
 
 if TYPE_CHECKING:
     from cohortflow.cohort.storage import Storage
 
+_REQUESTS_AT_ONCE = 10
 _METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
 
 
@@ -110,3 +116,56 @@ def _part(data: bytes, wanted: ByteRequest | None) -> bytes:
             return data[-suffix:]
         case _:
             return data
+
+
+def open_group(storage: Storage, path: str, *, by_zarr: bool = False) -> ZarrStore:
+    """What ``xarray.open_dataset`` takes. ``by_zarr``: every array, for comparison."""
+    kind = ZarrStore if by_zarr else _Group
+    # Told the format, zarr does not look for files of another.
+    found: ZarrStore = kind.open_group(
+        StoredArrays(storage, path), mode="r", consolidated=True, zarr_format=3
+    )
+    if isinstance(found, _Group):
+        found.storage, found.path = storage, path
+    return found
+
+
+class _Group(ZarrStore):
+    """Arrays of slabs are read straight into place, all others as zarr does."""
+
+    storage: Storage
+    path: str
+    __slots__ = ("path", "storage")
+
+    def open_store_variable(self, name: str) -> xr.Variable:
+        variable: xr.Variable = super().open_store_variable(name)  # type: ignore[no-untyped-call]
+        array = self.members[name]
+        slabs = _slabs(array)
+        if slabs is None:
+            return variable
+        folder = f"{self.path}/{name}"
+        near = self.storage.local_path("") is not None
+        read = StoredSlabs(
+            slabs,
+            lambda key: self.storage.read(f"{folder}/{key}"),
+            f"{self.storage.url}/{folder}",
+            cores() if near else _REQUESTS_AT_ONCE,
+        )
+        return xr.Variable(
+            variable.dims, LazilyIndexedArray(read), variable.attrs, variable.encoding
+        )
+
+
+def _slabs(array: Any) -> Slabs | None:
+    """Where an array is packed and named as ours are."""
+    about = array.metadata
+    slabs = Slabs.of(array.shape, array.dtype, array.chunks)
+    if slabs is None or [type(codec) for codec in about.codecs] != [
+        BytesCodec,
+        BloscCodec,
+        Crc32cCodec,
+    ]:
+        return None
+    origin = (0,) * array.ndim
+    named = about.chunk_key_encoding.encode_chunk_key(origin) == slabs.key(0)
+    return slabs if named and array.dtype.isnative else None

@@ -86,10 +86,12 @@ class BidsWriter(Writer):
         generated: dict[str, Any] = {"Name": "cohortflow", "Version": version("cohortflow")}
         if pipelines:
             generated["Description"] = f"Results of the pipeline {', '.join(pipelines)}"
+        authors = {"Authors": list(self.options.authors)} if self.options.authors else {}
         card = {
             "Name": self.cohort.title or "Results of a cohort",
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "derivative",
+            **authors,
             "GeneratedBy": [generated],
         }
         files = {

@@ -1,7 +1,8 @@
 """SNOMED CT codes of common anatomy, by the names that segmenters give it.
 
 Left: names as TotalSegmentator and others write them, sides apart, words in any case and joined by
-anything. Right: the keyword of DICOM's own context groups, from which pydicom takes code and meaning.
+anything. Right: the keyword of DICOM's own context groups, from which pydicom takes code and
+meaning.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ class Image:
     """``array``: (z, y, x) or (channel, z, y, x) on ``grid``; of a picture (channel, y, x).
 
     ``label_names``: number → name. ``resampled``: it leaves on a grid that is not that of the image
-    it was made of. ``flat``: there was no axis z; in a label map it is one voxel long. ``not_undone``: what still
-    stands of what was done to intensities, where they should be those of the source.
+    it was made of. ``flat``: there was no axis z; in a label map it is one voxel long.
+    ``not_undone``: what still stands of what was done to intensities, where they should be those of
+    the source.
     """
 
     kind: str
@@ -49,8 +50,8 @@ def export_image(entry: Entry, choice: GridChoice) -> Image:
     """The voxels of a volume, label map or picture, read whole.
 
     ``choice``: ``source`` puts what was resampled back on the grid of its original image, what
-    never left its grid stays on it; scalings of intensities are undone as well. ``own`` is the entry
-    as it stands.
+    never left its grid stays on it; scalings of intensities are undone as well. ``own`` is the
+    entry as it stands.
     """
     dataset = entry.dataset
     back = _goes_back(dataset, choice)

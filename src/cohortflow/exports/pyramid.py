@@ -17,7 +17,7 @@ LARGEST = 256
 def pyramid(
     array: Array, spacing: Sequence[float], *, labels: bool, largest: int = LARGEST
 ) -> Iterator[tuple[tuple[int, int, int], Array]]:
-    """(factors, array) from the whole (…, z, y, x) down to at most ``largest`` voxels along an axis.
+    """(factors, array) from the whole (…, z, y, x) down to ``largest`` voxels along an axis.
 
     Each level halves the axes (z, y, x) whose spacing is less than twice the finest, so that voxels
     grow towards cubes. A block that reaches over the end is filled with the last voxel.

@@ -51,7 +51,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Missing:
-    """What was asked for and is not exported. ``state``: of its unit, ``absent``, or ``refused``."""
+    """What was asked for and is not exported. ``state``: its unit's, ``absent``, ``refused``."""
 
     subject: str | None
     name: str
@@ -96,7 +96,7 @@ def select(cohort: Cohort, asked: Asked, kinds: Collection[str]) -> Selected:
             "nothing to export",
             where=cohort.url,
             expected=f"entries of kind {' or '.join(sorted(kinds))}",
-            hint="--entry NAME exports what was taken in, cohortflow status says what was computed.",
+            hint="--entry NAME exports what was taken in; cohortflow status tells what was computed.",
         )
     return selected
 

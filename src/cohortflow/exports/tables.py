@@ -70,7 +70,7 @@ def _read(entry: Entry, name: str) -> pd.DataFrame:
 
 
 def _features(dataset: xr.Dataset) -> pd.DataFrame:
-    """One row per item of the first dim, one column per feature, by their coordinates or numbers."""
+    """A row per item of the first dim, a column per feature, by their coordinates or numbers."""
     import pandas as pd
 
     array = dataset["features"]

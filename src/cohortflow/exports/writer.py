@@ -19,11 +19,15 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """``dicom_from``: folder of the DICOM images that were segmented, a folder per subject."""
+    """``dicom_from``: folder of the DICOM images that were segmented, a folder per subject.
+
+    ``authors``: of a BIDS data set; none is made up where nobody is named.
+    """
 
     grid: GridChoice = "source"
     allow_index_space: bool = False
     dicom_from: Path | None = None
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,9 @@ def grid_from_nrrd(
 ) -> Grid:
     """Grid of the array (z, y, x) of an NRRD file whose three axes in space are x, y, z.
 
-    ``space``: one of which :func:`names_body_axes` is true. ``origin``: (3,) mm in it. ``directions``:
-    (3, 3), a row for each of x, y, z: the step to the next voxel. Raises :class:`ImpossibleGeometry`.
+    ``space``: one of which :func:`names_body_axes` is true. ``origin``: (3,) mm in it.
+    ``directions``: (3, 3), a row for each of x, y, z: the step to the next voxel. Raises
+    :class:`ImpossibleGeometry`.
     """
     signs = np.array(_TO_LPS[space.lower()])
     steps = numbers(directions, (3, 3), "the space directions", where) * signs

@@ -76,7 +76,8 @@ class Reorientation:
     def onto(cls, grid: Grid, target: Grid, where: str = "") -> Reorientation:
         """The way to another grid of the same voxels, their axes in any order and direction.
 
-        Raises :class:`GeometryMismatch`, with both matrices, where it is not one of the same voxels.
+        Raises :class:`GeometryMismatch`, with both matrices, where it is not one of the same
+        voxels.
         """
         way = cls.along(grid, target)
         require_agreement(target, grid if way is None else way.after, where=where)

@@ -74,10 +74,11 @@ def resample_to_grid(
 ) -> npt.NDArray[Any]:
     """An array (z, y, x) on ``grid`` as it stands on ``target``: (z, y, x) of the target's shape.
 
-    ``linear`` and ``bspline`` (cubic) return float32, float64 for float64; ``nearest`` and ``labels``
-    (of the labels around a place the one with the most linear weight, the lowest of equal ones) keep
-    the dtype, and no value comes up that was not there. Beyond the edge of the image a voxel is
-    ``outside``; a voxel reaches from half before its centre to less than half behind it.
+    ``linear`` and ``bspline`` (cubic) return float32, float64 for float64; ``nearest`` and
+    ``labels`` (of the labels around a place the one with the most linear weight, the lowest of
+    equal ones) keep the dtype, and no value comes up that was not there. Beyond the edge of the
+    image a voxel is ``outside``; a voxel reaches from half before its centre to less than half
+    behind it.
 
     ``antialias``: before ``linear`` and ``bspline``, along each axis of the image whose voxels grow
     by k, a Gaussian of standard deviation √((k² − 1) / (8 ln 2)) voxels, which takes a voxel's

@@ -149,7 +149,7 @@ class Admission:
         return result
 
     def _seen_by(self, step: str, labels: Mapping[str, Label], where: str) -> frozenset[str]:
-        """Subjects that the weights of a step saw themselves, another recording of them, or a copy."""
+        """Subjects that the weights of a step saw: themselves, another recording, or a copy."""
         saw = self.saw(step, labels, "unseen_by", where)
         key = ("seen", step, id(saw))
         if key not in self._kept:

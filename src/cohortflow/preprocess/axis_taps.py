@@ -21,8 +21,8 @@ class Axis:
 
     ``coordinates``: (target,) in voxels of the source, 0 the centre of the first; evenly spaced.
     What is a millionth of a voxel off a whole or a half one is taken as that: rounded matrices must
-    not decide ties. ``rule``: how values are found between centres; ``blur``: standard deviation, in
-    voxels of the source, of the Gaussian that smooths along this axis first.
+    not decide ties. ``rule``: how values are found between centres; ``blur``: standard deviation,
+    in voxels of the source, of the Gaussian that smooths along this axis first.
     """
 
     size: int

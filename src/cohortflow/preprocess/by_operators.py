@@ -1,4 +1,4 @@
-"""Splines and blurs along each axis, as products of small matrices: planes first, or through them."""
+"""Splines and blurs along each axis, as products of small matrices: planes first or last."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def mean_and_deviation(values: Array) -> tuple[float, float]:
-    """Of all ``values``, in float64; raises :class:`UndefinedResult` where there is nothing to divide by."""
+    """Of all ``values``, in float64; raises :class:`UndefinedResult` for a spread of 0."""
     flat = values.reshape(-1)
     # In pieces: squares of a whole volume in float64 are four times the volume.
     pieces = [flat[first : first + _PIECE] for first in range(0, flat.size, _PIECE)]

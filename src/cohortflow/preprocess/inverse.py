@@ -1,4 +1,4 @@
-"""Back to the source: an image or label map as it lies on the grid that its recording was taken on."""
+"""Back to the source: an image or label map on the grid that its recording was taken on."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def to_source(
     """A volume (``image``) or a label map (``label``) on the grid of the entry it began as.
 
     Labels by the linear weight of the labels around a voxel, images by linear interpolation; where
-    it was only cropped, padded or turned, each voxel as it is. What was cropped away is 0 in a label
-    map, in an image ``outside``, by default its smallest value. Scalings of intensities are undone;
-    clipping, bias correction and histogram matching cannot be: from the last of them on backwards
-    all that was done stands, in the attribute ``intensity_not_undone``. An entry that carries no
-    source is on it. dims and, but for undone scalings and resampled images, the dtype stay.
+    it was only cropped, padded or turned, each voxel as it is. What was cropped away is 0 in a
+    label map, in an image ``outside``, by default its smallest value. Scalings of intensities are
+    undone; clipping, bias correction and histogram matching cannot be: from the last of them on
+    backwards all that was done stands, in the attribute ``intensity_not_undone``. An entry that
+    carries no source is on it. dims and, but for undone scalings and resampled images, the dtype
+    stay.
 
     Raises :class:`InvalidEntry` for a dataset with neither variable.
     """

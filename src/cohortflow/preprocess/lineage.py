@@ -1,4 +1,4 @@
-"""What a derived image carries so that it can be put back: the grid it began on, what was done to it."""
+"""What a derived image carries to be put back: the grid it began on, what was done to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ INDEX_TO_SOURCE = "index_to_source"
 INTENSITY = "intensity"
 """What was done to the intensities, in order: ``{"op": …}`` and its numbers.
 
-What can be undone has ``scale`` and ``offset``, one for each channel: before = scale · after + offset.
+What can be undone has ``scale`` and ``offset``, one for each channel: before = scale · after +
+offset.
 """
 _OF_A_GRID = (ATTRIBUTE, SOURCE_SHAPE, SOURCE_MATRIX, INDEX_TO_SOURCE)
 # Written from the arrays by whoever stores them.
@@ -62,7 +63,7 @@ def moved_attributes(
 
 
 def attributes_of_place(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that say where an image lies and on which grid it began: for what is predicted from it."""
+    """Those that say where an image lies and began: for what is predicted from it."""
     return {name: attributes[name] for name in _OF_A_GRID if name in attributes}
 
 

@@ -47,8 +47,8 @@ def resample_labels(
 ) -> Array:
     """A label map (z, y, x) at the places of ``axes``; its dtype, and labels that it has, stay.
 
-    Of the eight labels around a place the one with the most linear weight; of equal ones the lowest.
-    Where every axis is ``nearest``, the label of the voxel in which the place lies.
+    Of the eight labels around a place the one with the most linear weight; of equal ones the
+    lowest. Where every axis is ``nearest``, the label of the voxel in which the place lies.
     """
 
     def fill(inside: Array) -> None:

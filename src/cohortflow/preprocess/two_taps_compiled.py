@@ -1,4 +1,4 @@
-"""Linear interpolation along each axis, compiled; imported on first use: numba takes a while to load.
+"""Linear interpolation along each axis, compiled; imported on first use, as numba loads slowly.
 
 Each function fills the planes [first, last) of the target and holds no lock: threads share out the
 planes. ``z``, ``y``, ``x`` are (lower, upper, weight) of each place along an axis.
@@ -87,7 +87,7 @@ def labels(
     last: int,
     tie: float,
 ) -> None:
-    """Planes of (z, y, x): where the eight labels around a place are one, that; else the heaviest."""
+    """Planes of (z, y, x): of the eight labels around a place the one, or the heaviest."""
     z_lower, z_upper, z_weight = z
     y_lower, y_upper, y_weight = y
     x_lower, x_upper, x_weight = x

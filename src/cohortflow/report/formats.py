@@ -32,6 +32,16 @@ def printed(value: Any) -> str:
     return f"{float(value):g}"
 
 
+def as_printed(value: Any) -> str:
+    """``{"value", "text"}``: the digits that stand in print."""
+    return str(value["text"])
+
+
+def signed(value: Any) -> str:
+    """A difference in the unit of its column, signed."""
+    return f"{float(value):+.4g}".replace("-", "−")
+
+
 def fraction(value: Any) -> str:
     """Hits and denominator, ``[13, 20]`` → ``13 / 20``."""
     return f"{integer(value[0])} / {integer(value[1])}"
@@ -92,6 +102,8 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "points": points,
     "number": number,
     "printed": printed,
+    "as_printed": as_printed,
+    "signed": signed,
     "fraction": fraction,
     "interval": interval,
     "ends": ends,

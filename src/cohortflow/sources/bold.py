@@ -22,6 +22,7 @@ from cohortflow.errors import (
 )
 from cohortflow.geometry import Grid, grid_from_nifti, require_agreement
 from cohortflow.sources.atlases import Atlas
+from cohortflow.sources.images.streams import refuse_short
 from cohortflow.sources.roi_series import MIN_SAMPLES, RoiSeries
 
 RADIUS_MM = 5.0
@@ -97,8 +98,18 @@ def load_image(path: Path, where: str) -> Any:
     volume = math.prod(image.shape[:3]) * 8
     if volume > MAX_VOLUME_BYTES or min(image.shape) < 1:
         raise UnreadableFile("impossible dims", where=where, found=str(image.shape))
+    _refuse_size(path, image, where)
     _grid(image, where)
     return image
+
+
+def _refuse_size(path: Path, image: Any, where: str) -> None:
+    """Before anything is read: a file that is too short for what it announces, or bomb."""
+    size, needed = path.stat().st_size, math.prod(image.shape) * image.get_data_dtype().itemsize
+    if path.name.lower().endswith(".gz"):
+        refuse_short(size, needed, where)
+    elif size < needed:
+        raise _broken(EOFError(), where)
 
 
 def _grid(image: Any, where: str) -> Grid:

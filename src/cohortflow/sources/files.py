@@ -31,8 +31,8 @@ def read_bytes(path: Path, where: str, limit: int = MAX_BYTES) -> bytes:
     """Whole file, decompressed where its name ends in ``.gz``.
 
     Raises :class:`EmptyInput`, :class:`TruncatedFile` (gzip without its end) and
-    :class:`UnreadableFile` (no such file, no permission, not gzip, damaged), :class:`TooLarge` (above
-    ``limit``) and :class:`DecompressionBomb`.
+    :class:`UnreadableFile` (no such file, no permission, not gzip, damaged), :class:`TooLarge`
+    (above ``limit``) and :class:`DecompressionBomb`.
     """
     try:
         with path.open("rb") as file:
@@ -79,9 +79,11 @@ def _gunzip(raw: bytes, where: str, limit: int) -> bytes:
         ) from error
     if likely < len(data) <= limit:
         raise DecompressionBomb(
-            "the compressed file grows beyond what text does", where=where,
-            expected=f"at most {likely} bytes of {len(raw)}", found="more",
-        )  # fmt: skip
+            "the compressed file grows beyond what text does",
+            where=where,
+            expected=f"at most {likely} bytes of {len(raw)}",
+            found="more",
+        )
     return data
 
 

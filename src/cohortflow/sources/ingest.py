@@ -22,6 +22,7 @@ from cohortflow.errors import (
     RegionCountMismatch,
     SelectionEmpty,
     UnreadableFile,
+    UnsafeIdentifier,
 )
 from cohortflow.recorder import MemoryRecorder, Recorder
 from cohortflow.sources.atlases import Atlas, atlas_named
@@ -36,6 +37,7 @@ from cohortflow.sources.images.reader_process import ReaderPool
 from cohortflow.sources.ingest_report import IngestReport, Outcome, make_report, notes
 from cohortflow.sources.options import IngestOptions
 from cohortflow.sources.read import read_recording, require_coordinates
+from cohortflow.sources.refused import nameless
 from cohortflow.sources.roi_series import SUFFIXES
 from cohortflow.sources.series_entry import READER_VERSION
 from cohortflow.sources.subject_id import fold, placeholder
@@ -188,6 +190,7 @@ class _Work:
     reader: ReaderPool
     root: Path
     files: dict[str, list[SourceFile]] = field(default_factory=dict)
+    nameless: dict[str, Path] = field(default_factory=dict)
 
     def in_order(self, before: Mapping[str, IngestedSubject]) -> None:
         """Subjects as they stood, newcomers by name: not in the order in which they were read."""
@@ -217,17 +220,36 @@ class _Work:
             else:
                 subject.source = self._source(recording, before)
                 subject.entries[recording.name] = self._entry(recording, subject, before)
-        except IdentifiesPerson as error:
-            # The very id is what must not be kept.
-            files = self.files.pop(subject.id)
-            subject = IngestedSubject(id=error.where, number=0, patient=error.where)
-            subject.error, self.files[subject.id] = error.to_json(), files
         except InputError as error:
+            name = self._kept_name(recording, error, before)
+            if name != subject.id:
+                files = self.files.pop(subject.id)
+                subject = IngestedSubject(id=name, number=0, patient=name)
+                self._refuse_collision(name, recording)
+                self.files[name] = files
             subject.error = error.to_json()
         if subject.error is None:
             # It may have stood under a made-up name, as long as its id was not chosen on purpose.
             self.subjects.pop(placeholder(PurePath(subject.id)), None)
         self.subjects[subject.id] = subject
+
+    def _kept_name(
+        self, recording: Recording, error: InputError, before: IngestedSubject | None
+    ) -> str:
+        if isinstance(error, IdentifiesPerson):
+            return error.where
+        known = before is not None and before.error is None
+        if known or self.options.subject_from is not None:
+            return recording.subject
+        return nameless(recording, error, self.reader)
+
+    def _refuse_collision(self, name: str, recording: Recording) -> None:
+        """Raises :class:`UnsafeIdentifier`: one would take the other's place. It ends the ingest."""
+        if self.nameless.setdefault(name, recording.path) != recording.path:
+            raise UnsafeIdentifier(
+                "two files that are refused have one digest of their names", where=name,
+                hint="Rename one of them.",
+            )  # fmt: skip
 
     def _images(
         self, recording: Recording, subject: IngestedSubject, before: IngestedSubject | None
@@ -287,7 +309,7 @@ class _Work:
             return standing
         record = entries.record(ref)
         if record is None:
-            output = read_recording(recording, self.options, self.atlas)
+            output = read_recording(recording, self.options, self.atlas, self.reader)
             output = replace(output, warnings=(*output.warnings, *self._unknown_time(recording)))
             recipe = {"reader": READER_VERSION, "source": subject.source["digest"]}
             record = entries.commit(

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cohortflow.errors import EmptyInput, MissingValues, NotANumber, TruncatedFile, UnreadableFile
+from cohortflow.errors import (
+    EmptyInput,
+    MissingValues,
+    NotANumber,
+    TooLarge,
+    TruncatedFile,
+    UnreadableFile,
+)
+from cohortflow.sources.tables import MAX_COLUMNS
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _ABSENT = {"", "na", "n/a", "nan", "+nan", "-nan", "null", "none"}
@@ -79,7 +87,20 @@ def _split(text: str, delimiter: str | None, where: str) -> tuple[list[_Row], li
                 comments.append(_fields(bare, "\t" if "\t" in bare else delimiter, '"' in bare))
             continue
         rows.append(_Row(number, _fields(line if delimiter else stripped, delimiter, quoted)))
+        refuse_wide(len(rows[-1].fields), where)
     return rows, comments
+
+
+def refuse_wide(columns: int, where: str) -> None:
+    """Raises :class:`TooLarge` for more columns than any series of regions has."""
+    if columns > MAX_COLUMNS:
+        raise TooLarge(
+            "the file has more columns than are read",
+            where=where,
+            expected=f"at most {MAX_COLUMNS:,}",
+            found=f"{columns:,}",
+            hint="A file of (region, time)? Then ingest it with the option transpose.",
+        )
 
 
 def _fields(line: str, delimiter: str | None, quoted: bool) -> list[str]:

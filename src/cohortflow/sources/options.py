@@ -38,8 +38,8 @@ class IngestOptions(pydantic.BaseModel):
     ``cc200=PATH`` or a table. ``networks``: a table of networks for an atlas without.
     ``repetition_times``: seconds, or a table by a participants column. ``transpose``: files are
     (region, time). ``patient_column``: whose recording it is. ``files``: files that belong to no
-    subject, by the name that pipelines declare; those named earlier need not be named again.
-    Of images: ``spacing_mm`` (z, y, x) where a file does not say it, ``orientation`` of axes that no
+    subject, by the name that pipelines declare; those named earlier need not be named again. Of
+    images: ``spacing_mm`` (z, y, x) where a file does not say it, ``orientation`` of axes that no
     header places, ``time``: the time point of several, ``fill_not_finite``: what NaN and infinity
     become, ``series``: the DICOM Series Number of several, ``accept``: codes of errors that are
     resolved, and recorded, instead of refused; ``max_voxels`` of one file.

@@ -4,39 +4,50 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from cohortflow.cohort.entry import Output
 from cohortflow.errors import InputError, UsageError
-from cohortflow.sources import bold, fmriprep
 from cohortflow.sources.atlases import Atlas
 from cohortflow.sources.discover import Recording
+from cohortflow.sources.images import child
+from cohortflow.sources.images.decoded import Request, SeriesOptions
+from cohortflow.sources.images.parts import Reader
 from cohortflow.sources.options import IngestOptions
 from cohortflow.sources.repetition_times import LONGEST_S, SHORTEST_S
-from cohortflow.sources.roi_series import read_roi_series
+from cohortflow.sources.roi_series import RoiSeries
 from cohortflow.sources.series_entry import series_output
 
 
 def read_recording(
-    recording: Recording, options: IngestOptions | None = None, atlas: Atlas | None = None
+    recording: Recording,
+    options: IngestOptions | None = None,
+    atlas: Atlas | None = None,
+    reader: Reader = child,
 ) -> Output:
     """Read a recording as the entry ``series`` (kind ``roi_series``).
 
-    Messages name the subject, never the path. Raises the :class:`InputError` of what is wrong.
+    ``reader``: of untrusted files a process of its own; by default this one. Messages name the
+    subject, never the path. Raises the :class:`InputError` of what is wrong.
     """
     if recording.error is not None:
         raise recording.error
     options = options or IngestOptions()
-    where, path, tr_s = recording.subject, recording.path, recording.tr_s
-    if recording.format == "roi_series":
-        series = read_roi_series(path, transpose=options.transpose, where=where)
-        return series_output(series, atlas=atlas, tr_s=tr_s, where=where)
-    atlas = require_coordinates(atlas)
-    files = fmriprep.companions(path)
-    if recording.format == "fmriprep":
-        series = fmriprep.read_fmriprep(path, atlas, files=files, where=where)
-    else:
-        series = bold.read_sphere_means(path, atlas, where=where)
+    how = SeriesOptions(transpose=options.transpose)
+    if recording.format != "roi_series":
+        atlas, places = require_coordinates(atlas)
+        how = SeriesOptions(
+            labels=atlas.labels,
+            xyz_mm=tuple(map(tuple, places.tolist())),
+            repetition_time=math.isnan(recording.tr_s),
+        )
+    where, files = recording.subject, tuple(str(path) for path in recording.files)
+    (decoded,) = reader.read(Request(recording.format, files, "series", where, series=how))
+    names = decoded.facts["names"]
+    series = RoiSeries(decoded.array, None if names is None else tuple(names))
+    tr_s = recording.tr_s
     if math.isnan(tr_s):
-        tr_s = _plausible(fmriprep.repetition_time(path, files, where), where)
+        tr_s = _plausible(float(decoded.facts["tr_s"]), where)
     return series_output(series, atlas=atlas, tr_s=tr_s, where=where)
 
 
@@ -52,11 +63,11 @@ def _plausible(tr_s: float, where: str) -> float:
     )
 
 
-def require_coordinates(atlas: Atlas | None) -> Atlas:
-    """The atlas, where images can be read with it."""
+def require_coordinates(atlas: Atlas | None) -> tuple[Atlas, np.ndarray]:
+    """The atlas and its (roi, 3) mm, where images can be read with it."""
     if atlas is None or atlas.xyz_mm is None:
         raise UsageError(
             "the source holds images: their series need an atlas with coordinates",
             expected="atlas=dosenbach160, or a table with x, y, z",
         )
-    return atlas
+    return atlas, atlas.xyz_mm

@@ -18,7 +18,7 @@ from cohortflow.errors import (
     UnreadableFile,
 )
 from cohortflow.sources.files import MAX_BYTES, decode, read_bytes
-from cohortflow.sources.number_text import NumberText, parse_numbers, refuse_missing
+from cohortflow.sources.number_text import NumberText, parse_numbers, refuse_missing, refuse_wide
 
 SUFFIXES = tuple(
     base + zipped for base in (".1D", ".csv", ".tsv", ".npy") for zipped in ("", ".gz")
@@ -77,6 +77,7 @@ def _delimiter(name: str, text: str) -> str | None:
 def _as_series(table: NumberText, transpose: bool, where: str) -> RoiSeries:
     by_time = table.values.T if transpose else table.values
     samples, regions = by_time.shape
+    refuse_wide(regions, where)
     names = table.names if not transpose else None
     lines = table.lines if not transpose else None
     if samples < MIN_SAMPLES:

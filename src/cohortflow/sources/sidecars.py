@@ -7,20 +7,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cohortflow.cohort.entry import Output
-from cohortflow.errors import EmptyInput, InputError, UnreadableFile
-from cohortflow.sources.files import read_bytes, read_text
-from cohortflow.sources.tables import MAX_TABLE_BYTES, parse_table, typed_column
+from cohortflow.errors import UnreadableFile
+from cohortflow.sources.files import read_text
+from cohortflow.sources.images.decoded import Decoded
 
 NUMBERS = (
-    "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle", "MagneticFieldStrength",
-    "EchoTrainLength", "EffectiveEchoSpacing", "TotalReadoutTime", "MultibandAccelerationFactor",
-    "ParallelReductionFactorInPlane", "SliceThickness", "SpacingBetweenSlices",
-)  # fmt: skip
+    "RepetitionTime",
+    "EchoTime",
+    "InversionTime",
+    "FlipAngle",
+    "MagneticFieldStrength",
+    "EchoTrainLength",
+    "EffectiveEchoSpacing",
+    "TotalReadoutTime",
+    "MultibandAccelerationFactor",
+    "ParallelReductionFactorInPlane",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+)
 """Keys of sidecars that say how an image was made; everything else may lead back to a person."""
 
 CONFOUNDS = "_desc-confounds_timeseries.tsv"
@@ -72,33 +81,13 @@ def _document(path: Path, where: str) -> Mapping[str, Any]:
     return document
 
 
-def confounds_table(path: Path, where: str) -> Output:
-    """A table of confounds: a row per volume, numbers; ``n/a`` is no value.
-
-    Raises the InputError of a table that cannot be read, or holds text among its numbers.
-    """
+def confounds_output(decoded: Decoded) -> Output:
+    """The entry of a table of confounds: a row per volume, numbers, nothing where it has none."""
     import pyarrow as pa
 
     from cohortflow.evaluation.cases import write_parquet
 
-    data = read_bytes(path, where, MAX_TABLE_BYTES)
-    table = parse_table(data.decode("utf-8", "replace"), where, tabs=True)
-    columns = dict(_columns(table, where))
-    if not columns or not table.rows:
-        raise EmptyInput("a table of confounds without rows", where=where)
-    written = write_parquet(pa.table(columns))
-    facts = {"rows": len(table.rows), "columns": list(columns)}
-    return Output(files={"table.parquet": written}, facts=facts)
-
-
-def _columns(table: Any, where: str) -> Iterator[tuple[str, Any]]:
-    import pyarrow as pa
-
-    for name in table.columns:
-        fields = [None if row[name].lower() in ("", "n/a") else row[name] for row in table.rows]
-        values = typed_column(fields)
-        if any(isinstance(value, str) for value in values):
-            raise InputError(
-                "a column of confounds holds text", where=where, expected="numbers or n/a"
-            )
-        yield name, pa.array(values, pa.float64())
+    columns = dict(zip(decoded.facts["columns"], decoded.array.T, strict=True))
+    nullable = {name: pa.array(values, from_pandas=True) for name, values in columns.items()}
+    facts = {"rows": len(decoded.array), "columns": list(columns)}
+    return Output(files={"table.parquet": write_parquet(pa.table(nullable))}, facts=facts)

@@ -160,4 +160,4 @@ def fold(subject: str) -> str:
 
 def placeholder(relative: PurePath) -> str:
     """A name for a file whose own must not be kept."""
-    return f"file-{hashlib.sha256(os.fsencode(relative.as_posix())).hexdigest()[:8]}"
+    return f"file-{hashlib.sha256(os.fsencode(relative.as_posix())).hexdigest()[:16]}"

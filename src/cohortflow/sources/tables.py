@@ -96,9 +96,11 @@ def _header(fields: Sequence[str], name: str) -> tuple[str, ...]:
     columns = tuple(field.strip() for field in fields)
     if len(columns) > MAX_COLUMNS:
         raise TooLarge(
-            "the table has more columns than are read", where=name,
-            expected=f"at most {MAX_COLUMNS:,}", found=f"{len(columns):,}",
-        )  # fmt: skip
+            "the table has more columns than are read",
+            where=name,
+            expected=f"at most {MAX_COLUMNS:,}",
+            found=f"{len(columns):,}",
+        )
     twice = sorted(c for c, times in Counter(columns).items() if c and times > 1)
     if twice:
         raise UnreadableFile(

@@ -1,4 +1,4 @@
-"""What stages on volumes and label maps have in common: channels, grids, what they carry, what they cost."""
+"""What stages on volumes and label maps have in common: channels, grids, lineage, cost."""
 
 from __future__ import annotations
 

@@ -380,7 +380,7 @@ def test_axes_midway_between_two_sides_do_not_part_a_label_map_from_its_image(st
     way = Reorientation.towards(grid, stored)
     rounded = way.after.matrix.astype(np.float32).astype(float)  # as NIfTI has it
     label = Decoded("label", way.apply(labels), rounded)
-    placed, _ = on_image_grid(label, [Decoded("image", labels, grid.matrix)], "a")
+    placed, _ = on_image_grid(label, "", [("", Decoded("image", labels, grid.matrix))], "a")
     np.testing.assert_array_equal(placed.array, labels)
 
 

@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 from cohortflow.cohort.documents import digest, encode_gzip, read_document
+from cohortflow.cohort.gc import SUBJECT_LEDGER, subject_pages
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import CohortflowError, EntryCorrupt, EntryMissing
 from cohortflow.report.source import ReportSource, ReportUnit, states
@@ -31,13 +32,7 @@ from cohortflow.report.subjects.page import SubjectView, address_of, ordered, su
 from cohortflow.report.subjects.spread import Spread
 
 SCHEMA = 1
-LEDGER = "pages.json.gz"
 BROKEN = ("failed", "quarantined", "blocked")
-
-
-def folder_of(slug: str) -> str:
-    """Where the pages of a pipeline's subjects are."""
-    return f"reports/{slug}/subjects"
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class _Subject:
 
 def keep_pages(storage: Storage, source: ReportSource) -> SubjectBook:
     """Write the pages that show something else than before, delete those of nobody; what there is."""
-    folder = folder_of(source.pipeline["slug"])
+    folder = subject_pages(source.pipeline["slug"])
     ledger = _ledger(storage, folder)
     subjects = _subjects(source, ledger["subjects"])
     numbers = with_nothing_said({one.id: one.numbers for one in subjects})
@@ -85,14 +80,14 @@ def keep_pages(storage: Storage, source: ReportSource) -> SubjectBook:
 
 def read_lines(storage: Storage, slug: str) -> dict[str, Any]:
     """What is kept of each subject: ``numbers``, ``score``, ``reason``; empty where there are no pages."""
-    found: dict[str, Any] = _ledger(storage, folder_of(slug))["subjects"]
+    found: dict[str, Any] = _ledger(storage, subject_pages(slug))["subjects"]
     return found
 
 
 def _ledger(storage: Storage, folder: str) -> dict[str, Any]:
     """Empty where there is none, or none that can be used: then every page is made again."""
     try:
-        found = read_document(storage, f"{folder}/{LEDGER}")
+        found = read_document(storage, f"{folder}/{SUBJECT_LEDGER}")
     except (EntryMissing, EntryCorrupt):
         found = {}
     return found if found.get("schema") == SCHEMA else {"spread": {}, "subjects": {}}
@@ -100,7 +95,7 @@ def _ledger(storage: Storage, folder: str) -> dict[str, Any]:
 
 def _keep(storage: Storage, folder: str, ledger: dict[str, Any], before: dict[str, Any]) -> None:
     if ledger != before:
-        storage.write(f"{folder}/{LEDGER}", encode_gzip(ledger))
+        storage.write(f"{folder}/{SUBJECT_LEDGER}", encode_gzip(ledger))
 
 
 def _subjects(source: ReportSource, lines: Mapping[str, Any]) -> list[_Subject]:

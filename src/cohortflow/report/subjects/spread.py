@@ -16,7 +16,7 @@ from cohortflow.report.subjects.numbers import Number
 
 SHARE_OF_SUBJECTS = 0.05
 SHARE_OF_QUARTILES = 0.05
-FLAGGED = 1000.0
+FLAGGED = 1e9
 """Counted as this many robust standard deviations: a structure that was missed comes before any value."""
 
 

@@ -87,34 +87,40 @@ def part_names(names: Sequence[str], request: Request) -> dict[str, str]:
         part = _PART_OF.get(name.lower())
         if part in found:
             raise BadHeader(
-                "two arrays that are one thing by their names", where=request.where,
+                "two arrays that are one thing by their names",
+                where=request.where,
                 expected=f"one of {', '.join(_PARTS[part])}",
-            )  # fmt: skip
+            )
         if part is not None:
             found[part] = name
     if not found and len(names) == 1:
         return {request.role: names[0]}
     if not found:
         raise BadHeader(
-            "no array has a name that is known", where=request.where,
-            expected=", ".join(_PART_OF), found=f"{len(names)} others",
-        )  # fmt: skip
+            "no array has a name that is known",
+            where=request.where,
+            expected=", ".join(_PART_OF),
+            found=f"{len(names)} others",
+        )
     return found
 
 
 def refuse_array(shape: Sequence[int], dtype: np.dtype[Any], request: Request) -> None:
-    """Raises for what is no volume or slice of real numbers, and for too many, before any is read."""
+    """Raises for what is no volume or slice of real numbers, or too many, before any is read."""
     where = request.where
     if dtype.kind not in "fiub":
         raise UnsupportedData(
-            "an array of something else than real numbers", where=where,
+            "an array of something else than real numbers",
+            where=where,
             expected="whole numbers or floating point",
-        )  # fmt: skip
+        )
     if len(shape) not in (2, 3):
         raise UnsupportedData(
-            "an array that is no volume and no slice", where=where,
-            expected="(z, y, x) or (y, x)", found=str(tuple(shape)),
-        )  # fmt: skip
+            "an array that is no volume and no slice",
+            where=where,
+            expected="(z, y, x) or (y, x)",
+            found=str(tuple(shape)),
+        )
     if min(shape) < 1:
         raise EmptyInput("an array without voxels", where=where, found=str(tuple(shape)))
     refuse_size(math.prod(shape), request.options, where)
@@ -130,10 +136,11 @@ def _in_order(files: Sequence[str], where: str) -> list[str]:
             raise DuplicateSlice("two files of one slice", where=where, found=f"slice {after}")
         if after > before + 1:
             raise MissingSlice(
-                "slices are missing", where=where,
+                "slices are missing",
+                where=where,
                 expected=f"{numbered[0][0]} to {numbered[-1][0]}",
                 found=f"none between {before} and {after}",
-            )  # fmt: skip
+            )
     return [path for _, path in numbered]
 
 
@@ -157,14 +164,17 @@ def _check(parts: Mapping[str, Stored], slices: int, request: Request) -> None:
         if slices > 1 and len(stored.shape) == 3:
             raise UnsupportedData(
                 "several files of volumes where one, or slices, are expected",
-                where=request.where, expected="(y, x)", found=str(stored.shape),
-            )  # fmt: skip
+                where=request.where,
+                expected="(y, x)",
+                found=str(stored.shape),
+            )
         refuse_size(math.prod(shape), request.options, request.where)
     if len(set(shapes.values())) > 1:
         raise GeometryMismatch(
-            "arrays of one file that differ in size", where=request.where,
+            "arrays of one file that differ in size",
+            where=request.where,
             found=", ".join(f"{part} {shape}" for part, shape in shapes.items()),
-        )  # fmt: skip
+        )
 
 
 def _refuse_mixture(first: Mapping[str, Stored], parts: Mapping[str, Stored], where: str) -> None:
@@ -174,14 +184,18 @@ def _refuse_mixture(first: Mapping[str, Stored], parts: Mapping[str, Stored], wh
     for part, stored in parts.items():
         if stored.shape != first[part].shape:
             raise MixedSize(
-                "slices of different sizes", where=where, expected=str(first[part].shape),
+                "slices of different sizes",
+                where=where,
+                expected=str(first[part].shape),
                 found=str(stored.shape),
-            )  # fmt: skip
+            )
         if stored.dtype != first[part].dtype:
             raise MixedPixels(
-                "slices of different types of pixel", where=where, expected=str(first[part].dtype),
+                "slices of different types of pixel",
+                where=where,
+                expected=str(first[part].dtype),
                 found=str(stored.dtype),
-            )  # fmt: skip
+            )
 
 
 def _decoded(part: str, array: npt.NDArray[Any], files: int, request: Request) -> Decoded:

@@ -25,9 +25,11 @@ def assumed_matrix(
     spacing = np.asarray(spacing_mm, float)
     if not (np.isfinite(spacing).all() and (spacing > 0).all()):
         raise BadHeader(
-            "a spacing is above 0 mm", where=request.where, found=str(list(spacing_mm)),
+            "a spacing is above 0 mm",
+            where=request.where,
+            found=str(list(spacing_mm)),
             hint="Say it with --spacing-mm z,y,x.",
-        )  # fmt: skip
+        )
     code = checked_orientation(request.options.orientation)
     matrix = np.eye(4)
     matrix[:3, :3] = np.array([_TOWARDS[letter] for letter in reversed(code)], float).T * spacing
@@ -58,13 +60,16 @@ def assumed_place(
     options = request.options
     if options.spacing_mm is None and spacing_mm is None:
         raise UnknownSpacing(
-            "the file does not say how large voxels are", where=request.where, expected=expected,
+            "the file does not say how large voxels are",
+            where=request.where,
+            expected=expected,
             hint="Say it with --spacing-mm z,y,x.",
-        )  # fmt: skip
+        )
     if options.spacing_mm is None and UnknownOrientation.code not in options.accept:
         raise UnknownOrientation(
-            "the header says how large voxels are, not where they lie", where=request.where,
+            "the header says how large voxels are, not where they lie",
+            where=request.where,
             expected=expected,
             hint=f"Mend the header, or --accept {UnknownOrientation.code} with --orientation LPS.",
-        )  # fmt: skip
+        )
     return assumed_matrix(shape, options.spacing_mm or spacing_mm or (), decoded, request)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import socket
 import struct
 import sys
+import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -30,7 +32,15 @@ PARSER_FAULTS: tuple[type[Exception], ...] = (
     ),
 )
 
-
+_FAULTS = (
+    ("nibabel.filebasedimages", "ImageFileError"),
+    ("nibabel.spatialimages", "HeaderDataError"),
+    ("nibabel.wrapstruct", "WrapStructError"),
+    ("pydicom.errors", "BytesLengthException"),
+    ("pydicom.errors", "InvalidDicomError"),
+    ("zipfile", "BadZipFile"),
+    ("tokenize", "TokenError"),
+)
 _HERE = "cohortflow.sources.images"
 READERS = {
     "nifti": f"{_HERE}.nifti:read_nifti",
@@ -40,6 +50,13 @@ READERS = {
     "hdf5": f"{_HERE}.hdf5:read_hdf5",
     "npz": f"{_HERE}.npz:read_npz",
     "picture": f"{_HERE}.pictures:read_pictures",
+    "dicom-persons": f"{_HERE}.dicom:compare_persons",
+    "nrrd-persons": f"{_HERE}.nrrd:compare_persons",
+    "metaimage-persons": f"{_HERE}.metaimage:compare_persons",
+    "roi_series": "cohortflow.sources.series_reader:read_series",
+    "bold": "cohortflow.sources.series_reader:read_series",
+    "fmriprep": "cohortflow.sources.series_reader:read_series",
+    "confounds": "cohortflow.sources.series_reader:read_table",
 }
 """Of each format: module and function; loaded when the first such file is read."""
 
@@ -59,7 +76,7 @@ def read(request: Request) -> list[Decoded]:
             "the file needs more memory than a reader may have", where=request.where
         ) from error
     except PARSER_FAULTS + _library_faults() as error:
-        # The text of a foreign error may quote the file, and so a person: its type is all that is told.
+        # The text of a foreign error may quote the file, and so a person: its type alone is told.
         raise UnreadableFile(
             "the file is damaged, or not of the format of its name",
             where=request.where,
@@ -69,24 +86,51 @@ def read(request: Request) -> list[Decoded]:
 
 
 def _library_faults() -> tuple[type[Exception], ...]:
-    """Errors of the libraries that are of no built-in kind; asked for only where one came up."""
-    import tokenize
-    import zipfile
-
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-
-    of_nifti = (ImageFileError, HeaderDataError, WrapStructError)
-    of_others = (zipfile.BadZipFile, tokenize.TokenError)
-    return (BytesLengthException, InvalidDicomError, *of_nifti, *of_others)
+    """Errors of no built-in kind, of those libraries that are loaded."""
+    loaded = [(sys.modules.get(module), name) for module, name in _FAULTS]
+    return tuple(getattr(module, name) for module, name in loaded if module is not None)
 
 
+@functools.cache
 def _reader(format_: str) -> Callable[[Request], list[Decoded]]:
+    """With all that it needs loaded, and told to be quiet and to keep to one thread."""
     module, name = READERS[format_].split(":")
+    if format_ in _PREPARE:
+        _PREPARE[format_]()
     reader: Callable[[Request], list[Decoded]] = getattr(import_module(module), name)
     return reader
+
+
+def _prepare_nifti() -> None:
+    # nibabel loads pydicom where it can, for header extensions that nobody looks at here.
+    alone = "pydicom" not in sys.modules
+    if alone:
+        sys.modules["pydicom"] = None  # type: ignore[assignment]
+    import nibabel
+
+    if alone:
+        del sys.modules["pydicom"]
+    nibabel.imageglobals.logger.disabled = True
+
+
+def _prepare_dicom() -> None:
+    import gdcm  # noqa: F401
+    import pydicom.pixels
+
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+
+def _prepare_pictures() -> None:
+    import PIL.Image
+
+    PIL.Image.MAX_IMAGE_PIXELS = None  # sizes are refused by our own limit, before decoding
+
+
+_PREPARE = {
+    **dict.fromkeys(("nifti", "bold", "fmriprep"), _prepare_nifti),
+    **dict.fromkeys(("dicom", "dicom-persons"), _prepare_dicom),
+    "picture": _prepare_pictures,
+}
 
 
 def serve(link: socket.socket) -> None:
@@ -128,31 +172,13 @@ def _address_space() -> int:
 
 
 def main(arguments: Sequence[str]) -> None:
-    descriptor, memory_bytes = (int(argument) for argument in arguments)
-    _warm()
+    descriptor, memory_bytes = (int(argument) for argument in arguments[:2])
+    warnings.simplefilter("ignore")
+    for format_ in arguments[2:]:
+        _reader(format_)
     limit(memory_bytes)
     with socket.socket(fileno=descriptor) as link:
         serve(link)
-
-
-def _warm() -> None:
-    """Load what the readers need while there is no limit yet."""
-    import warnings
-
-    import gdcm  # noqa: F401
-    import h5py  # noqa: F401
-    import isal.igzip  # noqa: F401
-    import nibabel
-    import PIL.Image
-    import pydicom.pixels
-    import SimpleITK
-
-    nibabel.imageglobals.logger.disabled = True
-    warnings.simplefilter("ignore")
-    PIL.Image.MAX_IMAGE_PIXELS = None  # sizes are refused by our own limit, before decoding
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cohortflow.errors import NotFinite, NotLabels, TooLarge, UnsupportedData
 from cohortflow.geometry.grid import Grid
 
-Role = Literal["image", "label", "table"]
+Role = Literal["image", "label", "table", "series"]
 MAX_VOXELS = 2**29
 """Of one file, channels counted: 512 × 512 × 2048."""
 
@@ -37,6 +37,19 @@ class ReadOptions:
 
 
 @dataclass(frozen=True)
+class SeriesOptions:
+    """How series are read. ``transpose``: files are (region, time). ``repetition_time``: wanted.
+
+    ``labels``, ``xyz_mm``: of the regions of an atlas, whose means are taken of an image.
+    """
+
+    transpose: bool = False
+    labels: tuple[str, ...] = ()
+    xyz_mm: tuple[tuple[float, ...], ...] = ()
+    repetition_time: bool = False
+
+
+@dataclass(frozen=True)
 class Request:
     """Files that are read together, and what they are taken for.
 
@@ -50,11 +63,15 @@ class Request:
     options: ReadOptions = ReadOptions()
     root: str = ""
     id: str = ""
+    series: SeriesOptions | None = None
 
 
 @dataclass
 class Decoded:
-    """One image or label map. ``array``: (channel?, z, y, x), of pictures (channel, y, x) or (y, x).
+    """What one request has read: an image, a label map, a series or a table.
+
+    ``array``: (channel?, z, y, x), of pictures (channel, y, x) or (y, x), of series (roi, time), of
+    tables (row, column).
 
     ``matrix``: index (z, y, x, 1) → world, None in index space. ``part``: which of several in one
     file. ``facts``: what may be told of it. ``used``: options that were needed. ``persons``: names
@@ -111,9 +128,11 @@ def finished(decoded: Decoded, options: ReadOptions, where: str) -> Decoded:
         )
     if array.dtype.kind not in "fiub":
         raise UnsupportedData(
-            "voxels are no real numbers", where=where, found=str(array.dtype),
+            "voxels are no real numbers",
+            where=where,
+            found=str(array.dtype),
             expected="whole numbers or floating point",
-        )  # fmt: skip
+        )
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
     if array.dtype == np.float16 or array.dtype.itemsize > 8:

@@ -36,9 +36,9 @@ def read_dicom(request: Request) -> list[Decoded]:
     """Every image series and segmentation among the files, which are those of one subject.
 
     What is wrong with a series refuses the subject by name; ``options.accept`` resolves it and says
-    so in a warning: a tilt is kept as the shear it is, of duplicates the first stays, a gap is filled
-    and uneven distances are evened by linear interpolation, of mixed planes or sizes the largest
-    group stays. Files that are no images are left out with a warning.
+    so in a warning: a tilt is kept as the shear it is, of duplicates the first stays, a gap is
+    filled and uneven distances are evened by linear interpolation, of mixed planes or sizes the
+    largest group stays. Files that are no images are left out with a warning.
     """
     where, options = request.where, request.options
     headers = [
@@ -55,9 +55,11 @@ def read_dicom(request: Request) -> list[Decoded]:
         }
     if not series and not segmentations:
         raise UnsupportedData(
-            "no image among the DICOM files", where=where, expected="files with rows and columns",
+            "no image among the DICOM files",
+            where=where,
+            expected="files with rows and columns",
             found=f"{len(headers)} files" + _asked(options.series),
-        )  # fmt: skip
+        )
     patients = _patients([header for found in series.values() for header in found], request)
     decoded = [_series(found, request) for _, found in sorted(series.items(), key=_order)]
     if patients > 1:
@@ -78,6 +80,13 @@ def read_dicom(request: Request) -> list[Decoded]:
     return decoded
 
 
+def compare_persons(request: Request) -> list[Decoded]:
+    """Nothing, where every header can be read and none names the request's id."""
+    for path in request.files:
+        _told_apart_from_persons(read_header(path, request.where), request)
+    return []
+
+
 def _told_apart_from_persons(header: Header, request: Request) -> Header:
     """The header; before anything is wrong with it, as a refused subject keeps its id."""
     if request.id:
@@ -90,10 +99,12 @@ def _patients(images: Sequence[Header], request: Request) -> int:
     named = {str(header.tags.get("PatientID", "")).strip() for header in images} - {""}
     if len(named) > 1 and SeveralPatients.code not in request.options.accept:
         raise SeveralPatients(
-            "images of several patients among those of one subject", where=request.where,
-            expected="one Patient ID", found=f"{len(named)} of them in {len(images)} files",
+            "images of several patients among those of one subject",
+            where=request.where,
+            expected="one Patient ID",
+            found=f"{len(named)} of them in {len(images)} files",
             hint=f"Give each a folder, or --accept {SeveralPatients.code} where it is one person.",
-        )  # fmt: skip
+        )
     return len(named)
 
 
@@ -118,9 +129,11 @@ def _series(headers: Sequence[Header], request: Request) -> Decoded:
     total = sum(frame.rows * frame.columns for frame in frames)
     if total > options.max_voxels:
         raise TooLarge(
-            "the series announces more voxels than are read", where=where,
-            expected=f"at most {options.max_voxels:,}", found=f"{total:,}",
-        )  # fmt: skip
+            "the series announces more voxels than are read",
+            where=where,
+            expected=f"at most {options.max_voxels:,}",
+            found=f"{total:,}",
+        )
     frames.sort(key=lambda frame: (frame.instance, frame.index))
     frames = _one_size(frames, decoded, request)
     _one_kind(frames, where)
@@ -137,11 +150,12 @@ def _one_size(frames: list[Frame], decoded: Decoded, request: Request) -> list[F
         return frames
     kept = sizes.most_common(1)[0][0]
     error = MixedSize(
-        "slices of one series differ in size or spacing", where=request.where,
+        "slices of one series differ in size or spacing",
+        where=request.where,
         expected=f"{kept[0]} × {kept[1]} in all",
         found=", ".join(f"{n} of {rows} × {columns}" for (rows, columns, _), n in sizes.items()),
         hint="Take the largest group with --accept mixed-size.",
-    )  # fmt: skip
+    )
     _resolved(error, decoded, request, f"the {sizes[kept]} of the commonest size were taken")
     return [f for f in frames if (f.rows, f.columns, f.pixel_spacing) == kept]
 
@@ -151,8 +165,9 @@ def _one_plane(frames: list[Frame], decoded: Decoded, request: Request) -> list[
     if without:
         raise UnknownSpacing(
             f"{len(without)} of {len(frames)} slices do not say where they lie",
-            where=request.where, expected="Image Position and Orientation (Patient) in all",
-        )  # fmt: skip
+            where=request.where,
+            expected="Image Position and Orientation (Patient) in all",
+        )
     groups: list[list[Frame]] = []
     for frame in frames:
         for group in groups:
@@ -165,10 +180,12 @@ def _one_plane(frames: list[Frame], decoded: Decoded, request: Request) -> list[
         return frames
     largest = max(groups, key=len)
     error = MixedOrientation(
-        "slices of one series lie in different planes", where=request.where,
-        expected="one orientation", found=", ".join(f"{len(g)} slices" for g in groups),
+        "slices of one series lie in different planes",
+        where=request.where,
+        expected="one orientation",
+        found=", ".join(f"{len(g)} slices" for g in groups),
         hint="Take the largest group with --accept mixed-orientation.",
-    )  # fmt: skip
+    )
     _resolved(error, decoded, request, f"the {len(largest)} of the commonest plane were taken")
     return largest
 
@@ -178,19 +195,21 @@ def _one_kind(frames: Sequence[Frame], where: str) -> None:
     kinds = {tuple(f.header.tags.get(k) for k in keywords) for f in frames}
     if len(kinds) > 1:
         raise MixedPixels(
-            "slices of one series differ in bits, sign or channels", where=where,
+            "slices of one series differ in bits, sign or channels",
+            where=where,
             found="; ".join(str(kind) for kind in sorted(map(str, kinds))),
-        )  # fmt: skip
+        )
 
 
 def _unplaced(frames: list[Frame], decoded: Decoded, request: Request) -> Decoded:
     """A lone film or capture without a place in the patient is a picture in index space."""
     if len(frames) > 1 and request.options.spacing_mm is None:
         raise UnknownSpacing(
-            "nothing says where the slices lie", where=request.where,
+            "nothing says where the slices lie",
+            where=request.where,
             expected="Image Position and Orientation (Patient)",
             hint="Say --spacing-mm z,y,x where their order is their place.",
-        )  # fmt: skip
+        )
     array = _channels_first(stacked(frames, request.options, request.where))
     if request.options.spacing_mm is not None:
         decoded.matrix = assumed_matrix(
@@ -209,9 +228,11 @@ def _place(frames: list[Frame], decoded: Decoded, request: Request) -> None:
     if spacing is None:
         if options.spacing_mm is None:
             raise UnknownSpacing(
-                "nothing says how far apart pixels are", where=where, expected="Pixel Spacing",
+                "nothing says how far apart pixels are",
+                where=where,
+                expected="Pixel Spacing",
                 hint="Say it with --spacing-mm z,y,x; z is the distance between slices.",
-            )  # fmt: skip
+            )
         spacing = options.spacing_mm[1:]
         decoded.used["spacing_mm"] = list(options.spacing_mm)
     lone = frames[0].slice_mm
@@ -222,9 +243,7 @@ def _place(frames: list[Frame], decoded: Decoded, request: Request) -> None:
     while True:
         planes = _planes(frames, spacing)
         try:
-            grid, order = grid_from_dicom(
-                planes, single_slice_mm=lone, tilted=tilted, where=where
-            )  # fmt: skip
+            grid, order = grid_from_dicom(planes, single_slice_mm=lone, tilted=tilted, where=where)
         except DuplicateSlice as error:
             first = _first_of_each(frames)
             error.hint = "Keep the first of each place with --accept duplicate-slice."

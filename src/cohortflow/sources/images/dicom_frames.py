@@ -49,16 +49,20 @@ def frames_of(header: Header, where: str) -> list[Frame]:
     count = _frame_count(header, where)
     if tags.get("ModalityLUTSequence"):
         raise UnsupportedData(
-            "stored values stand for others by a table", where=where,
-            expected="a Rescale Slope and Intercept", found="a Modality LUT",
-        )  # fmt: skip
+            "stored values stand for others by a table",
+            where=where,
+            expected="a Rescale Slope and Intercept",
+            found="a Modality LUT",
+        )
     shared = _first(tags.get("SharedFunctionalGroupsSequence"))
     each = tags.get("PerFrameFunctionalGroupsSequence")
     if each is not None and len(each) != count:
         raise BadHeader(
-            "the header describes another number of frames than it has", where=where,
-            expected=str(count), found=str(len(each)),
-        )  # fmt: skip
+            "the header describes another number of frames than it has",
+            where=where,
+            expected=str(count),
+            found=str(len(each)),
+        )
     frames = []
     for index in range(count):
         groups = _Groups(tags, shared, each[index] if each is not None else None)
@@ -76,9 +80,11 @@ def frames_of(header: Header, where: str) -> list[Frame]:
         if slope == (0.0,):
             raise BadHeader("Rescale Slope makes one value of all", where=where, found="0")
         intercept = numbers(
-            groups.get("PixelValueTransformationSequence", "RescaleIntercept"), 1,
-            "Rescale Intercept", where,
-        )  # fmt: skip
+            groups.get("PixelValueTransformationSequence", "RescaleIntercept"),
+            1,
+            "Rescale Intercept",
+            where,
+        )
         orientation = groups.get("PlaneOrientationSequence", "ImageOrientationPatient")
         position = groups.get("PlanePositionSequence", "ImagePositionPatient")
         apart = numbers(between, 1, "Spacing Between Slices", where)
@@ -110,9 +116,11 @@ def _frame_count(header: Header, where: str) -> int:
         raise BadHeader("a file of no frames", where=where, found=str(count))
     if count > _MAX_FRAMES:
         raise TooLarge(
-            "the file announces more frames than are read", where=where,
-            expected=f"at most {_MAX_FRAMES:,}", found=f"{count:,}",
-        )  # fmt: skip
+            "the file announces more frames than are read",
+            where=where,
+            expected=f"at most {_MAX_FRAMES:,}",
+            found=f"{count:,}",
+        )
     return count
 
 
@@ -177,8 +185,10 @@ def pixels(header: Header, options: ReadOptions, where: str) -> npt.NDArray[Any]
         name = pydicom.uid.UID(header.syntax).name if known else "an unknown transfer syntax"
         raise UnsupportedData(
             "the pixels cannot be decoded: damaged, or compressed in a way that is not read",
-            where=where, found=name, hint="Copy it again, or decompress it with another tool.",
-        ) from error  # fmt: skip
+            where=where,
+            found=name,
+            hint="Copy it again, or decompress it with another tool.",
+        ) from error
     return array.reshape((*shape, samples) if samples > 1 else shape)
 
 
@@ -198,17 +208,21 @@ def _announced(
         or sign not in (None, 0, 1)
     ):
         raise BadHeader(
-            "pixels of impossible bits", where=where, expected="8, 16, 32, and signed or not",
+            "pixels of impossible bits",
+            where=where,
+            expected="8, 16, 32, and signed or not",
             found=f"{stored} of {allocated} bits, sign {sign}",
-        )  # fmt: skip
+        )
     if not full.get("PhotometricInterpretation"):
         raise BadHeader("the header does not say what its samples mean", where=where)
     count = header.number("Rows", where) * header.number("Columns", where) * frames * samples
     if count > options.max_voxels:
         raise TooLarge(
-            "the file announces more voxels than are read", where=where,
-            expected=f"at most {options.max_voxels:,}", found=f"{count:,}",
-        )  # fmt: skip
+            "the file announces more voxels than are read",
+            where=where,
+            expected=f"at most {options.max_voxels:,}",
+            found=f"{count:,}",
+        )
     return count, samples
 
 
@@ -222,7 +236,7 @@ def planes(frames: list[Frame], options: ReadOptions, where: str) -> Iterator[np
 
 
 def stacked(frames: list[Frame], options: ReadOptions, where: str) -> npt.NDArray[Any]:
-    """(slice, row, column, …) of real values: rescaled frame by frame, whole where all are whole."""
+    """(slice, row, column, …) of real values: rescaled by frame, whole where all are whole."""
     from cohortflow.sources.images.decoded import scaled, whole_if_whole
 
     plain = all(frame.slope == 1.0 and frame.intercept == 0.0 for frame in frames)

@@ -1,4 +1,4 @@
-"""What is read of a DICOM file: an allow-list of tags, and of values. Nothing else leaves this module.
+"""What is read of a DICOM file: an allow-list of tags, and of values. Nothing else gets out.
 
 Source: PS3.3 (image plane, pixel, functional groups), PS3.5 (encoding).
 """
@@ -25,22 +25,48 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 
 _GEOMETRY = (
-    "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "SliceThickness",
-    "SpacingBetweenSlices", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-)  # fmt: skip
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+)
 _PIXELS = (
-    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
-    "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "SegmentationType", "SegmentSequence",
-    "MaximumFractionalValue", "SegmentsOverlap", "LossyImageCompression", "PixelPaddingValue",
-)  # fmt: skip
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+    "SegmentationType",
+    "SegmentSequence",
+    "MaximumFractionalValue",
+    "SegmentsOverlap",
+    "LossyImageCompression",
+    "PixelPaddingValue",
+)
 _SERIES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber")
 _PERSON = ("PatientName", "PatientID", "OtherPatientIDs", "PatientBirthName")
 # Numbers and short codes that say how, not whose. A code is told only where it is one of a list.
 _NUMBERS = (
-    "SliceThickness", "EchoTime", "RepetitionTime", "InversionTime", "FlipAngle",
-    "MagneticFieldStrength", "KVP", "EchoTrainLength",
-)  # fmt: skip
+    "SliceThickness",
+    "EchoTime",
+    "RepetitionTime",
+    "InversionTime",
+    "FlipAngle",
+    "MagneticFieldStrength",
+    "KVP",
+    "EchoTrainLength",
+)
 _MODALITIES = frozenset(
     [
         "CT",
@@ -108,9 +134,7 @@ class Header:
         """A whole number that must be there and above 0."""
         value = whole(self.tags.get(keyword), keyword, where)
         if value is None or value < 1:
-            raise BadHeader(
-                f"{keyword} is missing or not above 0", where=where, found=str(value)
-            )  # fmt: skip
+            raise BadHeader(f"{keyword} is missing or not above 0", where=where, found=str(value))
         return value
 
 
@@ -137,9 +161,10 @@ def read_header(path: str, where: str, pixels: bool = False) -> Header:
     if should_be_image and not header.is_image:
         # Left out as no image, it would be a slice lost in silence.
         raise TruncatedFile(
-            "the header of an image lacks its rows and columns", where=where,
+            "the header of an image lacks its rows and columns",
+            where=where,
             hint="Copy or download it again.",
-        )  # fmt: skip
+        )
     return header
 
 
@@ -153,9 +178,11 @@ def _meta(path: str, where: str) -> tuple[str, bool]:
             start = file.read(144)
         if start[128:132] != b"DICM":
             raise UnreadableFile(
-                "the file is no DICOM", where=where, expected="DICM after 128 bytes",
+                "the file is no DICOM",
+                where=where,
+                expected="DICM after 128 bytes",
                 hint="Is its name right?",
-            )  # fmt: skip
+            )
         told = start[132:138] == _LENGTH and int.from_bytes(start[140:], "little")
         if len(start) < 144 or 144 + (told or 0) > os.path.getsize(path):
             raise EOFError
@@ -185,9 +212,11 @@ def _inflated(path: str, tags: Sequence[str], where: str) -> Any:
     plain = machine.decompress(packed, limit)
     if machine.unconsumed_tail:
         raise DecompressionBomb(
-            "the deflated file grows beyond what an image needs", where=where,
-            expected=f"at most {limit} bytes of {len(packed)}", found="more",
-        )  # fmt: skip
+            "the deflated file grows beyond what an image needs",
+            where=where,
+            expected=f"at most {limit} bytes of {len(packed)}",
+            found="more",
+        )
     if not machine.eof:
         raise TruncatedFile("the deflated file ends too early", where=where)
     wanted = [Tag(tag) for keyword in tags if (tag := tag_for_keyword(keyword)) is not None]
@@ -236,9 +265,11 @@ def numbers(value: Any, count: int, name: str, where: str) -> tuple[float, ...] 
         raise BadHeader(f"{name} holds text", where=where, expected=f"{count} numbers") from error
     if len(listed) != count or not all(map(math.isfinite, listed)):
         raise BadHeader(
-            f"{name} cannot be", where=where, expected=f"{count} finite numbers",
+            f"{name} cannot be",
+            where=where,
+            expected=f"{count} finite numbers",
             found=str(listed[:9]),
-        )  # fmt: skip
+        )
     return listed
 
 

@@ -72,10 +72,12 @@ def _lay(
         code = OverlappingSegments.code
         if code not in request.options.accept:
             raise OverlappingSegments(
-                "segments overlap", where=request.where, expected="one segment a voxel",
+                "segments overlap",
+                where=request.where,
+                expected="one segment a voxel",
                 found=f"{int(both.sum())} voxels of one frame in two",
                 hint=f"Let the higher number win with --accept {code}.",
-            )  # fmt: skip
+            )
         decoded.used.setdefault("accept", []).append(code)
         decoded.warn(code, "segments overlap: the higher number was taken")
     np.copyto(target, np.maximum(target, value), where=chosen)
@@ -89,10 +91,12 @@ def _chosen(
     code = FractionalSegments.code
     if code not in request.options.accept:
         raise FractionalSegments(
-            "the segmentation holds shares, not labels", where=request.where,
-            expected="BINARY or LABELMAP", found=kind[:16],
+            "the segmentation holds shares, not labels",
+            where=request.where,
+            expected="BINARY or LABELMAP",
+            found=kind[:16],
             hint=f"Take a half and more with --accept {code}.",
-        )  # fmt: skip
+        )
     if code not in decoded.used.setdefault("accept", []):
         decoded.used["accept"].append(code)
         decoded.warn(code, "shares of one half and more were taken as the segment")
@@ -154,9 +158,11 @@ def _refuse_astray(
         aside = float(np.abs(cosines @ np.subtract(position, first[1])).max())
         if aside > max(_ROUNDED_MM, 0.01 * min(spacing)):
             raise GantryTilt(
-                "frames of a segmentation are shifted along their own plane", where=where,
-                expected="each straight above the one before", found=f"up to {aside:.6g} mm",
-            )  # fmt: skip
+                "frames of a segmentation are shifted along their own plane",
+                where=where,
+                expected="each straight above the one before",
+                found=f"up to {aside:.6g} mm",
+            )
 
 
 def _step(heights: npt.NDArray[np.float64], stated_mm: float | None) -> float:

@@ -33,14 +33,17 @@ def refuse_other_streams(full: Any, syntax: str, size: Size, frames: int, where:
         found = read(stream)
         if found is None:
             raise TruncatedFile(
-                "a compressed frame without its header", where=where,
+                "a compressed frame without its header",
+                where=where,
                 expected="a frame of the compression that the file names",
-            )  # fmt: skip
+            )
         if found != size:
             raise BadHeader(
-                "a compressed frame is of another size than the header says", where=where,
-                expected="{} × {} of {}".format(*size), found="{} × {} of {}".format(*found),
-            )  # fmt: skip
+                "a compressed frame is of another size than the header says",
+                where=where,
+                expected="{} × {} of {}".format(*size),
+                found="{} × {} of {}".format(*found),
+            )
 
 
 def _streams(data: bytes, frames: int, where: str) -> Iterator[bytes]:
@@ -69,7 +72,7 @@ def _of_jpeg(stream: bytes) -> Size | None:
 
 
 def _codestream(stream: bytes) -> int | None:
-    """Where its beginning and the SIZ that must follow stand; some files wrap it in the boxes of a JP2.
+    """Where its beginning and the SIZ that must follow stand; some wrap it in the boxes of a JP2.
 
     A box of no length is walked for ever by the library that decodes.
     """

@@ -17,7 +17,7 @@ from cohortflow.errors import (
 from cohortflow.sources.images.arrays import Stored, part_names, read_arrays, refuse_array
 from cohortflow.sources.images.decoded import Decoded, Request, refuse_size
 
-# deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf: any other would be loaded from a plugin.
+# deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf: any other would be a plugin.
 _FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 _FILTER_OVERHEAD = 2**12
 
@@ -45,9 +45,10 @@ def _opened(path: str, request: Request) -> Iterator[Mapping[str, Stored]]:
                 "the file ends too early", where=request.where, hint="Copy or download it again."
             ) from error
         raise UnreadableFile(
-            "the file is no HDF5, or damaged", where=request.where,
+            "the file is no HDF5, or damaged",
+            where=request.where,
             hint="Copy or download it again.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _may_be_one(file: Any, name: str) -> bool:
@@ -67,9 +68,10 @@ def _stored(file: Any, name: str, request: Request) -> Stored:
     dataset = file[name]
     if dataset.is_virtual or dataset.external:
         raise OutsideSource(
-            "an array whose values stand in other files", where=where,
+            "an array whose values stand in other files",
+            where=where,
             expected="one that the file itself holds",
-        )  # fmt: skip
+        )
     shape = tuple(int(size) for size in dataset.shape or ())
     refuse_array(shape, dataset.dtype, request)
     _refuse_filters(dataset, where)
@@ -85,9 +87,12 @@ def _refuse_filters(dataset: Any, where: str) -> None:
     found = {made.get_filter(at)[0] for at in range(made.get_nfilters())}
     if not found <= _FILTERS:
         raise UnsupportedData(
-            "an array compressed by a plugin", where=where, expected="gzip, lzf or none",
-            found=f"filter {min(found - _FILTERS)}", hint="Write it with gzip.",
-        )  # fmt: skip
+            "an array compressed by a plugin",
+            where=where,
+            expected="gzip, lzf or none",
+            found=f"filter {min(found - _FILTERS)}",
+            hint="Write it with gzip.",
+        )
 
 
 def _refuse_chunks(dataset: Any, request: Request) -> None:
@@ -98,9 +103,11 @@ def _refuse_chunks(dataset: Any, request: Request) -> None:
     dataset.id.chunk_iter(lambda info: sizes.append(info.size))
     if max(sizes, default=0) > whole + whole // 64 + _FILTER_OVERHEAD:
         raise DecompressionBomb(
-            "a compressed piece that is longer than what it should become", where=request.where,
-            expected=f"at most {whole} bytes", found=str(max(sizes)),
-        )  # fmt: skip
+            "a compressed piece that is longer than what it should become",
+            where=request.where,
+            expected=f"at most {whole} bytes",
+            found=str(max(sizes)),
+        )
     needed = math.prod(math.ceil(n / c) for n, c in zip(dataset.shape, chunk, strict=True))
     _refuse_gap(len(sizes), needed, "chunks", request.where)
 
@@ -109,6 +116,8 @@ def _refuse_gap(found: int, needed: int, what: str, where: str) -> None:
     # HDF5 would give its fill value, as if somebody had measured it.
     if found < needed:
         raise TruncatedFile(
-            "an array that was never written whole", where=where, expected=f"{needed} {what}",
+            "an array that was never written whole",
+            where=where,
+            expected=f"{needed} {what}",
             found=str(found),
-        )  # fmt: skip
+        )

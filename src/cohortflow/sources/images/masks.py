@@ -22,9 +22,11 @@ def grey_of(pixels: npt.NDArray[Any], raw_mode: str, request: Request) -> npt.ND
     if pixels.ndim == 3:
         if (pixels != pixels[..., :1]).any():
             raise NotLabels(
-                "a mask in colours", where=request.where, expected="grey values or a palette",
+                "a mask in colours",
+                where=request.where,
+                expected="grey values or a palette",
                 hint="Save it as grey values, a number for each class.",
-            )  # fmt: skip
+            )
         pixels = pixels[..., 0]
     return pixels // _SCALED_BY[raw_mode] if raw_mode in _SCALED_BY else pixels
 
@@ -42,17 +44,21 @@ def labels_of(
     values = np.unique(grey)
     if len(values) > MAX_LABELS:
         raise NotLabels(
-            "a picture with many grey values where a mask is expected", where=request.where,
-            expected=f"at most {MAX_LABELS}", found=str(len(values)),
-        )  # fmt: skip
+            "a picture with many grey values where a mask is expected",
+            where=request.where,
+            expected=f"at most {MAX_LABELS}",
+            found=str(len(values)),
+        )
     if set(values.tolist()) <= {0, 255} or set(values.tolist()) <= {0, 65535}:
         return (grey > 0).astype(np.uint8)
     if grey.dtype.kind in "iu" and values[-1] == np.iinfo(grey.dtype).max:
         raise NotLabels(
             "white and other greys in one mask: which label white is, none of them says",
-            where=request.where, expected="black and white, or the labels' own numbers",
-            found=str(values.tolist()[:9]), hint="Write the labels as 1, 2, 3.",
-        )  # fmt: skip
+            where=request.where,
+            expected="black and white, or the labels' own numbers",
+            found=str(values.tolist()[:9]),
+            hint="Write the labels as 1, 2, 3.",
+        )
     return grey
 
 
@@ -74,14 +80,17 @@ def united(
             count = np.zeros(mask.shape, np.int32)
         if mask.shape != count.shape:
             raise MixedSize(
-                "masks of one image that differ in size", where=request.where,
-                expected=str(count.shape), found=str(mask.shape),
-            )  # fmt: skip
+                "masks of one image that differ in size",
+                where=request.where,
+                expected=str(count.shape),
+                found=str(mask.shape),
+            )
         if len(np.unique(mask[mask != 0])) > 1:
             raise NotLabels(
-                "several masks of one image, one of them with several labels", where=request.where,
+                "several masks of one image, one of them with several labels",
+                where=request.where,
                 expected="black and white ones, or all labels in one file",
-            )  # fmt: skip
+            )
         count += mask != 0
     assert count is not None
     overlapping = int((count > 1).sum())
@@ -97,10 +106,12 @@ def _thresholded(
     between = int(((grey > _NEAR) & (grey < 255 - _NEAR)).sum())
     if between:
         raise NotLabels(
-            "a JPEG that is no mask in black and white", where=request.where,
-            expected=f"values near 0 and 255 (within {_NEAR})", found=f"{between} pixels between",
+            "a JPEG that is no mask in black and white",
+            where=request.where,
+            expected=f"values near 0 and 255 (within {_NEAR})",
+            found=f"{between} pixels between",
             hint="Save masks as PNG.",
-        )  # fmt: skip
+        )
     off = int(((grey != 0) & (grey != 255)).sum())
     decoded.warn(
         "jpeg-mask", f"a mask kept as JPEG, {off} pixels off black and white: halved at 128"

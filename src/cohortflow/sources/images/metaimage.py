@@ -1,6 +1,7 @@
 """MetaImage (.mha, .mhd): the header checked, then exactly the voxels it announces.
 
-Its world is LPS. Voxels stand in the same file or in one file beside it, plain, compressed or as text.
+Its world is LPS. Voxels stand in the same file or in one file beside it, plain, compressed or as
+text.
 """
 
 from __future__ import annotations
@@ -16,14 +17,24 @@ from cohortflow.geometry import grid_from_itk, millimetres
 from cohortflow.sources.images import text_header as text
 from cohortflow.sources.images.assumed import assumed_place
 from cohortflow.sources.images.decoded import Decoded, Request, finished, refuse_size
+from cohortflow.sources.images.persons import refuse_persons
 from cohortflow.sources.images.times import chosen_time
 from cohortflow.sources.images.voxel_blocks import Block, Encoding, read_block
 
 _DTYPES = {
-    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
-    "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
-    "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
-}  # fmt: skip
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
 _OTHER_NAMES = {"Orientation": "TransformMatrix", "Rotation": "TransformMatrix"}
 _OTHER_NAMES |= {"Origin": "Offset", "Position": "Offset"}
 _OTHER_NAMES |= {"ElementByteOrderMSB": "BinaryDataByteOrderMSB"}
@@ -62,6 +73,13 @@ def read_metaimage(request: Request) -> list[Decoded]:
     return [finished(decoded, request.options, where)]
 
 
+def compare_persons(request: Request) -> list[Decoded]:
+    """Nothing, where every header can be read and none names the request's id."""
+    for path in request.files:
+        refuse_persons(request.id, text.persons_of(_header(path, request.where)[0]))
+    return []
+
+
 def _header(path: str, where: str) -> tuple[Fields, int]:
     """Fields by name, and bytes of the header."""
     with open(path, "rb") as file:
@@ -82,9 +100,11 @@ def _header(path: str, where: str) -> tuple[Fields, int]:
         name = _OTHER_NAMES.get(name.strip(), name.strip())
         if not fields and name not in ("ObjectType", "NDims", "Comment"):
             raise UnreadableFile(
-                "the file is no MetaImage", where=where, expected="ObjectType in its first line",
+                "the file is no MetaImage",
+                where=where,
+                expected="ObjectType in its first line",
                 hint="Is its name right?",
-            )  # fmt: skip
+            )
         if line.strip() and (not mark or name in fields):
             raise BadHeader("a line of the header is no field, or says one twice", where=where)
         fields[name] = value.strip()
@@ -118,9 +138,10 @@ def _block(fields: Fields, offset: int, sizes: tuple[int, ...], request: Request
         encoding = "text"
     if code[1] != "1" and encoding != "text" and "BinaryDataByteOrderMSB" not in fields:
         raise BadHeader(
-            "the header does not tell the order of bytes", where=where,
+            "the header does not tell the order of bytes",
+            where=where,
             expected="BinaryDataByteOrderMSB",
-        )  # fmt: skip
+        )
     big = _truth(fields, "BinaryDataByteOrderMSB", where)
     dtype = np.dtype(code).newbyteorder(">" if big else "<")
     named = fields[_LAST]
@@ -128,9 +149,11 @@ def _block(fields: Fields, offset: int, sizes: tuple[int, ...], request: Request
         return Block(request.files[0], offset, sizes, dtype, encoding)
     if named.upper().startswith("LIST") or "%" in named:
         raise UnsupportedData(
-            "voxels in several files", where=where, expected="one file with all voxels",
+            "voxels in several files",
+            where=where,
+            expected="one file with all voxels",
             hint="Write them into one file.",
-        )  # fmt: skip
+        )
     (skip,) = text.whole_numbers(fields.get("HeaderSize", "0"), 1, "HeaderSize", where)
     if skip < -1 or (skip == -1 and encoding != "raw"):
         raise BadHeader("the voxels begin where they cannot", where=where, found=str(skip))

@@ -72,6 +72,7 @@ class Named:
     """``identity``: the path that tells the subject. ``tokens``: what may tell it from others.
 
     ``group``: files of one group and role are read together (slices, masks of one picture).
+    ``pair``: what a picture and its masks share, empty for the mask of a whole folder.
     """
 
     format: str
@@ -81,6 +82,7 @@ class Named:
     group: str
     order: int = 0
     bids: bool = False
+    pair: str = ""
 
 
 def format_of(path: Path) -> str | None:
@@ -103,8 +105,10 @@ def format_of(path: Path) -> str | None:
 
 def named(relative: PurePath, format_: str) -> Named:
     """What the path inside its source says of a file of a format."""
-    ending = next((s for s in sorted(FORMATS, key=len, reverse=True)
-                   if relative.name.lower().endswith(s)), relative.suffix)  # fmt: skip
+    ending = next(
+        (s for s in sorted(FORMATS, key=len, reverse=True) if relative.name.lower().endswith(s)),
+        relative.suffix,
+    )
     stem = relative.name[: len(relative.name) - len(ending)] if ending else relative.name
     if format_ == "dicom":
         return Named(format_, "image", relative, (), "dicom")
@@ -113,19 +117,21 @@ def named(relative: PurePath, format_: str) -> Named:
     role, folders = _folders(relative)
     stem, order = _numbered(_SLICE, stem) if format_ in ("hdf5", "npz") else (stem, 0)
     tokens = _tokens(stem)
-    told = _AT_END.fullmatch(stem)
+    told, bare = _AT_END.fullmatch(stem), False
     if told is not None:
         stem, image, label, number = told.groups()
         role = "image" if image else "label"
         order = int(number or 0) if format_ == "picture" and label else order
     elif role is None and folders and _AT_START.fullmatch(stem):
-        role = "label"
+        role, bare = "label", True
     if role == "image" and len(folders) < len(relative.parts) - 1:
         stem, _ = _numbered(_CHANNEL, stem)  # nnU-Net's imagesTr/case_0000.nii.gz
     identity = PurePath(*folders, f"{stem}{ending}")
     together = format_ in ("hdf5", "npz") or (format_ == "picture" and role == "label")
     group = identity.as_posix() if together else relative.as_posix()
-    return Named(format_, role or "image", identity, tokens, f"{role}:{group}", order)
+    pair = "" if bare else PurePath(*folders, stem).as_posix().casefold()
+    group = f"{role}:{group}"
+    return Named(format_, role or "image", identity, tokens, group, order, pair=pair)
 
 
 def _bids(relative: PurePath, stem: str, format_: str) -> Named:

@@ -34,8 +34,9 @@ _MAX_EXTENSIONS = 16 * 2**20
 def read_nifti(request: Request) -> list[Decoded]:
     """One image or label map of one file.
 
-    ``sform`` is taken before ``qform``, and a warning says where both are coded and differ. Scale and
-    intercept are applied, but for NaN ones, which mean none. Raises the InputError of what is wrong.
+    ``sform`` is taken before ``qform``, and a warning says where both are coded and differ. Scale
+    and intercept are applied, but for NaN ones, which mean none. Raises the InputError of what is
+    wrong.
     """
     path, where = request.files[0], request.where
     size = os.path.getsize(path)
@@ -77,9 +78,12 @@ def _header(file: BinaryIO, where: str) -> Any:
     )
     if length is None:
         raise UnreadableFile(
-            "the file is no NIfTI", where=where, expected="a header of 348 or 540 bytes",
-            found=f"{_int(first, 'little')}", hint="Is its name right?",
-        )  # fmt: skip
+            "the file is no NIfTI",
+            where=where,
+            expected="a header of 348 or 540 bytes",
+            found=f"{_int(first, 'little')}",
+            hint="Is its name right?",
+        )
     raw = first + _exactly(file, length - 4, where)
     kind = nibabel.Nifti1Header if length == 348 else nibabel.Nifti2Header
     try:
@@ -91,16 +95,20 @@ def _header(file: BinaryIO, where: str) -> Any:
     magic = bytes(header["magic"].item())[:3]
     if magic not in (b"n+1", b"n+2"):
         raise UnsupportedData(
-            "the file is no NIfTI with its voxels inside", where=where,
-            expected="n+1 or n+2 as its magic", found=repr(magic.decode("ascii", "replace")),
+            "the file is no NIfTI with its voxels inside",
+            where=where,
+            expected="n+1 or n+2 as its magic",
+            found=repr(magic.decode("ascii", "replace")),
             hint="A pair of .hdr and .img is not read: convert it to one .nii.gz.",
-        )  # fmt: skip
+        )
     offset = float(header["vox_offset"])
     if not (length + 4 <= offset <= length + 4 + _MAX_EXTENSIONS and offset.is_integer()):
         raise BadHeader(
-            "the voxels begin where they cannot", where=where,
-            expected=f"a vox_offset from {length + 4}", found=f"{offset:g}",
-        )  # fmt: skip
+            "the voxels begin where they cannot",
+            where=where,
+            expected=f"a vox_offset from {length + 4}",
+            found=f"{offset:g}",
+        )
     _exactly(file, int(offset) - length, where)  # extensions: free text, not looked at
     return header
 
@@ -114,9 +122,11 @@ def _shape(header: Any, where: str) -> tuple[int, ...]:
     axes = dims[0]
     if not 1 <= axes <= 7 or any(n < 1 for n in dims[1 : axes + 1]):
         raise BadHeader(
-            "the sizes of the axes cannot be", where=where, expected="1 to 7 axes of at least 1",
+            "the sizes of the axes cannot be",
+            where=where,
+            expected="1 to 7 axes of at least 1",
             found=str(dims),
-        )  # fmt: skip
+        )
     shape = dims[1 : axes + 1]
     while len(shape) > 3 and shape[-1] == 1:
         shape.pop()
@@ -139,9 +149,11 @@ def _dtype(header: Any, where: str) -> np.dtype[Any]:
         raise UnsupportedData("voxels are no real numbers", where=where, found=str(dtype))
     if dtype.itemsize * 8 != int(header["bitpix"]):
         raise BadHeader(
-            "bitpix is at odds with the type of voxel", where=where,
-            expected=f"{dtype.itemsize * 8}", found=f"{int(header['bitpix'])}",
-        )  # fmt: skip
+            "bitpix is at odds with the type of voxel",
+            where=where,
+            expected=f"{dtype.itemsize * 8}",
+            found=f"{int(header['bitpix'])}",
+        )
     return dtype
 
 
@@ -149,9 +161,12 @@ def _exactly(file: BinaryIO, count: int, where: str) -> bytes:
     raw = file.read(count)
     if len(raw) < count:
         raise TruncatedFile(
-            "the file ends inside its header", where=where, expected=f"{count} bytes more",
-            found=f"{len(raw)}", hint="Copy or download it again.",
-        )  # fmt: skip
+            "the file ends inside its header",
+            where=where,
+            expected=f"{count} bytes more",
+            found=f"{len(raw)}",
+            hint="Copy or download it again.",
+        )
     return raw
 
 

@@ -49,9 +49,10 @@ def _opened(path: str, request: Request) -> Iterator[Mapping[str, Stored]]:
         cut = begun and ("not a zip file" in str(error) or isinstance(error, EOFError))
         kind = TruncatedFile if cut else UnreadableFile
         raise kind(
-            "the archive has no end" if cut else "the archive is damaged, or none", where=where,
+            "the archive has no end" if cut else "the archive is damaged, or none",
+            where=where,
             hint="Copy or download it again.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _stored(archive: zipfile.ZipFile, info: zipfile.ZipInfo, request: Request) -> Stored:
@@ -66,15 +67,19 @@ def _stored(archive: zipfile.ZipFile, info: zipfile.ZipInfo, request: Request) -
     needed = math.prod(shape) * dtype.itemsize
     if info.file_size > needed + _MAX_HEADER + _MAX_REST:
         raise DecompressionBomb(
-            "an array with more bytes than its header announces", where=where,
-            expected=str(needed), found=str(info.file_size),
-        )  # fmt: skip
+            "an array with more bytes than its header announces",
+            where=where,
+            expected=str(needed),
+            found=str(info.file_size),
+        )
     refuse_short(info.compress_size, needed, where)
     if info.file_size < needed:
         raise TruncatedFile(
-            "an array that ends before its last value", where=where, expected=f"{needed} bytes",
+            "an array that ends before its last value",
+            where=where,
+            expected=f"{needed} bytes",
             found=str(info.file_size),
-        )  # fmt: skip
+        )
 
     def read() -> npt.NDArray[Any]:
         array = np.empty(shape, dtype, order="F" if by_columns else "C")
@@ -98,7 +103,9 @@ def _header(stream: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype[An
         raise BadHeader("an array whose header cannot be read", where=where) from error
     if dtype.hasobject:
         raise UnsupportedData(
-            "an array of pickled objects", where=where, expected="numbers",
+            "an array of pickled objects",
+            where=where,
+            expected="numbers",
             hint="Such a file could run any program: it is never opened.",
-        )  # fmt: skip
+        )
     return tuple(int(size) for size in shape), by_columns, dtype

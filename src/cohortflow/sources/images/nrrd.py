@@ -1,7 +1,7 @@
 """NRRD (.nrrd, .nhdr): the header checked, then exactly the voxels it announces.
 
-Format: the definition of the NRRD file format of Teem. Read are raw, gzip, bzip2 and text, voxels in
-the same file or in one file beside it.
+Format: the definition of the NRRD file format of Teem. Read are raw, gzip, bzip2 and text, voxels
+in the same file or in one file beside it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cohortflow.geometry import grid_from_nrrd, millimetres, names_body_axes
 from cohortflow.sources.images import text_header as text
 from cohortflow.sources.images.assumed import assumed_place
 from cohortflow.sources.images.decoded import Decoded, Request, finished, refuse_size
+from cohortflow.sources.images.persons import refuse_persons
 from cohortflow.sources.images.times import chosen_time
 from cohortflow.sources.images.voxel_blocks import Block, Encoding, read_block
 
@@ -72,8 +73,8 @@ class _Axes:
 def read_nrrd(request: Request) -> list[Decoded]:
     """One image or label map: (z, y, x), of colours and vectors (channel, z, y, x).
 
-    Axes that are neither space nor channels are time points. A ``space`` that does not name sides of
-    the body places nothing. Raises the InputError of what is wrong.
+    Axes that are neither space nor channels are time points. A ``space`` that does not name sides
+    of the body places nothing. Raises the InputError of what is wrong.
     """
     where = request.where
     header = _header(request.files[0], where)
@@ -89,14 +90,23 @@ def read_nrrd(request: Request) -> list[Decoded]:
     return [finished(decoded, request.options, where)]
 
 
+def compare_persons(request: Request) -> list[Decoded]:
+    """Nothing, where every header can be read and none names the request's id."""
+    for path in request.files:
+        refuse_persons(request.id, text.persons_of(_header(path, request.where).pairs))
+    return []
+
+
 def _header(path: str, where: str) -> _Header:
     with open(path, "rb") as file:
         raw = file.read(text.MAX_BYTES)
     if not re.match(rb"NRRD000[1-5]\r?\n", raw):
         raise UnreadableFile(
-            "the file is no NRRD", where=where, expected="NRRD0001 to NRRD0005 in its first line",
+            "the file is no NRRD",
+            where=where,
+            expected="NRRD0001 to NRRD0005 in its first line",
             hint="Is its name right?",
-        )  # fmt: skip
+        )
     end = _END.search(raw)
     if end is None and (len(raw) >= text.MAX_BYTES or not re.search(rb"\ndata ?file:", raw)):
         text.refuse_endless(raw, where)
@@ -108,9 +118,11 @@ def _header(path: str, where: str) -> _Header:
     (dimension,) = text.whole_numbers(fields["dimension"], 1, "the dimension", where)
     if not 3 <= dimension <= 16:
         raise UnsupportedData(
-            "no image of three axes", where=where, expected="a dimension of 3 or more",
+            "no image of three axes",
+            where=where,
+            expected="a dimension of 3 or more",
             found=str(dimension),
-        )  # fmt: skip
+        )
     text.sizes_of(fields["sizes"], dimension, where)
     return _Header(fields, pairs, end.end() if end else len(raw))
 
@@ -152,9 +164,11 @@ def _block(header: _Header, request: Request) -> Block:
     named = fields.get("data file")
     if named is not None and (named.upper().startswith("LIST") or "%" in named):
         raise UnsupportedData(
-            "voxels in several files", where=where, expected="one file with all voxels",
+            "voxels in several files",
+            where=where,
+            expected="one file with all voxels",
             hint="Write them into one file.",
-        )  # fmt: skip
+        )
     path = request.files[0] if named is None else text.beside(named, request)
     (lines,) = text.whole_numbers(fields.get("line skip", "0"), 1, "the line skip", where)
     (skip,) = text.whole_numbers(fields.get("byte skip", "0"), 1, "the byte skip", where)
@@ -215,9 +229,11 @@ def _vectors(
     words = re.findall(r"\([^()]*\)|[^\s()]+", fields["space directions"])
     if len(words) != axes:
         raise BadHeader(
-            "not one of the space directions for every axis", where=where, expected=str(axes),
+            "not one of the space directions for every axis",
+            where=where,
+            expected=str(axes),
             found=str(len(words)),
-        )  # fmt: skip
+        )
     return [None if word.lower() == "none" else _vector(word, where) for word in words]
 
 
@@ -225,9 +241,11 @@ def _vector(word: str, where: str) -> tuple[float, ...]:
     numbers = [number.strip() for number in word.strip("()").split(",")]
     if len(numbers) not in (3, 4):
         raise BadHeader(
-            "a vector in no space of three axes", where=where, expected="3 numbers",
+            "a vector in no space of three axes",
+            where=where,
+            expected="3 numbers",
             found=str(len(numbers)),
-        )  # fmt: skip
+        )
     return text.real_numbers(numbers, len(numbers), "a vector", where)
 
 

@@ -1,4 +1,4 @@
-"""A label map on the grid of its image: turned where it was stored otherwise, refused where it lies elsewhere."""
+"""A label map on the grid of its image: turned to it, or refused where it lies elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cohortflow.errors import GeometryMismatch
+from cohortflow.errors import AmbiguousLabel, GeometryMismatch
 from cohortflow.geometry import (
     Grid,
     Reorientation,
@@ -17,17 +17,22 @@ from cohortflow.geometry import (
 from cohortflow.sources.images.decoded import Decoded
 
 
-def on_image_grid(label: Decoded, images: Sequence[Decoded], where: str) -> tuple[Decoded, int]:
+def on_image_grid(
+    label: Decoded, pair: str, images: Sequence[tuple[str, Decoded]], where: str
+) -> tuple[Decoded, int]:
     """The label map, turned to the orientation of the image it lies on, and which image that is.
 
-    A turn moves no voxel in the world. A sparse label map is set into the whole grid of its image.
-    Raises :class:`GeometryMismatch`, with both matrices, where it lies on none of them.
+    ``pair``, with each image too: what names of pictures and masks share. A turn moves no voxel in
+    the world. A sparse label map is set into the whole grid of its image. Raises
+    :class:`GeometryMismatch`, with both matrices, where it lies on none of them, and
+    :class:`AmbiguousLabel`.
     """
-    for number, image in enumerate(images):
-        placed = _placed(label, image)
+    candidates = _flat_candidates(label, pair, images, where) if label.flat else range(len(images))
+    for number in candidates:
+        placed = _placed(label, images[number][1])
         if placed is not None:
             return placed, number
-    first = images[0]
+    first = images[candidates[0]][1]
     if label.flat or first.flat:
         raise GeometryMismatch(
             "the label map has another size than its image",
@@ -42,6 +47,29 @@ def on_image_grid(label: Decoded, images: Sequence[Decoded], where: str) -> tupl
         expected=str(_grid(first)),
         found=str(_grid(label)),
     )
+
+
+def _flat_candidates(
+    label: Decoded, pair: str, images: Sequence[tuple[str, Decoded]], where: str
+) -> Sequence[int]:
+    """The image of the mask's name, else the only one of its size; pixels place nothing.
+
+    A mask that is called a mask and no more is that of all pictures of its folder.
+    """
+    alike = [number for number, (name, _) in enumerate(images) if pair and name == pair]
+    by_name = bool(alike)
+    if not by_name:
+        alike = [n for n, (_, image) in enumerate(images) if _placed(label, image) is not None]
+    of_all = not pair and len(alike) == len(images)
+    if len(alike) > 1 and not of_all:
+        raise AmbiguousLabel(
+            "a mask that may be of several pictures",
+            where=where,
+            expected="one picture of its name" if by_name else "one picture of its size",
+            found=str(len(alike)),
+            hint="Call it after its picture: a.png and a_mask.png.",
+        )
+    return alike or range(len(images))
 
 
 def _grid(decoded: Decoded) -> Grid:

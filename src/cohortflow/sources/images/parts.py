@@ -1,4 +1,4 @@
-"""The images and label maps of one subject: which files are read together, what entries they become."""
+"""The images and label maps of one subject: files read together, and the entries they become."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request, Rol
 from cohortflow.sources.images.names import Named, detached, telling
 from cohortflow.sources.images.pairing import on_image_grid
 from cohortflow.sources.images.persons import refuse_persons
-from cohortflow.sources.sidecars import confounds_table, sidecar_facts, sidecars
+from cohortflow.sources.sidecars import confounds_output, sidecar_facts, sidecars
 
 READER_VERSION = 2
 """Part of the key of every ingested image: raised whenever the arrays change."""
@@ -30,7 +30,7 @@ class Part:
     """Files that are read together. ``tokens``: what of their names tells them from others.
 
     ``beside``: files of voxels that the headers among them name. ``sidecars``: of BIDS, the nearest
-    last.
+    last. ``pair``: what the names of a picture and its masks share.
     """
 
     format: str
@@ -40,6 +40,7 @@ class Part:
     bids: bool = False
     beside: tuple[Path, ...] = ()
     sidecars: tuple[Path, ...] = ()
+    pair: str = ""
 
     @property
     def voxel_files(self) -> tuple[Path, ...]:
@@ -90,7 +91,9 @@ def grouped(
         beside = tuple(found for path in paths if (found := detached(path)) is not None)
         described = about.bids and about.role == "image"
         notes = sidecars(paths[0], documents) if described else ()
-        parts.append(Part(format_, about.role, paths, about.tokens, about.bids, beside, notes))
+        parts.append(
+            Part(format_, about.role, paths, about.tokens, about.bids, beside, notes, about.pair)
+        )
     return tuple(parts)
 
 
@@ -116,9 +119,14 @@ def read_parts(
             tables.append((part, digest))
             continue
         request = Request(
-            part.format, tuple(str(path) for path in part.files), part.role, subject, options,
-            str(root or ""), "" if chosen_id else subject,
-        )  # fmt: skip
+            part.format,
+            tuple(str(path) for path in part.files),
+            part.role,
+            subject,
+            options,
+            str(root or ""),
+            "" if chosen_id else subject,
+        )
         found += [(part, digest, decoded) for decoded in reader.read(request)]
     persons = {person for _, _, decoded in found for person in decoded.persons}
     names = entry_names([(part, decoded) for part, _, decoded in found])
@@ -126,7 +134,7 @@ def read_parts(
         refuse_persons(subject, persons)
     for name in names:
         refuse_persons(name, persons)
-    images = [(digest, decoded) for _, digest, decoded in found if decoded.role == "image"]
+    images = [one for one in found if one[2].role == "image"]
     entries = []
     for (part, digest, decoded), name in zip(found, names, strict=True):
         key_parts: dict[str, Any] = {"source": digest}
@@ -134,10 +142,11 @@ def read_parts(
             decoded.facts |= told
             key_parts["sidecar"] = told
         if decoded.role == "label" and images:
-            decoded, image = on_image_grid(decoded, [one for _, one in images], subject)
-            key_parts |= _image_of(*images[image])
+            pairs = [(one.pair, image) for one, _, image in images]
+            decoded, image = on_image_grid(decoded, part.pair, pairs, subject)
+            key_parts |= _image_of(*images[image][1:])
         entries.append(_entry(name, part, decoded, key_parts, subject))
-    return entries + _confounds(tables, subject)
+    return entries + _confounds(tables, subject, reader)
 
 
 def _image_of(digest: str, image: Decoded) -> dict[str, Any]:
@@ -145,7 +154,9 @@ def _image_of(digest: str, image: Decoded) -> dict[str, Any]:
     return {"image": digest, "image_part": image.part, "image_read": dict(image.used)}
 
 
-def _confounds(tables: Sequence[tuple[Part, str]], subject: str) -> list[ImageEntry]:
+def _confounds(
+    tables: Sequence[tuple[Part, str]], subject: str, reader: Reader
+) -> list[ImageEntry]:
     """Tables of confounds: ``confounds``, of several with the entities of their runs."""
     entries = []
     for part, digest in tables:
@@ -153,7 +164,9 @@ def _confounds(tables: Sequence[tuple[Part, str]], subject: str) -> list[ImageEn
         name = _clean("_".join(["confounds", *own])) if len(tables) > 1 else "confounds"
         used = {"source": digest}
         key = _key(subject, name, "table", part, "", used)
-        output = confounds_table(part.files[0], subject)
+        request = Request(part.format, (str(part.files[0]),), "table", subject)
+        (decoded,) = reader.read(request)
+        output = confounds_output(decoded)
         entries.append(ImageEntry(name, "table", key, output, {"reader": READER_VERSION, **used}))
     return entries
 
@@ -162,9 +175,14 @@ def _key(
     subject: str, name: str, kind: str, part: Part, within: str, used: Mapping[str, Any]
 ) -> str:
     identity = {
-        "subject": subject, "entry": name, "kind": kind, "format": part.format,
-        "part": within, "reader": READER_VERSION, **used,
-    }  # fmt: skip
+        "subject": subject,
+        "entry": name,
+        "kind": kind,
+        "format": part.format,
+        "part": within,
+        "reader": READER_VERSION,
+        **used,
+    }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

@@ -10,6 +10,12 @@ from pathlib import PurePath
 from cohortflow.errors import IdentifiesPerson
 from cohortflow.sources.subject_id import placeholder
 
+COMPARE = {
+    "dicom": "dicom-persons",
+    "nrrd": "nrrd-persons",
+    "metaimage": "metaimage-persons",
+}
+"""Formats whose headers may name the patient, and those that compare an id with every header."""
 _NO_LETTER = re.compile(r"[\W_]+")
 
 
@@ -28,7 +34,7 @@ def refuse_persons(name: str, persons: Iterable[str]) -> None:
             raise IdentifiesPerson(
                 "the study id is, or holds, the patient's name or number in the header",
                 where=placeholder(PurePath(name)),
-                hint="Rename the folder (the private source map says which it is), or choose the id on "
+                hint="Rename the folder (the private source map says which), or choose the id on "
                 "purpose with --subject-from.",
             )
 

@@ -1,4 +1,4 @@
-"""Pictures (PNG, JPEG, TIFF, BMP): images (channel, y, x) and masks (y, x), always in index space."""
+"""Pictures (PNG, JPEG, TIFF, BMP): images (channel, y, x), masks (y, x), in index space."""
 
 from __future__ import annotations
 
@@ -41,16 +41,17 @@ _UNSUPPORTED = {
 def read_pictures(request: Request) -> list[Decoded]:
     """An image (channel, y, x), or the masks of one image as one label map (y, x).
 
-    Palettes become colours, opaque alpha is dropped, the orientation of a camera is applied. Several
-    masks are united to label 1. Raises the InputError of what is wrong.
+    Palettes become colours, opaque alpha is dropped, the orientation of a camera is applied.
+    Several masks are united to label 1. Raises the InputError of what is wrong.
     """
     decoded = Decoded(request.role, np.empty(0), flat=True)
     if request.role == "image":
         if len(request.files) > 1:
             raise SeveralTimes(
-                "several pictures where one image is expected", where=request.where,
+                "several pictures where one image is expected",
+                where=request.where,
                 found=str(len(request.files)),
-            )  # fmt: skip
+            )
         with _opened(request.files[0], request) as picture:
             decoded.array = _image(_upright(picture, request, decoded), request)
     else:
@@ -80,9 +81,11 @@ def _opened(path: str, request: Request) -> Iterator[Any]:
             yield picture
     except PIL.UnidentifiedImageError as error:
         raise UnreadableFile(
-            "the file is no picture that is read", where=where, expected=", ".join(FORMATS),
+            "the file is no picture that is read",
+            where=where,
+            expected=", ".join(FORMATS),
             hint="Is it whole, and its name right?",
-        ) from error  # fmt: skip
+        ) from error
     except PIL.Image.DecompressionBombError as error:
         raise DecompressionBomb("a picture of too many pixels", where=where) from error
     except CohortflowError:
@@ -100,9 +103,11 @@ def _named(error: Exception, where: str) -> UnreadableFile | TruncatedFile | Dec
     if "too large" in said or "max_text" in said:
         return DecompressionBomb("a compressed text that would grow without bound", where=where)
     return UnreadableFile(
-        "the picture is damaged", where=where, found=type(error).__name__,
+        "the picture is damaged",
+        where=where,
+        found=type(error).__name__,
         hint="Copy or download it again.",
-    )  # fmt: skip
+    )
 
 
 def _refuse_size(picture: Any, path: str, request: Request) -> None:
@@ -141,9 +146,10 @@ def _upright(picture: Any, request: Request, decoded: Decoded) -> Any:
     depth = _raw_mode(picture)
     if ";16" in depth and not picture.mode.startswith("I"):
         raise UnsupportedData(
-            "colours or alpha of 16 bits, of which only 8 would be read", where=request.where,
+            "colours or alpha of 16 bits, of which only 8 would be read",
+            where=request.where,
             expected="16 bits of grey, or 8 bits a channel",
-        )  # fmt: skip
+        )
     photometric = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC)
     if photometric == _WHITE_IS_ZERO and picture.mode not in ("1", "L"):
         raise UnsupportedData("a deep picture in which 0 is white", where=request.where)
@@ -156,7 +162,7 @@ def _upright(picture: Any, request: Request, decoded: Decoded) -> Any:
 
 
 def _raw_mode(picture: Any) -> str:
-    """How the file stores a pixel, in Pillow's words, such as ``RGB;16B``; known before decoding."""
+    """How a pixel is stored, in Pillow's words, such as ``RGB;16B``; known before decoding."""
     arguments = picture.tile[0][3] if picture.tile else ""
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return first if isinstance(first, str) else ""
@@ -168,13 +174,15 @@ def _image(picture: Any, request: Request) -> npt.NDArray[Any]:
 
 
 def _pixels(picture: Any, request: Request, as_label: bool = False) -> npt.NDArray[Any]:
-    """(y, x) or (y, x, channel) without palette and alpha; of a label map, the palette's indices."""
+    """(y, x) or (y, x, channel) without palette and alpha; of a label map the indices."""
     mode = str(picture.mode)
     if mode in _UNSUPPORTED:
         raise UnsupportedData(
-            f"a picture in {_UNSUPPORTED[mode]}", where=request.where, expected="grey or RGB",
+            f"a picture in {_UNSUPPORTED[mode]}",
+            where=request.where,
+            expected="grey or RGB",
             hint="Convert it.",
-        )  # fmt: skip
+        )
     if mode == "P" and as_label and not _grey_palette(picture):
         return np.asarray(picture)
     if mode in ("P", "PA", "RGB", "L") and ("transparency" in picture.info or mode == "PA"):
@@ -201,7 +209,9 @@ def _grey_palette(picture: Any) -> bool:
 def _opaque(pixels: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
     if pixels[..., -1].min() < 255:
         raise UnsupportedData(
-            "a picture that is transparent in places", where=where, expected="opaque pixels",
+            "a picture that is transparent in places",
+            where=where,
+            expected="opaque pixels",
             hint="Lay it on a ground, and save it without alpha.",
-        )  # fmt: skip
+        )
     return pixels[..., 0] if pixels.shape[-1] == 2 else pixels[..., :3]

@@ -49,8 +49,8 @@ class _Closing(ABC):
 class ReaderProcess(_Closing):
     """One process that reads files in turn; started at the first, stopped by ``close``.
 
-    ``memory_bytes``: what it may take beyond its libraries. ``timeout_s``: for one request; beyond it
-    the process is killed and the request refused.
+    ``memory_bytes``: what it may take beyond the libraries of the format that comes first.
+    ``timeout_s``: for one request; beyond it the process is killed and the request refused.
     """
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES, timeout_s: float = TIMEOUT_S) -> None:
@@ -64,7 +64,7 @@ class ReaderProcess(_Closing):
 
         Raises the named error of what is wrong, :class:`ReaderDied`, :class:`ReaderTimeout`.
         """
-        link = self._start()
+        link = self._start(request.format)
         try:
             link.settimeout(self.timeout_s)  # of a message that was begun and does not end
             wire.send(link, wire.request_to_json(request))
@@ -100,12 +100,12 @@ class ReaderProcess(_Closing):
             self._process.wait()
         self._process = self._link = None
 
-    def _start(self) -> socket.socket:
+    def _start(self, format_: str) -> socket.socket:
         if self._link is not None and self._process is not None and self._process.poll() is None:
             return self._link
         self.close()
         ours, theirs = socket.socketpair()
-        arguments = [str(theirs.fileno()), str(self.memory_bytes)]
+        arguments = [str(theirs.fileno()), str(self.memory_bytes), format_]
         with theirs:
             # What libraries write to the terminal may quote a header: nobody gets to see it.
             self._process = subprocess.Popen(
@@ -154,7 +154,7 @@ class ReaderProcess(_Closing):
             "the process that reads untrusted files ended while it read this one",
             where=where,
             found=f"signal {-code}" if code is not None and code < 0 else f"exit {code}",
-            hint="The file is damaged in a way that its library does not survive, or memory was short.",
+            hint="Its library does not survive how the file is damaged, or memory was short.",
         )
 
 

@@ -32,10 +32,12 @@ def fill(file: BinaryIO, array: npt.NDArray[Any], where: str) -> None:
         got = file.readinto(view[done : done + _CHUNK])  # type: ignore[attr-defined]
         if not got:
             raise TruncatedFile(
-                "the file ends before its last voxel", where=where,
-                expected=f"{len(view)} bytes of voxels", found=f"{done} bytes",
+                "the file ends before its last voxel",
+                where=where,
+                expected=f"{len(view)} bytes of voxels",
+                found=f"{done} bytes",
                 hint="Copy or download it again.",
-            )  # fmt: skip
+            )
         done += got
     refuse_rest(file, where)
 
@@ -47,9 +49,11 @@ def refuse_rest(file: BinaryIO, where: str) -> None:
         rest += len(more)
         if rest > _MAX_REST:
             raise DecompressionBomb(
-                "the file goes on after its last voxel", where=where,
-                expected=f"at most {_MAX_REST} bytes more", found="more",
-            )  # fmt: skip
+                "the file goes on after its last voxel",
+                where=where,
+                expected=f"at most {_MAX_REST} bytes more",
+                found="more",
+            )
 
 
 def refuse_short(compressed: int, needed: int, where: str) -> None:
@@ -59,30 +63,39 @@ def refuse_short(compressed: int, needed: int, where: str) -> None:
     """
     if needed > compressed * _DEFLATE_LIMIT:
         raise TruncatedFile(
-            "the compressed file is too short for the voxels it announces", where=where,
-            expected=f"{needed} bytes of voxels", found=f"{compressed} bytes compressed",
-        )  # fmt: skip
+            "the compressed file is too short for the voxels it announces",
+            where=where,
+            expected=f"{needed} bytes of voxels",
+            found=f"{compressed} bytes compressed",
+        )
     if needed > max(_LARGE_BYTES, compressed * _LIKELY_GROWTH):
         raise DecompressionBomb(
-            "a small file that announces gigabytes of voxels", where=where,
-            expected=f"at most {_LIKELY_GROWTH} times its {compressed} bytes", found=str(needed),
+            "a small file that announces gigabytes of voxels",
+            where=where,
+            expected=f"at most {_LIKELY_GROWTH} times its {compressed} bytes",
+            found=str(needed),
             hint="Crop it, or store it with a smaller type of voxel.",
-        )  # fmt: skip
+        )
 
 
 def broken(error: Exception, where: str) -> UnreadableFile | TruncatedFile:
     """The named error of what a decompressor or the disk has said."""
     if isinstance(error, EOFError) or "end-of-stream" in str(error):
         return TruncatedFile(
-            "the compressed file ends too early", where=where,
-            expected="a compressed stream with its end", hint="Copy or download it again.",
-        )  # fmt: skip
+            "the compressed file ends too early",
+            where=where,
+            expected="a compressed stream with its end",
+            hint="Copy or download it again.",
+        )
     if isinstance(error, OSError) and error.errno is not None:
         return UnreadableFile("the file cannot be read", where=where, found=str(error.strerror))
     return UnreadableFile(
-        "the file cannot be decompressed", where=where, expected="the compression that it names",
-        found="other or damaged bytes", hint="Copy or download it again.",
-    )  # fmt: skip
+        "the file cannot be decompressed",
+        where=where,
+        expected="the compression that it names",
+        found="other or damaged bytes",
+        hint="Copy or download it again.",
+    )
 
 
 class Inflated(io.RawIOBase):

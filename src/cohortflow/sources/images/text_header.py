@@ -30,9 +30,11 @@ def refuse_endless(raw: bytes, where: str) -> None:
             "the header does not end", where=where, expected=f"an end within {MAX_BYTES} bytes"
         )
     raise TruncatedFile(
-        "the file ends inside its header", where=where, found=f"{len(raw)} bytes",
+        "the file ends inside its header",
+        where=where,
+        found=f"{len(raw)} bytes",
         hint="Copy or download it again.",
-    )  # fmt: skip
+    )
 
 
 def whole_numbers(text: str, count: int, name: str, where: str) -> tuple[int, ...]:
@@ -40,9 +42,11 @@ def whole_numbers(text: str, count: int, name: str, where: str) -> tuple[int, ..
     words = text.split()
     if (count and len(words) != count) or not all(map(_WHOLE.fullmatch, words)):
         raise BadHeader(
-            f"{name} is not what it should be", where=where,
-            expected=f"{count or 'some'} whole numbers", found=f"{len(words)} words",
-        )  # fmt: skip
+            f"{name} is not what it should be",
+            where=where,
+            expected=f"{count or 'some'} whole numbers",
+            found=f"{len(words)} words",
+        )
     return tuple(int(word) for word in words)
 
 
@@ -50,9 +54,11 @@ def real_numbers(words: list[str], count: int, name: str, where: str) -> tuple[f
     """``count`` of them, NaN and infinity too; raises :class:`BadHeader`."""
     if len(words) != count or not all(_REAL.fullmatch(word) for word in words):
         raise BadHeader(
-            f"{name} is not what it should be", where=where, expected=f"{count} numbers",
+            f"{name} is not what it should be",
+            where=where,
+            expected=f"{count} numbers",
             found=f"{len(words)} words",
-        )  # fmt: skip
+        )
     return tuple(float(word) for word in words)
 
 
@@ -85,9 +91,11 @@ def beside(name: str, request: Request) -> str:
     plain = name not in ("", ".", "..") and not set(name) & set("/\\\0")
     if not plain or os.path.commonpath([within, os.path.realpath(path)]) != within:
         raise OutsideSource(
-            "the header names a file that is not beside it", where=request.where,
-            expected="a plain name in the same folder", hint="Put the voxels beside their header.",
-        )  # fmt: skip
+            "the header names a file that is not beside it",
+            where=request.where,
+            expected="a plain name in the same folder",
+            hint="Put the voxels beside their header.",
+        )
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError as error:

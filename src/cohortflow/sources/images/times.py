@@ -13,15 +13,19 @@ def chosen_time(times: int, shape: Sequence[int], request: Request, decoded: Dec
     chosen = request.options.time
     if chosen is None:
         raise SeveralTimes(
-            "several time points where one image is expected", where=request.where,
-            expected="one", found=f"{times}, of shape {tuple(shape)}",
+            "several time points where one image is expected",
+            where=request.where,
+            expected="one",
+            found=f"{times}, of shape {tuple(shape)}",
             hint="Take one of them with --time, or give an atlas for their series.",
-        )  # fmt: skip
+        )
     if not 0 <= chosen < times:
         raise SeveralTimes(
-            "no such time point", where=request.where, expected=f"0 to {times - 1}",
+            "no such time point",
+            where=request.where,
+            expected=f"0 to {times - 1}",
             found=str(chosen),
-        )  # fmt: skip
+        )
     decoded.used["time"] = chosen
     decoded.facts["times"] = times
     return chosen

@@ -41,9 +41,10 @@ def read_block(block: Block, where: str) -> npt.NDArray[Any]:
     """Array with the slowest axis first; raises the InputError of what is wrong."""
     if not (0 <= block.lines <= _MAX_LINES and 0 <= block.skip <= _MAX_SKIP):
         raise BadHeader(
-            "more is passed over before the voxels than can be", where=where,
+            "more is passed over before the voxels than can be",
+            where=where,
             found=f"{block.lines} lines, {block.skip} bytes",
-        )  # fmt: skip
+        )
     needed = math.prod(block.sizes) * block.dtype.itemsize
     try:
         with open(block.path, "rb") as file:
@@ -99,14 +100,19 @@ def _text(file: BinaryIO, block: Block, where: str) -> npt.NDArray[Any]:
     words = file.read(count * _TEXT_BYTES).replace(b",", b" ").split()
     if len(words) < count:
         raise TruncatedFile(
-            "the file ends before its last voxel", where=where, expected=f"{count} numbers",
-            found=str(len(words)), hint="Copy or download it again.",
-        )  # fmt: skip
+            "the file ends before its last voxel",
+            where=where,
+            expected=f"{count} numbers",
+            found=str(len(words)),
+            hint="Copy or download it again.",
+        )
     if len(words) > count:
         raise BadHeader(
-            "more voxels than the header announces", where=where, expected=str(count),
+            "more voxels than the header announces",
+            where=where,
+            expected=str(count),
             found=str(len(words)),
-        )  # fmt: skip
+        )
     try:
         if block.dtype.kind == "f":
             values: npt.NDArray[Any] = np.array(words).astype(block.dtype)
@@ -119,6 +125,9 @@ def _text(file: BinaryIO, block: Block, where: str) -> npt.NDArray[Any]:
 
 def _too_short(needed: int, found: int, where: str) -> TruncatedFile:
     return TruncatedFile(
-        "the file is too short for the voxels it announces", where=where,
-        expected=f"{needed} bytes", found=str(max(found, 0)), hint="Copy or download it again.",
-    )  # fmt: skip
+        "the file is too short for the voxels it announces",
+        where=where,
+        expected=f"{needed} bytes",
+        found=str(max(found, 0)),
+        hint="Copy or download it again.",
+    )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cohortflow import errors
 from cohortflow.errors import CohortflowError, UnreadableFile
-from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request
+from cohortflow.sources.images.decoded import Decoded, ReadOptions, Request, SeriesOptions
 
 _LENGTH = struct.Struct("!Q")
 _MAX_MESSAGE = 64 * 2**20
@@ -69,6 +69,9 @@ def request_from_json(document: dict[str, Any]) -> Request:
     options["spacing_mm"] = None if spacing is None else tuple(spacing)
     options["accept"] = frozenset(options["accept"])
     document["files"] = tuple(document["files"])
+    if (series := document["series"]) is not None:
+        labels, places = tuple(series["labels"]), tuple(tuple(xyz) for xyz in series["xyz_mm"])
+        document["series"] = SeriesOptions(**{**series, "labels": labels, "xyz_mm": places})
     return Request(**document, options=ReadOptions(**options))
 
 
