@@ -166,4 +166,16 @@ def test_a_label_in_no_case_keeps_its_row() -> None:
     row = next(r for r in rows(section, "_metrics") if r["name"] == "aorta")
     assert (row["n"], row["left_out"], row["value"]) == (0, 4, pytest.approx(np.nan, nan_ok=True))
     rain = next(f for f in blocks(section, "figure") if f["name"].endswith("rain0"))
-    assert "Without a value: aorta" in rain["caption"]
+    assert set(rain["data"]) == {"liver", "spleen"}
+    assert "1 labels are in no scored case. They stand last" in words(section)
+
+
+def test_a_label_that_only_failed_cases_count_for_is_not_drawn() -> None:
+    states = {f"sub_{i}": {3: "absent"} for i in range(1, 5)}
+    found = summarised(tables(4, **states), ("sub-99",))
+    section = SECTIONS["segmentation"](run_of(("a", found)))
+    last = rows(section, "_metrics")[-1]
+    assert (last["name"], last["n"], last["missing"]) == ("aorta", 1, 1)
+    assert "of them only the 1 failed cases count" in words(section)
+    for figure in blocks(section, "figure"):
+        assert "aorta" not in str(figure["data"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOST = ("missed", "invented", "failed")
+SEEN = ("measured", "missed", "invented")
 REFERENCE, PREDICTION = "volume/reference", "volume/prediction"
 STAGE = "summarise_scores"
 
@@ -44,13 +45,21 @@ class Variant:
         """Subjects without a prediction, or without scores."""
         return sorted(set(self.cases.loc[self.cases["state"] == "failed", "subject"]))
 
+    @cached_property
+    def seen(self) -> list[str]:
+        """Names of labels that a scored case has, in the order of the summary. Of the others only
+        failed cases count."""
+        known = set(self.cases.loc[self.cases["state"].isin(SEEN), "name"])
+        return [name for name in dict.fromkeys(map(str, self.summary["name"])) if name in known]
+
     def of(self, metric: str) -> pd.DataFrame:
         """Rows of cases of one metric."""
         return self.cases[self.cases["metric"] == metric]
 
     def ranked(self, metric: str) -> list[str]:
-        """Names of labels, the worst value of the metric first, those without one last."""
+        """Names of labels that are seen, the worst value of the metric first."""
         rows = self.summary[(self.summary["metric"] == metric) & ~self.summary["published"]]
+        rows = rows[rows["name"].isin(self.seen)]
         values = rows["value"].to_numpy(float)
         bad = values if parse_metric(metric).better == "higher" else -values
         order = np.argsort(np.where(np.isnan(bad), np.inf, bad), kind="stable")

@@ -15,7 +15,7 @@ from cohortflow.report.plots.parts import WIDE, Plot, ends, not_shown, number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-MOST_ROWS = 60
+MOST_ROWS = 40
 FAR = 12.0
 """Interquartile ranges that a value may be above the others before it is drawn at the edge."""
 
@@ -37,7 +37,7 @@ class ForestRow:
 def forest_plot(
     name: str, rows: Sequence[ForestRow], *, value: str, unit: str = "", interval: str = ""
 ) -> Plot:
-    """Rows in the order given, at most sixty of them. ``interval``: how it was made, in words."""
+    """Rows in the order given, at most forty of them. ``interval``: how it was made, in words."""
     if not any(np.isfinite(row.value) for row in rows):
         return not_shown(value, "no row has a finite value")
     shown = list(rows)[:MOST_ROWS]

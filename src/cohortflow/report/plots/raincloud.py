@@ -24,11 +24,11 @@ from cohortflow.report.plots.parts import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-MOST_CLOUDS = 24
+MOST_CLOUDS = 12
 MOST_POINTS = 1600
 FEWEST_FOR_DENSITY = 5
 PLACES = 96
-FAR = 12.0
+FAR = 3.0
 """Ranges of the measured values that a lost one may be away: else those could not be read."""
 
 

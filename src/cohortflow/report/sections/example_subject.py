@@ -136,7 +136,7 @@ def _cloud(canvas: Any, cell: Any, series: Any, window: tuple[int, int]) -> None
         axis.set_label_text(text)
         axis.set_tick_params(labelsize=6, pad=0)
         axis.set_major_locator(MaxNLocator(4))
-        axis.labelpad = -4
+        axis.labelpad = -1
     axes.view_init(elev=22, azim=-58)
     axes.set_box_aspect((1, 1, 0.9), zoom=1.05)
     axes.set_title("windows as points", y=1.0)

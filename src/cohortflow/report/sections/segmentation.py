@@ -42,7 +42,7 @@ def segmentation(source: ReportSource) -> Section:
         stem = f"seg{number}_{slug(one.name)}"
         if len(found) > 1:
             blocks.append(Heading(one.name))
-        blocks += [*_failed(one), _table(one, stem)]
+        blocks += [*_failed(one), *_unseen(one), _table(one, stem)]
         if number < MOST_DRAWN:
             blocks += [*distributions(one, stem), *volumes(one, stem)]
         blocks.append(_worst(one, stem, links))
@@ -68,8 +68,19 @@ def _failed(one: Variant) -> list[Block]:
     return [Note(text, "warning")]
 
 
+def _unseen(one: Variant) -> list[Block]:
+    """Labels that no scored case has: a published list of labels names more than an image holds."""
+    unseen = set(map(str, one.summary["name"])) - set(one.seen)
+    if not unseen:
+        return []
+    failed = f"; of them only the {len(one.failed)} failed cases count" if one.failed else ""
+    text = f"{len(unseen)} labels are in no scored case{failed}. They stand last in the table and in no plot."
+    return [Note(text)]
+
+
 def _table(one: Variant, stem: str) -> Table:
-    rows = sorted((_row(row) for row in _records(one)), key=lambda row: row["n"] == 0)
+    seen = set(one.seen)
+    rows = sorted((_row(row) for row in _records(one)), key=lambda row: row["name"] not in seen)
     columns = (
         Column("name", "Label"),
         Column("metric", "Metric", "code"),

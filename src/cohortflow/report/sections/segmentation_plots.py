@@ -26,7 +26,9 @@ FEWEST_CASES = 3
 def distributions(one: Variant, stem: str) -> list[Block]:
     """Forest and raincloud of the first metrics, labels with the worst value first."""
     blocks: list[Block] = []
-    for number, metric in enumerate(one.metrics[:MOST_METRICS]):
+    # The IoU is a function of the Dice coefficient, case by case.
+    own = [metric for metric in one.metrics if metric != "iou" or "dice" not in one.metrics]
+    for number, metric in enumerate(own[:MOST_METRICS]):
         names, rows = one.ranked(metric), one.of(metric)
         unit = units_of(rows)
         blocks.append(_forest(one, metric, names, f"{stem}_forest{number}", unit))
@@ -39,7 +41,7 @@ def distributions(one: Variant, stem: str) -> list[Block]:
             f"Distributions not shown: {len(one.subjects)} cases, and {FEWEST_CASES} are the least."
         )
         blocks.append(Note(text, "absent"))
-    rest = one.metrics[MOST_METRICS:]
+    rest = [metric for metric in one.metrics if metric not in own[:MOST_METRICS]]
     if rest:
         blocks.append(Note(f"In the table and not drawn: {', '.join(rest)}."))
     return blocks
@@ -59,7 +61,6 @@ def _forest(one: Variant, metric: str, names: list[str], name: str, unit: str) -
             str(by_name[label]["reason"] or ""),
         )
         for label in names
-        if by_name[label]["n"]
     ]
     statistic = str(rows["statistic"].iloc[0])
     bounded = rows.loc[np.isfinite(rows["low"]), "interval"]
@@ -84,6 +85,7 @@ def volumes(one: Variant, stem: str) -> list[Block]:
     kept = one.cases[one.cases["metric"].isin([REFERENCE, PREDICTION, metric])]
     if not {REFERENCE, PREDICTION} <= set(kept["metric"]):
         return [Note("Volumes not shown: the scores hold none.", "absent")]
+    kept = kept[kept["name"].isin(one.seen)]
     unit = units_of(kept[kept["metric"] == REFERENCE])
     values, counted, lost = (pivot(kept, column) for column in ("value", "counted", "lost"))
     blocks: list[Block] = []
