@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cohortflow.errors import CohortflowError, UnknownName, UsageError, nearest
-from flows import cli_cohort, cli_serve
+from flows import cli_cohort, cli_reproduce, cli_serve
 from flows.console import complain, dump, say, table, tell_ingest, tell_run
 from flows.environment import set_defaults
 from flows.options import (
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_cohort.app)
 app.add_typer(cli_serve.app)
+app.add_typer(cli_reproduce.app)
 
 
 def main() -> None:
@@ -61,12 +62,17 @@ def _setup(verbose: Annotated[int, typer.Option("-v", "--verbose", count=True)] 
 
 @app.command("list")
 def list_command(
-    what: Annotated[str, typer.Argument(help="pipelines, stages or systems")] = "pipelines",
+    what: Annotated[
+        str, typer.Argument(help="pipelines, stages, systems, metrics or published")
+    ] = "pipelines",
     as_json: JsonOption = False,
 ) -> None:
-    """List pipelines, stages or systems."""
+    """List pipelines, stages, systems, metric ids, or methods with printed tables."""
+    from flows.describe_published import published_list
+
     listings: dict[str, Callable[[], list[list[str]]]] = {
-        "pipelines": _pipelines, "stages": _stages, "systems": _systems,
+        "pipelines": _pipelines, "stages": _stages, "systems": _systems, "metrics": _metrics,
+        "published": published_list,
     }  # fmt: skip
     if what not in listings:
         raise UnknownName(f"nothing called {what!r} to list", hint=nearest(what, listings))
@@ -95,19 +101,34 @@ def _systems() -> list[list[str]]:
     return [[name, system.title] for name, system in SYSTEMS.items()]
 
 
+def _metrics() -> list[list[str]]:
+    from cohortflow.evaluation.definitions import DEFINITIONS
+
+    return [
+        [one.id, f"{task}: {one.about} [{one.unit}, {one.better} is better; {one.source}]"]
+        for (task, _), one in DEFINITIONS.items()
+    ]
+
+
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="A stage or a pipeline.")], as_json: JsonOption = False
+    name: Annotated[str, typer.Argument(help="A stage, a pipeline or a published method.")],
+    as_json: JsonOption = False,
 ) -> None:
-    """Describe a stage (inputs, parameters, output) or a pipeline (steps, axes)."""
+    """Describe a stage (inputs, parameters, output), a pipeline (steps, axes), printed tables."""
+    from cohortflow.evaluation.published import PUBLISHED, published_paper
     from flows.describe import describe_name
+    from flows.describe_published import published_json, tell_published
 
     described = describe_name(name)
     if as_json:
-        dump(described)
-    else:
-        for line in described["lines"]:
-            say(line)
+        paper = {"published": published_json(published_paper(name))} if name in PUBLISHED else {}
+        dump(described | paper)
+        return
+    for line in described["lines"]:
+        say(line)
+    if name in PUBLISHED:
+        tell_published(published_paper(name), say, table)
 
 
 @app.command()

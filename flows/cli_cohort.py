@@ -27,11 +27,12 @@ def status(
     from flows.status_lines import tell_status
     from tasks.status import cohort_status
 
-    found = cohort_status(open_cohort(cohort), disk=disk)
+    opened = open_cohort(cohort)
+    found = cohort_status(opened, disk=disk)
     if html is not None:
         from tasks.cohort_pages import save_cohort_page
 
-        save_cohort_page(found, html)
+        save_cohort_page(opened, found, html)
     if as_json:
         dump(found)
     else:
@@ -156,6 +157,32 @@ def _authors(given: str | None, format_name: str) -> tuple[str, ...]:
             found=f"--as {format_name}",
         )
     return named
+
+
+@app.command()
+def rate(
+    cohort: CohortArgument,
+    ratings: Annotated[Path, typer.Argument(help="A ratings.json, as pages of subjects write it.")],
+    leave_out_unknown: Annotated[
+        bool,
+        typer.Option("--leave-out-unknown", help="Take the rest where some subjects are not here."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep what a person said of subjects, beside what others said."""
+    from flows.rate import rate_cohort
+
+    stored = rate_cohort(cohort, ratings, leave_out_unknown=leave_out_unknown)
+    if as_json:
+        dump(vars(stored))
+        return
+    kept = "kept" if stored.new else "kept already"
+    say(f"{stored.ratings} ratings of {stored.pipeline} by {stored.rater}: {kept}")
+    if stored.superseded:
+        say(f"{stored.superseded} of them follow an earlier rating, which stays in the history")
+    if stored.left_out:
+        say(f"{stored.left_out} left out: their subjects are not here")
+    say(f"cohortflow report {cohort} --pipeline {stored.pipeline} shows them")
 
 
 # --- looking after the store ----------------------------------------------------------------------

@@ -37,7 +37,8 @@ def serve(
 ) -> None:
     """Serve a pipeline and a cohort: a form in Prefect's UI, a run every night, the reports."""
     from flows.running import stopped_by_signals
-    from flows.serve import ServeRequest, serve
+    from flows.serve import serve
+    from flows.serve_request import ServeRequest
     from tasks.request import RunRequest
 
     run = RunRequest(

@@ -16,15 +16,21 @@ from cohortflow.report.from_run import PACKAGES, package_version
 
 
 def describe_name(name: str) -> dict[str, Any]:
-    """What a stage reads, takes and writes; or the steps and axes of a pipeline."""
+    """What a stage reads, takes and writes; or the steps and axes of a pipeline.
+
+    A method of which only the printed tables are here has no lines.
+    """
+    from cohortflow.evaluation.published import PUBLISHED
     from cohortflow.stages import CATALOGUE
 
     if name in CATALOGUE:
         return _describe_stage(CATALOGUE[name])
     if name in packaged_pipelines() or name.endswith((".yaml", ".yml")):
         return _describe_pipeline(name)
-    known = [*CATALOGUE, *packaged_pipelines()]
-    raise UnknownName(f"no stage and no pipeline {name!r}", hint=nearest(name, known))
+    if name in PUBLISHED:
+        return {"lines": []}
+    known = [*CATALOGUE, *packaged_pipelines(), *PUBLISHED]
+    raise UnknownName(f"no stage, pipeline or published method {name!r}", hint=nearest(name, known))
 
 
 def describe_installation() -> dict[str, Any]:

@@ -13,7 +13,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import httpx
 
@@ -23,30 +22,12 @@ from cohortflow.pipeline.load import load_pipeline
 from flows.addresses import REPORTS_URL
 from flows.serve_processes import running, wait_for
 from flows.serve_reports import ABOUT, HOST, report_server
+from flows.serve_request import ServeRequest
 from flows.serve_servers import mlflow_server, prefect_server
 from flows.served import COHORT, PIPELINE
-from tasks.request import RunRequest
 from tasks.tracking import PAGES_URL
 
 LOOK_S = 2.0
-
-
-@dataclass(frozen=True)
-class ServeRequest:
-    """``run``: pipeline, cohort, and the settings of every run. Port 0 of reports: a free one.
-
-    ``silence_s``: after so long without a sign of life a run counts as crashed;
-    signs come each 30 s.
-    """
-
-    run: RunRequest
-    cron: str | None = None
-    timezone: str | None = None
-    label: str | None = None
-    silence_s: float = 90.0
-    prefect_port: int = 4200
-    mlflow_port: int = 5000
-    report_port: int = 4280
 
 
 def serve(request: ServeRequest, *, stop: threading.Event, say: Callable[[str], None]) -> None:
@@ -68,6 +49,7 @@ def serve(request: ServeRequest, *, stop: threading.Event, say: Callable[[str], 
             REPORTS_URL: reports,
             PAGES_URL: mlflow.server.address if mlflow else "",
         }
+        # Prefect reads the address of its server when it is first imported.
         from flows.serve_runs import published
 
         runs = stack.enter_context(published(request, pipeline, cohort))

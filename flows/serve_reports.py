@@ -1,7 +1,8 @@
-"""The reports of one cohort on an address of this machine: read only, nothing else of the store.
+"""The reports of one cohort on an address of this machine, and nothing else of the store.
 
 A path is looked up only if it has the shape of a report's; there is no listing. Requests under
 another host name are refused, so that no page of the web reads reports through a name of its own.
+All is read only, save for verdicts on subjects (:mod:`flows.serve_ratings`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import json
 import logging
 import mimetypes
 import re
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import CohortflowError, EntryMissing
+from flows import serve_ratings
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +31,10 @@ PAGE = re.compile(
     r"/(?P<slug>[a-z0-9][a-z0-9_-]*)/(?P<run>\d{6}|latest)/(?P<file>[A-Za-z0-9_-][A-Za-z0-9_.-]*)"
 )
 """``/<pipeline>/<number of the run>/<file>``; ``latest`` leads to the newest."""
-STANDING = re.compile(r"/(?:cohort|[a-z0-9][a-z0-9_-]*/nights)\.html")
-"""Pages that are written over by each run: of the cohort, and of the runs of a pipeline."""
+STANDING = re.compile(r"/(?:cohort|[a-z0-9][a-z0-9_-]*/(?:nights|subjects))\.html")
+"""Pages that are written over by each run: of the cohort, and of a pipeline's runs and subjects."""
+SUBJECT = re.compile(r"/[a-z0-9][a-z0-9_-]*/subjects/(?!\.)[^/\\\x00-\x1f]+\.html")
+"""The page of a subject, whose id may hold any letter: matched after ``%20`` and such are resolved."""
 KINDS = {".html", ".json", ".png", ".svg", ".css"}
 ABOUT = "/about"
 
@@ -40,7 +46,9 @@ class ReportServer(ThreadingHTTPServer):
 
     def __init__(self, cohort: Cohort, port: int) -> None:
         super().__init__((HOST, port), _Handler)
+        self.cohort = cohort
         self.storage: Storage = cohort.storage
+        self.token = secrets.token_urlsafe(32)
         self.about = {"serves": "cohortflow reports", "cohort": cohort.id}
 
     @property
@@ -71,9 +79,30 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer(body=False)
 
-    def _answer(self, *, body: bool) -> None:
+    def do_POST(self) -> None:
+        """Ratings; what is not read of a refused request goes with its connection."""
+        self.close_connection = True
+        if self.headers.get("Host") not in self._hosts() or self.path != serve_ratings.PATH:
+            self._tell(serve_ratings.Answer(HTTPStatus.NOT_FOUND, {"message": "nothing is here"}))
+            return
+        # Of a member that is sent twice the first would be looked at, and the second obeyed.
+        headers = {name.title(): value for name, value in self.headers.items()}
+        origins = {f"http://{host}" for host in self._hosts()}
+        refused = serve_ratings.refused(headers, self.server.token, origins)
+        if len(headers) != len(self.headers.items()):
+            refused = serve_ratings.Answer(HTTPStatus.BAD_REQUEST, {"message": "a header twice"})
+        self._tell(refused or serve_ratings.keep(self.server.cohort, headers, self.rfile.read))
+
+    def _tell(self, answer: serve_ratings.Answer) -> None:
+        told = json.dumps(answer.told).encode()
+        self._send(answer.status, told, "application/json", body=True)
+
+    def _hosts(self) -> tuple[str, str]:
         port = self.server.server_address[1]
-        if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
+        return f"{HOST}:{port}", f"localhost:{port}"
+
+    def _answer(self, *, body: bool) -> None:
+        if self.headers.get("Host") not in self._hosts():
             self._send(HTTPStatus.MISDIRECTED_REQUEST, b"not this address\n", body=body)
         elif self.path == ABOUT:
             told = json.dumps(self.server.about).encode()
@@ -83,9 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _page(self, *, body: bool) -> None:
         path = self.path.partition("?")[0]
+        subject = _subject(path)
+        path = subject or path
         asked = PAGE.fullmatch(path)
         reports = asked is not None and asked["file"].endswith(tuple(KINDS))
-        if not reports and not STANDING.fullmatch(path):
+        if not reports and not subject and not STANDING.fullmatch(path):
             self._send(HTTPStatus.NOT_FOUND, b"no such report\n", body=body)
             return
         storage = self.server.storage
@@ -103,6 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, b"the store is away\n", body=body)
         else:
             kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+            page = serve_ratings.with_token(page, self.server.token) if subject else page
             self._send(HTTPStatus.OK, page, kind, body=body)
 
     def _redirect(self, to: str) -> None:
@@ -123,9 +155,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
+        self.send_header("X-Frame-Options", "DENY")
         self.end_headers()
         if body:
             self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
         log.debug(format, *args)
+
+
+def _subject(path: str) -> str:
+    """The path of a subject's page, ``%20`` and such resolved; empty where it is none."""
+    try:
+        found = unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return ""
+    return found if SUBJECT.fullmatch(found) else ""

@@ -23,8 +23,8 @@ from cohortflow.cohort.cohort import Cohort
 from cohortflow.errors import ServerAway
 from cohortflow.pipeline.model import Pipeline
 from flows.addresses import prefect_pages
-from flows.serve import ServeRequest
 from flows.serve_processes import end_all
+from flows.serve_request import ServeRequest
 from flows.silence import watch_for_silence
 from flows.telling import AWAY
 

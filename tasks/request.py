@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cohortflow.errors import Cancelled, SelectionEmpty
-from cohortflow.pipeline.plan import PlanOptions
+from cohortflow.pipeline.options import PlanOptions
+from cohortflow.pipeline.unit import Place
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a person or a schedule asks for."""
+    """What a person or a schedule asks for.
+
+    ``untried``: units that are left alone, by step, subject and labels of their point.
+    """
 
     pipeline: str
     cohort: str
@@ -27,10 +31,13 @@ class RunRequest:
     workers: int | None = None
     threads: int | None = None
     memory: str | None = None
+    untried: frozenset[Place] = frozenset()
 
     def options(self) -> PlanOptions:
         subjects = None if self.subjects is None else frozenset(self.subjects)
-        return PlanOptions(dict(self.at), subjects, frozenset(self.refresh), self.train)
+        return PlanOptions(
+            dict(self.at), subjects, frozenset(self.refresh), self.train, untried=self.untried
+        )
 
 
 @dataclass

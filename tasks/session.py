@@ -24,6 +24,7 @@ from cohortflow.pipeline.parts import part_of
 from cohortflow.pipeline.plan import Plan
 from cohortflow.pipeline.spec import unit_spec
 from cohortflow.pipeline.unit import StepTable, Unit, count_states
+from cohortflow.reproduction.code import code_version, environment
 from tasks.engine import Engine, open_engine
 from tasks.freezing import Freezing
 from tasks.outcomes import Outcomes, was_cancelled
@@ -138,6 +139,12 @@ class Session:
             "subjects": None if self.request.subjects is None else len(self.request.subjects),
             "ingest": self.plan.ingested.number,
             "keys": list(dict.fromkeys(keys)),
+            "code": code_version(),
+            "environment": environment(),
+            "engine": {
+                "workers": self.configured.workers,
+                "threads": self.configured.threads_per_worker,
+            },
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
 

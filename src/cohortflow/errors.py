@@ -339,6 +339,18 @@ class BadProbabilities(InputError):
     code = "bad-probabilities"
 
 
+class BadPublishedTable(InputError):
+    """A file of printed tables that does not keep to its schema."""
+
+    code = "bad-published-table"
+
+
+class BadRatings(InputError):
+    """A file of ratings that is not one, or is another cohort's."""
+
+    code = "bad-ratings"
+
+
 class MissingInput(InputError):
     """A subject lacks an input that the pipeline declares, or has it twice."""
 
@@ -438,6 +450,42 @@ class ExportTargetTaken(Refused):
     """Where an export would write stands what it has not written."""
 
     code = "export-target-taken"
+
+
+class NoReport(Refused):
+    """A file that holds no report of a run, or none that says how it was computed."""
+
+    code = "no-report"
+
+
+class ReportDamaged(NoReport):
+    """A report whose data are cut off, malformed, oversized or name what no report names."""
+
+    code = "report-damaged"
+
+
+class ReportOfOtherSchema(NoReport):
+    """A report of a version of cohortflow that writes its data another way."""
+
+    code = "report-of-other-schema"
+
+
+class OtherCode(Refused):
+    """A report was computed, or rendered, by other code than this."""
+
+    code = "other-code"
+
+
+class ReportDataMissing(Refused):
+    """What a report was computed from is not in the cohort, or not any more."""
+
+    code = "report-data-missing"
+
+
+class ReportDataChanged(Refused):
+    """What a report was computed from has another content in the cohort."""
+
+    code = "report-data-changed"
 
 
 class MissingExtra(Refused):

@@ -95,6 +95,7 @@ def finished(cli: CommandLine, finished_once: Path, tmp_path: Path) -> Study:
         ("pipelines", "mci-persistent-homology"),
         ("stages", "pairwise_rois"),
         ("systems", "mci-persistent-homology"),
+        ("metrics", "hd<percent>/pooled"),
     ],
 )
 def test_list(cli: CommandLine, what: str, one: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.serve import ServeRequest
+from flows.serve_request import ServeRequest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "docs" / "serve.md", ROOT / "README.md"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from cohortflow.errors import (
     UnknownName,
     UsageError,
 )
-from cohortflow.evaluation.cases import Case, Cases, read_cases, write_cases
+from cohortflow.evaluation.cases import Case, Cases, read_cases, write_cases, write_probabilities
 from cohortflow.evaluation.classification import (
     CLASSIFICATION_METRICS,
     MetricName,
@@ -247,7 +249,7 @@ def test_what_a_pipeline_can_ask_for_is_known() -> None:
 def test_every_metric_has_a_definition_with_a_source() -> None:
     for metric in ALL:
         assert definition(metric).source
-    assert definition("ece@15") is DEFINITIONS["ece@<bins>"]
+    assert definition("ece@15") is DEFINITIONS["classification", "ece@<bins>"]
     with pytest.raises(UnknownName, match="no metric 'ece'"):
         definition("ece")
 
@@ -255,4 +257,33 @@ def test_every_metric_has_a_definition_with_a_source() -> None:
 def test_probabilities_of_all_classes_come_back_from_parquet() -> None:
     _, _, cases = drawn_three(1, 6)
     lost = lose(cases, 2)
-    assert read_cases(write_cases(lost)) == lost
+    told = write_probabilities(lost)
+    assert read_cases(write_cases(lost), probabilities=told) == lost
+    assert told == write_probabilities(replace(lost, cases=lost.cases[::-1]))
+    without = tuple(replace(case, probabilities=None) for case in lost.cases)
+    assert read_cases(write_cases(lost)) == replace(lost, cases=without)
+    frame = pd.read_parquet(io.BytesIO(told))
+    assert list(frame.columns) == ["subject", *cases.classes]
+    assert len(frame) == 5
+
+
+def test_probabilities_of_other_cases_or_classes_are_refused() -> None:
+    _, _, cases = drawn_three(1, 6)
+    written = write_cases(cases)
+    fewer = write_probabilities(replace(cases, cases=cases.cases[1:]))
+    with pytest.raises(InvalidEntry, match="of other cases"):
+        read_cases(written, probabilities=fewer)
+    names = tuple(name + "x" for name in cases.classes)
+    for other in (write_probabilities(replace(cases, classes=names)), written):
+        with pytest.raises(InvalidEntry, match="no table of probabilities"):
+            read_cases(written, probabilities=other)
+
+
+def test_a_class_may_be_called_subject() -> None:
+    named = replace(of_two([1, 0], [0.9, 0.2]), classes=("subject", "ill"), positive="ill")
+    told = tuple(
+        replace(c, truth="ill", prediction="ill", probabilities=(0.25, 0.75), probability=0.75)
+        for c in named.cases
+    )
+    cases = replace(named, cases=told)
+    assert read_cases(write_cases(cases), probabilities=write_probabilities(cases)) == cases

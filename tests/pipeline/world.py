@@ -14,14 +14,14 @@ from cohortflow.cohort.failures import record_failure
 from cohortflow.cohort.ingests import IngestedEntry, IngestedFile, IngestedSubject
 from cohortflow.errors import AlreadyExists
 from cohortflow.pipeline.document import apply_settings, load_document
-from cohortflow.pipeline.ledger import Ledger, Place, PreviousRow, rows_of
+from cohortflow.pipeline.ledger import Ledger, PreviousRow, rows_of
 from cohortflow.pipeline.model import Pipeline
 from cohortflow.pipeline.parse import parse_pipeline
 from cohortflow.pipeline.parts import part_of
 from cohortflow.pipeline.plan import Plan, PlanOptions, make_plan
 from cohortflow.pipeline.reasons import explain
 from cohortflow.pipeline.stage import Stage
-from cohortflow.pipeline.unit import ManyInput, Unit
+from cohortflow.pipeline.unit import ManyInput, Place, Unit
 from tests.pipeline.fakes import CATALOGUE
 from tests.pipeline.memory import memory_cohort
 

@@ -17,7 +17,8 @@ from cohortflow.evaluation.cases import Case, Cases, write_cases
 from cohortflow.evaluation.classification import classification_metrics
 from cohortflow.evaluation.measurement import write_measurements
 from cohortflow.report import ReportUnit
-from cohortflow.report.source import StepTimes
+from cohortflow.report.source import StepTimes, UnitTime
+from cohortflow.report.subjects.book import SubjectBook
 
 NETWORKS = ("DMN", "FP")
 DEGREES = (0, 1)
@@ -35,6 +36,7 @@ class FakeSource:
     entries: dict[str, Entry] = field(default_factory=dict)
     ingested: list[dict[str, Any]] = field(default_factory=list)
     timings: list[StepTimes] = field(default_factory=list)
+    subjects: SubjectBook | None = None
 
     def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]:
         return [
@@ -45,6 +47,9 @@ class FakeSource:
 
     def entry(self, unit: ReportUnit) -> Entry:
         return self.entries[unit.key]
+
+    def unit_time(self, unit: ReportUnit) -> UnitTime | None:
+        return UnitTime("2026-01-02T03:04:05", 7) if unit.state == "done" else None
 
     def add(
         self,

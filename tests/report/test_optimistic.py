@@ -92,6 +92,7 @@ def test_one_best_epoch_a_seed_of_all_folds_joined(plain: FakeSource) -> None:
         "mean": pytest.approx(best.mean()),
         "sd": pytest.approx(best.std(ddof=1)),
         "n": 2,
+        "of": 2,
     }
     assert (row["tried"], row["seeds"]) == (4, [2, 2])
     assert (row["network"], row["degree"]) == ("DMN", "H0")
@@ -143,7 +144,7 @@ def test_a_fold_that_no_seed_finished_leaves_no_number(plain: FakeSource) -> Non
 def test_a_seed_that_did_not_finish_shows(plain: FakeSource) -> None:
     row = row_of(monitored(plain, lost=((1, 0), (1, 1))))
     assert row["seeds"] == [1, 2]
-    assert row["optimistic"] == {"mean": 0.75, "sd": None, "n": 1}
+    assert row["optimistic"] == {"mean": 0.75, "sd": None, "n": 1, "of": 2}
 
 
 def test_who_failed_before_the_selection_counts_as_wrong(plain: FakeSource) -> None:

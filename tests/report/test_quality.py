@@ -99,11 +99,11 @@ def test_a_picture_is_three_planes_to_scale_with_outlines_of_all_labels() -> Non
 
 
 def test_contours_surround_their_label() -> None:
-    from cohortflow.report.sections.quality import _contours
+    from cohortflow.report.plane_figure import contours
 
     label = np.zeros((8, 8), np.uint8)
     label[2:5, 3:6] = 7
-    (drawn,) = re.findall(r'd="([^"]+)"', _contours(label, label.shape))
+    (drawn,) = re.findall(r'd="([^"]+)"', contours(label, label.shape))
     points = np.array([[float(n) for n in pair.split()] for pair in re.split("[ML]", drawn)[1:]])
     assert points.min(axis=0).tolist() == [3.0, 2.0]
     assert points.max(axis=0).tolist() == [6.0, 5.0]

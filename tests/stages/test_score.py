@@ -50,8 +50,12 @@ def test_groups_that_differ_are_told_apart(weights, unseen: Matrices, model: str
     frame = pd.read_parquet(io.BytesIO(output.files["metrics.parquet"])).set_index("metric")
     assert frame.loc["accuracy", "low"] == pytest.approx(0.6306, abs=1e-4)
     assert frame.loc["auc", "value"] == 1.0
-    cases = read_cases(output.files["cases.parquet"])
+    cases = read_cases(
+        output.files["cases.parquet"], probabilities=output.files["probabilities.parquet"]
+    )
     assert all(0 <= case.probability <= 1 for case in cases.cases)
+    assert all(case.probabilities[1] == case.probability for case in cases.cases)
+    assert all(sum(case.probabilities) == pytest.approx(1.0) for case in cases.cases)
     assert all((case.probability > 0.5) == (case.truth == "MCI") for case in cases.cases)
 
 

@@ -226,10 +226,10 @@ class Entries:
             open_dataset=(
                 functools.partial(self._open_dataset, record) if record.has_arrays else None
             ),
-            open_file=lambda name: self._read_checked(record, f"files/{name}"),
+            open_file=lambda name: self.read_checked(record, f"files/{name}"),
         )
 
-    def _read_checked(self, record: EntryRecord, name: str) -> bytes:
+    def read_checked(self, record: EntryRecord, name: str) -> bytes:
         """A file of an entry, which must be the one that its record names."""
         path = f"{record.ref.path}/{record.attempt}/{name}"
         if name not in record.files:
@@ -251,7 +251,7 @@ class Entries:
         # Chunks carry a checksum each; what says how to read them does not.
         path = f"{record.ref.path}/{record.attempt}/arrays"
         where = f"{self.storage.url}/{path}"
-        refuse_absurd(self._read_checked(record, f"arrays/{GROUP}"), len(record.files), where)
+        refuse_absurd(self.read_checked(record, f"arrays/{GROUP}"), len(record.files), where)
         try:
             return open_arrays(self.storage, path)
         except (ValueError, TypeError, LookupError, NotImplementedError) as error:

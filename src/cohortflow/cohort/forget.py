@@ -8,14 +8,15 @@ an interrupted call is finished by calling it again.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cohortflow.cohort import ratings
 from cohortflow.cohort.documents import encode_gzip, numbers, read_document
 from cohortflow.cohort.entries import KEY_DIGITS, EntryRecord
-from cohortflow.cohort.gc import LEASE, WORK, remove_entry
+from cohortflow.cohort.gc import LEASE, SUBJECT_LEDGER, WORK, remove_entry, subject_pages
 from cohortflow.cohort.indexes import Index, IndexBook, slugs
 from cohortflow.cohort.leases import FOLDER as LEASES
 from cohortflow.cohort.leases import Lease
@@ -32,6 +33,7 @@ _TEXT = (".log", ".txt", ".json", ".jsonl", ".html", ".csv", ".tsv", ".md")
 _TEXT_BYTES = 20 * 2**20
 _ID_DIGITS = 4
 COHORT_PAGE = "reports/cohort.html"
+_REPORT = ("/report.html", "/report.json")
 
 
 @dataclass
@@ -110,6 +112,9 @@ def _forget(cohort: Cohort, subjects: list[str]) -> ForgetResult:
     for slug in slugs(storage):
         old += _renew_indexes(cohort.indexes(slug), withdrawal, result)
     _renew_selections(cohort, withdrawal, result)
+    for path in ratings.without(cohort, withdrawal.subjects, withdrawal.strike):
+        remove_entry(storage, path)
+        result.removed.append(path)
 
     for folder in doomed:
         remove_entry(storage, folder.path)
@@ -151,7 +156,7 @@ def _doomed(
     lost_weights: set[str] = set()
     with_weights: list[tuple[EntryFolder, EntryRecord]] = []
     for folder, record in readable_records(storage, found):
-        if folder.path in doomed:
+        if folder.path in doomed or record.kind == ratings.STAGE:
             continue
         if record.weights:
             with_weights.append((folder, record))
@@ -300,6 +305,7 @@ def _rest(storage: Storage, found: Survey, withdrawal: Withdrawal, result: Forge
     The page of the cohort names everybody, also by ids too short to be told from numbers.
     """
     storage.delete(COHORT_PAGE)
+    _remove_subject_pages(storage, withdrawal.subjects)
     for path in _loose_texts(found):
         try:
             named = withdrawal.mentions(path)
@@ -308,10 +314,35 @@ def _rest(storage: Storage, found: Survey, withdrawal: Withdrawal, result: Forge
             continue
         if not named and not withdrawal.mentions(text):
             continue
-        if path.startswith(("logs/", "reports/")) or path.endswith(".log"):
+        if path.endswith(_REPORT):  # the page may show fewer rows than the data beside it
+            folder = path.rpartition("/")[0]
+            storage.delete_files([folder + name for name in _REPORT])
+            storage.prune(folder)  # else it would count as a report that stands
+        elif path.startswith(("logs/", "reports/")) or path.endswith(".log"):
             storage.delete(path)
         else:
             result.mentions.append(path)
+
+
+def _remove_subject_pages(storage: Storage, subjects: Collection[str]) -> None:
+    """All pages of a pipeline that has one of theirs: the others show their numbers, without ids."""
+    pages = {f"{subject}.html" for subject in subjects}
+    for slug in storage.list("reports"):
+        folder = subject_pages(slug)
+        if pages & set(storage.list(folder)) or _names_any(storage, folder, subjects):
+            storage.delete(folder)
+            storage.delete(f"{folder}.html")
+
+
+def _names_any(storage: Storage, folder: str, subjects: Collection[str]) -> bool:
+    """Whether what is kept of the pages names one whose page is gone, or cannot be read."""
+    try:
+        kept = read_document(storage, f"{folder}/{SUBJECT_LEDGER}")
+    except EntryMissing:
+        return False
+    except EntryCorrupt:
+        return True
+    return bool(set(subjects) & set(kept.get("subjects", ())))
 
 
 def _tables_naming(cohort: Cohort, withdrawal: Withdrawal) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cohortflow.cohort import ratings
 from cohortflow.cohort.documents import create_numbered, encode_gzip, numbers, read_document
 from cohortflow.cohort.entries import KEY_DIGITS, RECORD
 from cohortflow.cohort.indexes import slugs
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 FOLDER = "gc"
 WORK = "work"
+REPORTS = "reports"
+SUBJECT_LEDGER = "pages.json.gz"
+"""Beside the pages of subjects: what each of them shows."""
 LEASE = "store-maintenance"
 DAY_S = 86400.0
 KEEP = 10
@@ -75,7 +79,8 @@ def gc(
 def _collect(cohort: Cohort, dry_run: bool, keep: int, grace_s: float, now: float) -> GcResult:
     storage = cohort.storage
     kept = kept_keys(cohort, keep)
-    sizes = dict(_unreferenced(storage, survey(storage), kept))
+    found = survey(storage)
+    sizes = dict(_unreferenced(storage, found, kept)) | dict(_pages_of_nobody(cohort, found))
     before = _previous(storage)
     first_seen = {path: before.get(path, now) for path in sizes}
     due = sorted(path for path in sizes if path in before and now - before[path] >= grace_s)
@@ -117,6 +122,7 @@ def kept_keys(cohort: Cohort, keep: int = KEEP) -> set[str]:
     for subject in ingested.subjects.values():
         found |= {entry.key for entry in subject.entries.values()}
     found |= {file.key for file in ingested.files.values()}
+    found |= ratings.keys_of(cohort.storage)
     return {key[:KEY_DIGITS] for key in found}
 
 
@@ -199,13 +205,30 @@ def _work(storage: Storage, found: Survey, kept: set[str]) -> Iterable[tuple[str
             yield f"{WORK}/{key}", size
 
 
+def subject_pages(slug: str) -> str:
+    """The folder with the pages of subjects of a pipeline, a file each."""
+    return f"{REPORTS}/{slug}/subjects"
+
+
+def _pages_of_nobody(cohort: Cohort, found: Survey) -> Iterable[tuple[str, int]]:
+    """Pages of subjects that the newest ingest does not have, or of a pipeline without an index."""
+    known, ran = {f"{subject}.html" for subject in cohort.subjects}, set(slugs(cohort.storage))
+    for path, size in found.others.items():
+        folder, _, name = path.rpartition("/")
+        slug = folder.split("/")[1] if folder.count("/") == 2 else ""
+        if folder != subject_pages(slug):
+            continue
+        if slug not in ran or (name.endswith(".html") and name not in known):
+            yield path, size
+
+
 def _remove(storage: Storage, path: str, kept: set[str]) -> bool:
     parts = path.split("/")
     if parts[0] == WORK:
         if set(held(storage)) - {LEASE}:
             return False
         storage.delete(path)
-    elif parts[-1].startswith(TEMPORARY):
+    elif parts[0] == REPORTS or parts[-1].startswith(TEMPORARY):
         storage.delete(path)
     elif parts[-1].startswith("a-"):
         return _remove_attempt(storage, path)

@@ -29,7 +29,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Kind:
-    """What an entry of this kind holds: variables, attributes, files.
+    """What an entry of this kind holds: variables, attributes, files (one of the sets).
 
     ``on_grid``: the variable that lies where the attribute ``index_to_world`` says; an entry
     without that attribute is in index space.
@@ -39,7 +39,7 @@ class Kind:
     about: str
     variables: Mapping[str, Variable] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
+    files: tuple[tuple[str, ...], ...] = ()
     on_grid: str | None = None
 
 
@@ -65,13 +65,14 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "preview",
-            "three planes of an image and of the labels on it, eight bits a pixel",
+            "three planes of an image and of the labels on it, eight bits a pixel; of a comparison "
+            "the label is the prediction",
             {
                 f"{plane}{suffix}": Variable(
                     (f"{plane}_row", f"{plane}_column"), "int", required=not suffix
                 )
                 for plane in ("axial", "coronal", "sagittal")
-                for suffix in ("", "_label")
+                for suffix in ("", "_label", "_reference")
             },
         ),
         Kind(
@@ -144,16 +145,21 @@ KINDS: dict[str, Kind] = {
         Kind(
             "features", "one row of numbers per item", {"features": Variable(("*", "*"), "float")}
         ),
-        Kind("table", "a table", files=("table.parquet",)),
+        Kind("table", "a table", files=(("table.parquet",),)),
         Kind(
             "scores",
-            "metrics and the cases behind them",
-            files=("cases.parquet", "metrics.parquet"),
+            "metrics of a case, of cases with the cases behind them, or a summary of cases",
+            files=(("metrics.parquet",), ("cases.parquet", "summary.parquet")),
+        ),
+        Kind(
+            "ratings",
+            "authored: what one rater said of subjects of a pipeline",
+            files=(("ratings.json",),),
         ),
         Kind(
             "weights",
             "trained parameters with a model card",
-            files=("weights.safetensors", "card.json"),
+            files=(("weights.safetensors", "card.json"),),
         ),
     )
 }
@@ -168,12 +174,13 @@ def kind_named(name: str, where: str = "") -> Kind:
 def validate(kind_name: str, dataset: xr.Dataset | None, files: Iterable[str], where: str) -> None:
     """Check a stage's output against its kind; raises :class:`InvalidEntry`."""
     kind = kind_named(kind_name, where)
-    missing_files = sorted(set(kind.files) - set(files))
-    if missing_files:
+    found = set(files)
+    if kind.files and not any(found.issuperset(names) for names in kind.files):
         raise InvalidEntry(
-            f"kind {kind.name!r} needs {', '.join(missing_files)}",
+            f"kind {kind.name!r} lacks files",
             where=where,
-            found=", ".join(files),
+            expected=", or ".join(" and ".join(names) for names in kind.files),
+            found=", ".join(sorted(found)),
         )
     if not kind.variables:
         return

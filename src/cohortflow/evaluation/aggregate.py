@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
 
 from cohortflow.errors import EmptyInput, InvalidEntry, UsageError
 from cohortflow.evaluation.definitions import definition
+from cohortflow.evaluation.denominator import CaseValue, Statistic, counted
 from cohortflow.evaluation.measurement import Measurement, undefined
 
 
@@ -15,7 +15,7 @@ def aggregate(
     rows: Sequence[Measurement],
     expected: Collection[str],
     *,
-    how: Literal["mean", "median"] = "mean",
+    how: Statistic = "mean",
     worst: Mapping[str, float] | None = None,
     metrics: Sequence[str] = (),
 ) -> list[Measurement]:
@@ -50,22 +50,21 @@ def _one(
     label: str,
     own: Mapping[str, Measurement],
     expected: Collection[str],
-    how: str,
+    how: Statistic,
     worst: Mapping[str, float],
 ) -> Measurement:
     units = sorted({row.unit for row in own.values()}) or [definition(metric).unit]
     if len(units) > 1:
         raise InvalidEntry(f"values of {metric} are in two units", found=", ".join(units))
-    values = [row.value for row in own.values() if row.defined]
-    lost = len(expected) - len(values)
     floor = worst.get(metric, definition(metric).worst)
-    _refuse_beyond(metric, values, floor)
-    if lost and floor is None:
-        reason = f"{lost} of {len(expected)} cases have no value, and {metric} has no worst one"
-        return undefined(metric, len(expected), reason, unit=units[0], label=label)
-    filled = sorted([*values, *([floor] * lost if floor is not None else [])])
-    value = math.fsum(filled) / len(filled) if how == "mean" else _median(filled)
-    return Measurement(metric, value, units[0], len(filled), label=label)
+    _refuse_beyond(metric, [row.value for row in own.values() if row.defined], floor)
+    found = counted(
+        CaseValue(case, own[case].value if case in own else math.nan, floor) for case in expected
+    )
+    if found.bottomless:
+        reason = f"{found.bottomless} of {found.cases} cases have no value, and {metric} has no worst one"
+        return undefined(metric, found.cases, reason, unit=units[0], label=label)
+    return Measurement(metric, found.centre(how), units[0], len(found.values), label=label)
 
 
 def _refuse_beyond(metric: str, values: Sequence[float], floor: float | None) -> None:
@@ -80,8 +79,3 @@ def _refuse_beyond(metric: str, values: Sequence[float], floor: float | None) ->
             expected=f"no value {'below' if better == 'higher' else 'above'} {floor:g}",
             found=f"{min(values):g} … {max(values):g}",
         )
-
-
-def _median(ordered: Sequence[float]) -> float:
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2.0

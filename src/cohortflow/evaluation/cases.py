@@ -1,5 +1,7 @@
 """The cases behind a classification score, and their Parquet form.
 
+Probabilities of all classes stand in a table of their own, a column a class.
+
 A case is counted in one of three ways: ``scored`` (it has a prediction), ``missing`` (it should
 have one and failed: wrong, whatever is asked) and ``left_out`` (its recording cannot answer:
 listed, not in the denominator).
@@ -10,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cohortflow.errors import InvalidEntry
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
 
 Counted = Literal["scored", "missing", "left_out"]
 _NOTE = b"cohortflow"
-_OF_ALL = "probabilities"
+_COLUMNS = ("subject", "truth", "prediction", "probability", "counted")
 
 
 @dataclass(frozen=True)
 class Case:
     """One subject: ``probability`` is that of the positive class; None where not predicted.
 
-    ``probabilities`` are those of all classes in their order, for more than two of them.
+    ``probabilities`` are those of all classes in their order, where they are told.
     """
 
     subject: str
@@ -93,51 +95,89 @@ def positive_class(classes: Sequence[str]) -> str:
 
 
 def write_cases(cases: Cases) -> bytes:
-    """Parquet, one row per case, sorted by subject; equal cases give equal bytes."""
+    """Parquet, one row per case, sorted by subject; equal cases give equal bytes.
+
+    Without the probabilities of all classes: :func:`write_probabilities`.
+    """
     import pyarrow as pa
 
-    columns = {
-        "subject": pa.string(),
-        "truth": pa.string(),
-        "prediction": pa.string(),
-        "probability": pa.float64(),
-        "counted": pa.string(),
-    }
-    if any(case.probabilities is not None for case in cases.cases):
-        columns[_OF_ALL] = pa.list_(pa.float64())
+    types = {"probability": pa.float64()}
     note = {"classes": cases.classes, "positive": cases.positive}
-    schema = pa.schema(list(columns.items()), metadata={_NOTE: json.dumps(note)})
-    rows = [asdict(case) for case in sorted(cases.cases, key=lambda case: case.subject)]
+    schema = pa.schema(
+        [(name, types.get(name, pa.string())) for name in _COLUMNS],
+        metadata={_NOTE: json.dumps(note)},
+    )
+    rows = [{name: getattr(case, name) for name in _COLUMNS} for case in _by_subject(cases)]
     return write_parquet(pa.Table.from_pylist(rows, schema=schema))
 
 
-def read_cases(data: bytes, where: str = "") -> Cases:
-    """The cases of a ``cases.parquet``; :class:`InvalidEntry` when it is not one."""
+def write_probabilities(cases: Cases) -> bytes:
+    """Parquet, one row per case that tells them, sorted by subject: subject, a column a class."""
+    import pyarrow as pa
+
+    told = [case for case in _by_subject(cases) if case.probabilities is not None]
+    columns = [pa.array([case.subject for case in told], pa.string())]
+    for place in range(len(cases.classes)):
+        column = [case.probabilities[place] for case in told if case.probabilities is not None]
+        columns.append(pa.array(column, pa.float64()))
+    # Made from arrays, because a class may have the name of the first column.
+    return write_parquet(pa.Table.from_arrays(columns, names=["subject", *cases.classes]))
+
+
+def read_cases(data: bytes, where: str = "", probabilities: bytes | None = None) -> Cases:
+    """The cases of a ``cases.parquet``, with those of a ``probabilities.parquet`` where given.
+
+    Raises :class:`InvalidEntry` where the tables are none, or not of the same cases.
+    """
+    import pyarrow as pa
+
+    table = _read_table(data, where)
+    note = (table.schema.metadata or {}).get(_NOTE)
+    if tuple(table.column_names) != _COLUMNS or note is None:
+        raise _not_as_expected("the table holds no cases", where, _COLUMNS, table.column_names)
+    about: Mapping[str, Any] = json.loads(note)
+    classes = tuple(about["classes"])
+    rows: Iterable[dict[str, Any]] = table.to_pylist()
+    cases = [Case(**row) for row in rows]
+    if probabilities is not None:
+        told = _read_table(probabilities, where)
+        names = ("subject", *classes)
+        if tuple(told.column_names) != names or not all(
+            map(pa.types.is_floating, told.schema.types[1:])
+        ):
+            raise _not_as_expected("no table of probabilities", where, names, told.column_names)
+        cases = _joined(cases, told, where)
+    return Cases(tuple(cases), classes, str(about["positive"]))
+
+
+def _by_subject(cases: Cases) -> list[Case]:
+    return sorted(cases.cases, key=lambda case: case.subject)
+
+
+def _read_table(data: bytes, where: str) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(data))
+        # Unlike read_table it takes two columns of one name.
+        return pq.ParquetFile(io.BytesIO(data)).read()
     except pa.ArrowInvalid as error:
         raise InvalidEntry(f"no table of cases: {error}", where=where) from error
-    expected = [field.name for field in fields(Case)]
-    note = (table.schema.metadata or {}).get(_NOTE)
-    # Two classes need no column of all probabilities.
-    if table.column_names not in (expected, expected[:-1]) or note is None:
-        raise InvalidEntry(
-            "the table holds no cases",
-            where=where,
-            expected=", ".join(expected),
-            found=", ".join(table.column_names),
-        )
-    about: Mapping[str, Any] = json.loads(note)
-    rows: Iterable[dict[str, Any]] = table.to_pylist()
-    return Cases(tuple(_case(row) for row in rows), tuple(about["classes"]), str(about["positive"]))
 
 
-def _case(row: dict[str, Any]) -> Case:
-    of_all = row.pop(_OF_ALL, None)
-    return Case(**row, probabilities=None if of_all is None else tuple(of_all))
+def _joined(cases: Sequence[Case], told: pa.Table, where: str) -> list[Case]:
+    subjects, *columns = (column.to_pylist() for column in told.columns)
+    rows = dict(zip(subjects, zip(*columns, strict=True), strict=True))
+    scored = [case.subject for case in cases if case.counted == "scored"]
+    if sorted(scored) != sorted(subjects):
+        raise _not_as_expected("probabilities of other cases", where, scored[:8], subjects[:8])
+    return [replace(case, probabilities=rows.get(case.subject)) for case in cases]
+
+
+def _not_as_expected(
+    text: str, where: str, expected: Sequence[str], found: Sequence[str]
+) -> InvalidEntry:
+    return InvalidEntry(text, where=where, expected=", ".join(expected), found=", ".join(found))
 
 
 def write_parquet(table: pa.Table) -> bytes:

@@ -19,7 +19,7 @@ def auc(cases: Cases, name: str, metric: str, label: str = "") -> Measurement:
     """
     judged = cases.judged
     truth = np.array([case.truth == name for case in judged], bool)
-    ranks = np.array([_rank(cases, case, name) for case in judged])
+    ranks = np.array([rank(cases, case, name) for case in judged])
     if truth.all() or not truth.any():
         return undefined(metric, len(judged), _one_sided(cases, name, label), label=label)
     return measured(metric, area_under_roc(truth, ranks), len(judged), label=label)
@@ -33,7 +33,7 @@ def auprc(cases: Cases, name: str, metric: str, label: str = "") -> Measurement:
     """
     judged = cases.judged
     truth = np.array([case.truth == name for case in judged], bool)
-    ranks = np.array([_rank(cases, case, name) for case in judged])
+    ranks = np.array([rank(cases, case, name) for case in judged])
     if not truth.any():
         reason = f"no case of {name}" if judged else "no case"
         return undefined(metric, len(judged), reason, label=label)
@@ -138,7 +138,8 @@ def _finite(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(ranks, -1.0, 2.0)
 
 
-def _rank(cases: Cases, case: Case, name: str) -> float:
+def rank(cases: Cases, case: Case, name: str) -> float:
+    """Probability of a class; without one ±inf, as badly as can be for that class."""
     p = cases.of_class(case, name)
     if p is not None:
         return p

@@ -12,7 +12,7 @@ from cohortflow.cohort.entries import EntryRef
 from cohortflow.cohort.indexes import Index, IndexBook
 from cohortflow.cohort.lookup import Lookup
 from cohortflow.errors import EntryMissing
-from cohortflow.pipeline.unit import Labels, State
+from cohortflow.pipeline.unit import Place, State
 
 LOOK_BACK = 10
 """Indexes that are looked through for the last result of a unit that the newest left undone."""
@@ -40,10 +40,6 @@ class PreviousRow:
     columns: str
     state: str
     n: int
-
-
-Place = tuple[str, str | None, Labels]
-"""Step, subject and labels of a unit: where a row stands, whatever its key."""
 
 
 def read_parts(index: Index | None) -> list[Mapping[str, Any]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cohortflow.pipeline.unit import Place
+
 
 @dataclass(frozen=True)
 class PlanOptions:
@@ -12,7 +14,7 @@ class PlanOptions:
     resolved parameters are those of the whole cohort.
 
     ``refresh``: training steps whose selection is made anew. ``held``: questions whose selection
-    cannot be frozen today, with the reason.
+    cannot be frozen today, with the reason. ``untried``: units that are left alone.
     """
 
     at: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -20,3 +22,4 @@ class PlanOptions:
     refresh: frozenset[str] = frozenset()
     train: bool = True
     held: Mapping[str, str] = field(default_factory=dict)
+    untried: frozenset[Place] = frozenset()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cohortflow.pipeline.ledger import Place, PreviousRow
+from cohortflow.pipeline.ledger import PreviousRow
 from cohortflow.pipeline.plan import Plan
-from cohortflow.pipeline.unit import ManyInput, Unit
+from cohortflow.pipeline.unit import ManyInput, Place, Unit
 
 Rows = Mapping[Place, PreviousRow]
 Finished = Callable[[Place], PreviousRow | None]

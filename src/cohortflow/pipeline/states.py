@@ -75,6 +75,8 @@ class States:
         wanted = self.options.subjects
         if not at.asked or (wanted is not None and unit.subject not in (*wanted, None)):
             return False
+        if (unit.step, unit.subject, unit.labels) in self.options.untried:
+            return False
         if wanted is not None and unit.selection in self.training.proposed:
             return True  # and blocked: it would have to freeze a selection
         return not any(self._waits(source, unit) for source in unit.inputs.values())

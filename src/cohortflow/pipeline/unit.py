@@ -12,6 +12,8 @@ from cohortflow.pipeline.stage import Parameters
 
 State = Literal["pending", "running", "done", "failed", "blocked", "quarantined"]
 Labels = tuple[Label, ...]
+Place = tuple[str, str | None, Labels]
+"""Step, subject and labels of a unit: where it stands, whatever its key."""
 
 SETTLED_BADLY = frozenset({"failed", "blocked", "quarantined"})
 

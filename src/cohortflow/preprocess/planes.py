@@ -16,7 +16,7 @@ MOST_PIXELS = 192
 
 @dataclass(frozen=True)
 class Plane:
-    """``image`` (row, column) uint8; ``label`` the same or None; ``pixel_mm`` (row, column).
+    """``image`` (row, column) uint8; ``label``, ``reference`` the same or None; ``pixel_mm`` (row, column).
 
     ``sides``: letters at the top, the right, the bottom and the left; empty in index space.
     """
@@ -25,6 +25,7 @@ class Plane:
     label: npt.NDArray[Any] | None
     pixel_mm: tuple[float, float]
     sides: str
+    reference: npt.NDArray[Any] | None = None
 
 
 def three_planes(
@@ -32,19 +33,25 @@ def three_planes(
     grid: Grid,
     label: npt.NDArray[Any] | None = None,
     limits: tuple[float, float] | None = None,
+    *,
+    reference: npt.NDArray[Any] | None = None,
+    through: npt.NDArray[Any] | None = None,
 ) -> dict[str, Plane]:
     """``axial``, ``coronal`` and ``sagittal`` through the middle of the labels, else of the image.
 
-    ``image``, ``label``: (z, y, x) on ``grid``. The patient's left is on the right, the front and
-    the head are on top. ``limits``: the values that are black and white, else the 0.5 and 99.5
+    ``image``, ``label``, ``reference``: (z, y, x) on ``grid``. ``through``: labels or a mask through
+    whose middle the planes go instead. The patient's left is on the right, the front and the
+    head are on top. ``limits``: the values that are black and white, else the 0.5 and 99.5
     percentiles of the three planes. In index space the axes are taken as they are.
     """
     spacing = (1.0, 1.0, 1.0)
     if grid.index_to_world is not None:
         way = Reorientation.towards(grid, "LPS")
         image, spacing = way.apply(image), way.after.spacing_mm
-        label = None if label is None else way.apply(label)
-    z, y, x = _middle(image.shape, label)
+        label, reference, through = (
+            None if one is None else way.apply(one) for one in (label, reference, through)
+        )
+    z, y, x = _middle(image.shape, label if through is None else through)
     dz, dy, dx = spacing
     placed = grid.index_to_world is not None
     cuts: dict[str, tuple[Any, tuple[float, float], str]] = {
@@ -60,11 +67,16 @@ def three_planes(
         thinned = slice(None, None, row_step), slice(None, None, column_step)
         planes[name] = Plane(
             _grey(shown[name], (row_step, column_step), low, high),
-            None if label is None else np.ascontiguousarray(label[cut][thinned]),
+            _thinned(label, cut, thinned),
             (pixel_mm[0] * row_step, pixel_mm[1] * column_step),
             sides if placed else "",
+            _thinned(reference, cut, thinned),
         )
     return planes
+
+
+def _thinned(label: npt.NDArray[Any] | None, cut: Any, kept: Any) -> npt.NDArray[Any] | None:
+    return None if label is None else np.ascontiguousarray(label[cut][kept])
 
 
 def _middle(shape: tuple[int, ...], label: npt.NDArray[Any] | None) -> tuple[int, int, int]:

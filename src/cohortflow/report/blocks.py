@@ -38,13 +38,17 @@ class Note:
 
 @dataclass(frozen=True)
 class Column:
-    """``format`` is a name of :data:`cohortflow.report.formats.FORMATS`; ``unit`` is printed."""
+    """``format`` is a name of :data:`cohortflow.report.formats.FORMATS`; ``unit`` is printed.
+
+    ``link``: the member of a row that holds the address of a page beside this one.
+    """
 
     name: str
     title: str
     format: str = "text"
     unit: str = ""
     about: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """An inline SVG whose colours follow the page; ``data`` holds the numbers it shows."""
+    """An inline SVG whose colours follow the page; ``data`` holds the numbers it shows.
+
+    ``half``: narrow enough for two side by side where the page has room.
+    """
 
     name: str
     svg: str
@@ -89,6 +96,7 @@ class Figure:
     caption: str
     data: Mapping[str, Any] = field(default_factory=dict)
     wide: bool = False
+    half: bool = False
     type: str = "figure"
 
     def to_json(self) -> dict[str, Any]:
@@ -127,12 +135,32 @@ class Roster:
 
     @property
     def text(self) -> str:
-        """The data as JSON that cannot end the element it stands in."""
-        written = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
-        return written.replace("<", "\\u003c")
+        return _json_inside(self.data)
 
 
-Block = Text | Note | Table | Figure | Heading | Roster
+@dataclass(frozen=True)
+class Verdict:
+    """A form for a verdict by keyboard. ``data``: what ``subject.js`` reads."""
+
+    name: str
+    data: Mapping[str, Any]
+    type: str = "verdict"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": self.type, "name": self.name}
+
+    @property
+    def text(self) -> str:
+        return _json_inside(self.data)
+
+
+def _json_inside(data: Any) -> str:
+    """JSON that cannot end the element it stands in."""
+    written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return written.replace("<", "\\u003c")
+
+
+Block = Text | Note | Table | Figure | Heading | Roster | Verdict
 
 
 @dataclass(frozen=True)

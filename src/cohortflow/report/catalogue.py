@@ -8,11 +8,14 @@ from cohortflow.errors import UnknownName, nearest
 from cohortflow.report.blocks import Section
 from cohortflow.report.methods import methods
 from cohortflow.report.sections.accuracy import accuracy
+from cohortflow.report.sections.classification import classification
 from cohortflow.report.sections.example_subject import example_subject
 from cohortflow.report.sections.p_plots import p_plots
 from cohortflow.report.sections.pair_maps import pair_maps
 from cohortflow.report.sections.published import published
 from cohortflow.report.sections.quality import quality
+from cohortflow.report.sections.segmentation import segmentation
+from cohortflow.report.sections.subjects import subjects
 from cohortflow.report.source import ReportSource
 
 SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
@@ -20,8 +23,11 @@ SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
     "pair_maps": pair_maps,
     "p_plots": p_plots,
     "accuracy": accuracy,
+    "classification": classification,
+    "segmentation": segmentation,
     "published": published,
     "quality": quality,
+    "subjects": subjects,
     "methods": methods,
 }
 

@@ -13,6 +13,7 @@ from cohortflow.evaluation.pooling import FoldPool, SeedPool, pool_folds, pool_s
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
 POOLED = ("fold", "seed")
+_PROBABILITIES = "probabilities.parquet"
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,17 @@ class Cell:
         return self.seeds[0].metrics["majority_accuracy"]
 
     def mean_sd(self, metric: str) -> dict[str, float | None] | None:
-        """Mean and sample sd over seeds; no sd from one seed, None where no seed has a value."""
-        values = [v for s in self.seeds if (v := s.metrics.get(metric)) is not None]
+        """Mean and sample sd over the ``n`` seeds that have a value, ``of`` how many; no sd from one
+        seed, None where no seed has a value."""
+        values = [math.nan if (v := s.metrics.get(metric)) is None else v for s in self.seeds]
         return mean_sd(pool_seeds(values, self.seeds_asked))
 
 
 def mean_sd(pooled: SeedPool) -> dict[str, float | None] | None:
     if not pooled.n:
         return None
-    return {"mean": pooled.mean, "sd": _number(pooled.sd), "n": pooled.n}
+    sd = _number(pooled.sd)
+    return {"mean": pooled.mean, "sd": sd, "n": pooled.n, "of": pooled.n_expected}
 
 
 def cells(source: ReportSource) -> list[Cell]:
@@ -136,18 +139,11 @@ def _cell(
     point: dict[str, Any],
     units: Sequence[ReportUnit],
 ) -> Cell | None:
-    by_seed: dict[Any, list[ReportUnit]] = {}
-    for unit in units:
-        by_seed.setdefault(unit.point.get("seed"), []).append(unit)
-    seeds, first = [], None
-    for seed in sorted(by_seed, key=lambda label: (label is None, label)):
-        parts = _folds(source, by_seed[seed], units)
-        pooled = pool_folds(parts) if parts else None
-        if pooled is not None and pooled.cases.judged:
-            first = first or pooled.cases
-            seeds.append(_seed_scores(seed, pooled))
-    if first is None:
+    pools, seeds_asked = seed_pools(source, units)
+    if not pools:
         return None
+    first = pools[0][1].cases
+    seeds = [_seed_scores(seed, pooled) for seed, pooled in pools]
     classes = {name: sum(c.truth == name for c in first.judged) for name in first.classes}
     finished = len(done(units))
     return Cell(
@@ -159,8 +155,25 @@ def _cell(
         classes,
         first.positive,
         seeds,
-        len(by_seed),
+        seeds_asked,
     )
+
+
+def seed_pools(
+    source: ReportSource, units: Sequence[ReportUnit]
+) -> tuple[list[tuple[Any, FoldPool]], int]:
+    """Seed and joined cases of each seed of one cell that has a judged one, and how many seeds were
+    asked for."""
+    by_seed: dict[Any, list[ReportUnit]] = {}
+    for unit in units:
+        by_seed.setdefault(unit.point.get("seed"), []).append(unit)
+    found = []
+    for seed in sorted(by_seed, key=lambda label: (label is None, label)):
+        parts = _folds(source, by_seed[seed], units)
+        pooled = pool_folds(parts) if parts else None
+        if pooled is not None and pooled.cases.judged:
+            found.append((seed, pooled))
+    return found, len(by_seed)
 
 
 def _folds(
@@ -188,15 +201,20 @@ def _folds(
 
 
 def read_cases_of(source: ReportSource, unit: ReportUnit) -> Cases:
-    data = source.entry(unit).read_file("cases.parquet")
-    return read_cases(data, f"{unit.step} {unit.key[:16]}")
+    entry = source.entry(unit)
+    told = _PROBABILITIES in entry.file_names
+    return read_cases(
+        entry.read_file("cases.parquet"),
+        f"{unit.step} {unit.key[:16]}",
+        entry.read_file(_PROBABILITIES) if told else None,
+    )
 
 
 def _lost(cases: Cases) -> Cases:
     lost = (
         case
         if case.counted == "left_out"
-        else replace(case, prediction=None, probability=None, counted="missing")
+        else replace(case, prediction=None, probability=None, probabilities=None, counted="missing")
         for case in cases.cases
     )
     return replace(cases, cases=tuple(lost))

@@ -4,11 +4,15 @@ what was trained, disk use."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cohortflow.report.ages import models_section
 from cohortflow.report.blocks import Block, Column, Figure, Roster, Section, Table, Text
 from cohortflow.report.causes import FEW, NOTHING_FAILED, causes_section
+from cohortflow.report.clusters import clusters_block
+from cohortflow.report.cohort_known import CohortKnown
+from cohortflow.report.cohort_outliers import outliers_section
 from cohortflow.report.page import Page, html_page
 from cohortflow.report.roster import LETTERS, StepColumn, columns_of, strips
 
@@ -17,8 +21,13 @@ BROKEN = ("failed", "blocked", "quarantined")
 Status = Mapping[str, Any]
 
 
-def render_cohort_page(found: Status, created: str) -> str:
-    """The page as HTML. ``found``: the status document; ``created``: ISO 8601 time of it."""
+def render_cohort_page(found: Status, created: str, known: CohortKnown | None = None) -> str:
+    """The page as HTML. ``found``: the status document; ``created``: ISO 8601 time of it.
+
+    ``known``: traits and numbers of subjects; without them nobody stands out and no failures have
+    anything in common.
+    """
+    known = known or CohortKnown()
     ingest = [unit for unit in found["units"] if unit["pipeline"] is None]
     subjects = [str(unit["subject"]) for unit in ingest]
     columns = columns_of(found["units"], subjects)
@@ -28,19 +37,32 @@ def render_cohort_page(found: Status, created: str) -> str:
         subtitle=f"cohort {found['cohort']} · {created[:16].replace('T', ' ')}",
         verdict=_verdict(found, ingest),
         tiles=_tiles(found, columns, len(subjects)),
-        links=[(f"Runs of {run['pipeline']}", f"{run['pipeline']}/nights.html") for run in found["runs"]],
+        links=_links(found, known),
         home=r"/reports/cohort\.html$|^/cohort\.html$",
         foot=f"cohortflow · cohort {found['cohort']} · {created}",
     )  # fmt: skip
     sections = [
+        outliers_section(known, subjects),
+        _failures(found, known, subjects),
         _glance(found, columns, len(subjects)),
-        _roster(columns, subjects),
-        causes_section(found["failures"], "By cause, as it stands now", NOTHING_FAILED, named=FEW),
+        _roster(columns, subjects, known),
         models_section(found["selections"], created),
         _runs(found),
         _disk(found),
     ]
     return html_page(page, [section for section in sections if section], "roster.js")
+
+
+def _links(found: Status, known: CohortKnown) -> list[tuple[str, str]]:
+    slugs = [str(run["pipeline"]) for run in found["runs"]]
+    return [
+        *((f"Runs of {slug}", f"{slug}/nights.html") for slug in slugs),
+        *(
+            (f"Subjects of {slug}", f"{slug}/subjects.html")
+            for slug in slugs
+            if slug in known.lines
+        ),
+    ]
 
 
 def _verdict(found: Status, ingest: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -113,8 +135,23 @@ def _glance(found: Status, columns: list[StepColumn], subjects: int) -> Section:
     return Section("glance", "At a glance", blocks)
 
 
-def _roster(columns: list[StepColumn], subjects: list[str]) -> Section:
+def _failures(found: Status, known: CohortKnown, subjects: list[str]) -> Section:
+    """By cause, and before that what those who failed have in common."""
+    section = causes_section(
+        found["failures"], "By cause, as it stands now", NOTHING_FAILED, named=FEW
+    )
+    if not found["failures"]:
+        return section
+    return replace(
+        section, blocks=[clusters_block(found["units"], known, subjects), *section.blocks]
+    )
+
+
+def _roster(columns: list[StepColumn], subjects: list[str], known: CohortKnown) -> Section:
+    pages, within = known.pages_of(subjects)
     data = {
+        "pages": pages,
+        "within": within,
         "letters": LETTERS,
         "subjects": subjects,
         "steps": [column.to_json() for column in columns],

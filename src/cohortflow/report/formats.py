@@ -24,12 +24,22 @@ def points(value: Any) -> str:
 
 
 def number(value: Any) -> str:
-    return f"{float(value):.4g}"
+    return "∞" if float(value) == math.inf else f"{float(value):.4g}"
 
 
 def printed(value: Any) -> str:
     """A number as it stands in print, no digit added."""
     return f"{float(value):g}"
+
+
+def as_printed(value: Any) -> str:
+    """``{"value", "text"}``: the digits that stand in print."""
+    return str(value["text"])
+
+
+def signed(value: Any) -> str:
+    """A difference in the unit of its column, signed."""
+    return f"{float(value):+.4g}".replace("-", "−")
 
 
 def fraction(value: Any) -> str:
@@ -47,11 +57,31 @@ def ends(value: Any) -> str:
     return f"{value[0]:.2f} to {value[1]:.2f}".replace("-", "−")
 
 
+def ends3(value: Any) -> str:
+    """Two numbers of three digits as an interval."""
+    return f"{value[0]:.3g} to {value[1]:.3g}".replace("-", "−")
+
+
+def spread(value: Any) -> str:
+    """``{"mean", "sd", "n", "of"}`` in the unit of its values."""
+    sd = "" if value.get("sd") is None else f" ± {value['sd']:.2g}"
+    return f"{value['mean']:.3g}{sd}{_some_seeds(value)}"
+
+
 def mean_sd(value: Any) -> str:
-    """``{"mean", "sd"}`` of shares as percent; no sd from a single value."""
+    """``{"mean", "sd", "n", "of"}`` of shares as percent; no sd from a single value.
+
+    Where fewer values stand behind the mean than were asked for, it says so.
+    """
+    some = _some_seeds(value)
     if value.get("sd") is None:
-        return share(value["mean"])
-    return f"{100 * value['mean']:.1f} ± {100 * value['sd']:.1f} %"
+        return share(value["mean"]) + some
+    return f"{100 * value['mean']:.1f} ± {100 * value['sd']:.1f} %{some}"
+
+
+def _some_seeds(value: Any) -> str:
+    n, of = value.get("n"), value.get("of")
+    return f" ({n} of {of} seeds)" if n is not None and of is not None and n < of else ""
 
 
 def p_value(value: Any) -> str:
@@ -72,9 +102,13 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "points": points,
     "number": number,
     "printed": printed,
+    "as_printed": as_printed,
+    "signed": signed,
     "fraction": fraction,
     "interval": interval,
     "ends": ends,
+    "ends3": ends3,
+    "spread": spread,
     "mean_sd": mean_sd,
     "p": p_value,
     "names": names,

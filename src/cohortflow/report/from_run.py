@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,13 @@ from cohortflow.cohort.entry import Entry
 from cohortflow.cohort.run_view import RunView, UnitRow
 from cohortflow.errors import EntryMissing
 from cohortflow.pipeline.model import Pipeline
-from cohortflow.report.run_timings import step_times
-from cohortflow.report.source import ReportUnit, StepTimes
+from cohortflow.report.run_timings import step_times, unit_time
+from cohortflow.report.source import ReportUnit, StepTimes, UnitTime
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cohortflow.report.subjects.book import SubjectBook
 
 PACKAGES = (
     "cohortflow", "numpy", "scipy", "torch", "gudhi", "xarray", "zarr", "pandas", "scikit-learn",
@@ -26,7 +28,10 @@ PACKAGES = (
 
 
 class RunSource:
-    """Implements :class:`cohortflow.report.source.ReportSource` over a run."""
+    """Implements :class:`cohortflow.report.source.ReportSource` over a run.
+
+    ``pages`` writes the pages of subjects, when they are first asked for.
+    """
 
     def __init__(
         self,
@@ -35,11 +40,13 @@ class RunSource:
         *,
         command: str = "",
         links: Mapping[str, str] | None = None,
+        pages: Callable[[RunSource], SubjectBook] | None = None,
     ) -> None:
         self.run = run
         self._pipeline = pipeline
         self._command = command
         self._links = links or {}
+        self._pages = pages
         self._rows: dict[str, UnitRow] = {row.key: row for row in run.rows}
 
     @cached_property
@@ -172,6 +179,13 @@ class RunSource:
         if row.error is None or row.state == "blocked":
             return row.error
         return {"replay": f"cohortflow replay {self.run.cohort.url} {row.key[:16]}", **row.error}
+
+    @cached_property
+    def subjects(self) -> SubjectBook | None:
+        return None if self._pages is None else self._pages(self)
+
+    def unit_time(self, unit: ReportUnit) -> UnitTime | None:
+        return unit_time(self.run, self._rows[unit.key])
 
     def entry(self, unit: ReportUnit) -> Entry:
         return self.run.open(self._rows[unit.key])

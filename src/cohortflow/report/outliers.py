@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 LEAST_SUBJECTS = 5
+OUTLYING = 3.5
+"""Robust standard deviations from which a subject is called an outlier (Iglewicz and Hoaglin)."""
 _NORMAL = 1.4826
 """Turns a median absolute deviation into the standard deviation of a normal distribution."""
 
@@ -21,25 +23,31 @@ class Deviation:
     reason: str
 
 
-def deviations(rows: Mapping[str, Mapping[str, float]]) -> dict[str, Deviation]:
-    """Subject → how far it stands out, of numbers by name; empty below five subjects.
+def centre(values: Sequence[float]) -> tuple[float, float]:
+    """The median, and what counts as one standard deviation; 0 where nobody can stand out.
 
-    The distance of a number from the median of all, over 1.4826 times their median absolute
-    deviation (Iglewicz and Hoaglin 1993). Where more than half have one and the same value that
-    deviation is 0: there the mean absolute deviation times 1.2533 stands in its place.
+    That is 1.4826 times the median absolute deviation (Iglewicz and Hoaglin 1993). Where more than
+    half have one and the same value it is 0: there the mean absolute deviation times 1.2533 stands
+    in its place.
     """
+    found = np.asarray(values, dtype=float)
+    if len(found) < LEAST_SUBJECTS:
+        return math.nan, 0.0
+    middle = float(np.median(found))
+    apart = np.abs(found - middle)
+    spread = _NORMAL * float(np.median(apart)) or 1.2533 * float(apart.mean())
+    return middle, spread if spread > 1e-9 * max(1.0, abs(middle)) else 0.0
+
+
+def deviations(rows: Mapping[str, Mapping[str, float]]) -> dict[str, Deviation]:
+    """Subject → how far it stands out, of numbers by name; empty below five subjects."""
     if len(rows) < LEAST_SUBJECTS:
         return {}
     worst: dict[str, Deviation] = {subject: Deviation(0.0, "") for subject in rows}
     for name in dict.fromkeys(name for row in rows.values() for name in row):
         found = {subject: row[name] for subject, row in rows.items() if name in row}
-        values = np.array(list(found.values()))
-        if len(values) < LEAST_SUBJECTS:
-            continue
-        middle = float(np.median(values))
-        apart = np.abs(values - middle)
-        spread = _NORMAL * float(np.median(apart)) or 1.2533 * float(apart.mean())
-        if not spread > 1e-9 * max(1.0, abs(middle)):
+        middle, spread = centre(list(found.values()))
+        if not spread:
             continue
         for subject, value in found.items():
             score = abs(value - middle) / spread

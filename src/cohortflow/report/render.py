@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cohortflow.errors import CohortflowError, ReportSectionFailed
 from cohortflow.report.blocks import Note, Section, Table
 from cohortflow.report.catalogue import SECTIONS, check_sections
+from cohortflow.report.data_block import data_block
 from cohortflow.report.failures import failures, left_out
 from cohortflow.report.formats import cell
 from cohortflow.report.methods import citations, provenance
@@ -25,8 +26,12 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 
 
-def render_report(source: ReportSource, out: Path) -> Path:
+def render_report(
+    source: ReportSource, out: Path, manifest: Mapping[str, Any] | None = None
+) -> Path:
     """Write ``report.html`` and ``report.json`` into the folder ``out``; returns the HTML's path.
+
+    ``manifest``: how the run was computed. With it the page holds what computes it again.
 
     Equal input gives equal bytes: the only time in it is ``source.environment["created"]``. An
     unknown section name raises :class:`UnknownName` before anything is written; a section that
@@ -41,8 +46,14 @@ def render_report(source: ReportSource, out: Path) -> Path:
     data = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=False)
     (out / "report.json").write_text(data + "\n", encoding="utf-8")
     page = out / "report.html"
-    page.write_text(_html(source, head, sections), encoding="utf-8")
+    block = data_block({**embedded(document), "manifest": dict(manifest)}) if manifest else ""
+    page.write_text(_html(source, head, sections, block), encoding="utf-8")
     return page
+
+
+def embedded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What of ``report.json`` stands in the page as well: everything that has a number."""
+    return {name: document[name] for name in ("schema", "verdict", "sections")}
 
 
 def _sections(source: ReportSource, names: list[str]) -> list[Section]:
@@ -131,7 +142,9 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _html(source: ReportSource, head: dict[str, Any], sections: list[Section]) -> str:
+def _html(
+    source: ReportSource, head: dict[str, Any], sections: list[Section], block: str = ""
+) -> str:
     pipeline, about = source.pipeline, source.environment
     page = Page(
         kind="report",
@@ -143,6 +156,7 @@ def _html(source: ReportSource, head: dict[str, Any], sections: list[Section]) -
         home=r"/\d{6}/report\.html$",
         elsewhere=[(f"This run in {name}", url) for name, url in about.get("links", {}).items()],
         pipeline_text=pipeline.get("text") or "",
+        data=block,
         foot=f"cohortflow · pipeline {pipeline['slug']} · index {about.get('index', '—')} · "
         f"cohort {about.get('cohort', '—')} · {about.get('created', '')}",
     )

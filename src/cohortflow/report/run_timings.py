@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cohortflow.cohort.run_view import RunView
+from cohortflow.cohort.entries import KEY_DIGITS
+from cohortflow.cohort.run_view import RunView, UnitRow
 from cohortflow.errors import EntryMissing
-from cohortflow.report.source import StepTimes
+from cohortflow.report.source import StepTimes, UnitTime
 
 
 def step_times(run: RunView, steps: Sequence[str]) -> list[StepTimes]:
@@ -26,6 +28,19 @@ def step_times(run: RunView, steps: Sequence[str]) -> list[StepTimes]:
             known = told(index).get(step, {}) if index is not None else {}
             found.append(_times(step, len(done), made, index, known, run.index.number))
     return found
+
+
+def unit_time(run: RunView, row: UnitRow) -> UnitTime | None:
+    """From the first to the last line of its log; None where that, or the run's index, is gone."""
+    try:
+        made_in = run.cohort.indexes(run.slug).get(row.made_in or run.index.number)
+        name = f"{row.subject or 'cohort'}-{row.key[:KEY_DIGITS]}.log"
+        text = run.cohort.storage.read(f"logs/{made_in.claim['run']}/{row.step}/{name}").decode()
+        first, *_, last = [line.split(" ", 1)[0] for line in text.splitlines() if line] * 2
+        began, ended = map(datetime.datetime.fromisoformat, (first, last))
+    except (EntryMissing, ValueError):
+        return None
+    return UnitTime(first, int((ended - began).total_seconds()))
 
 
 def _told(run: RunView, number: int) -> dict[str, Mapping[str, Any]]:

@@ -12,6 +12,8 @@ from cohortflow.cohort.entry import Entry
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cohortflow.report.subjects.book import SubjectBook
+
 
 @dataclass(frozen=True)
 class ReportUnit:
@@ -33,6 +35,14 @@ class ReportUnit:
     warnings: Sequence[Mapping[str, str]] = ()
     error: Mapping[str, Any] | None = None
     n: int | None = None
+
+
+@dataclass(frozen=True)
+class UnitTime:
+    """When a unit was computed (ISO 8601, this machine's clock) and for how long, in whole seconds."""
+
+    began: str
+    seconds: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,8 @@ class ReportSource(Protocol):
     "facts", "warnings"}``. ``timings``: of each step that computed anything, in the order of the
     pipeline. ``environment``: versions, python, platform, seed, cohort, index, created (ISO),
     command; ``links``: addresses of this run's pages elsewhere by the name of the program that
-    shows them.
+    shows them. ``subjects``: pages of subjects that stand beside the report; None where none are
+    kept. ``unit_time``: of one unit, None where its log is gone.
     """
 
     @property
@@ -95,7 +106,12 @@ class ReportSource(Protocol):
 
     def units(self, step: str | None = None, stage: str | None = None) -> list[ReportUnit]: ...
 
+    @property
+    def subjects(self) -> SubjectBook | None: ...
+
     def entry(self, unit: ReportUnit) -> Entry: ...
+
+    def unit_time(self, unit: ReportUnit) -> UnitTime | None: ...
 
 
 def done(units: Sequence[ReportUnit]) -> list[ReportUnit]:

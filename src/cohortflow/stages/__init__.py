@@ -7,6 +7,7 @@ from cohortflow.stages import (
     by_roi,
     classify,
     clip,
+    compare_previews,
     correct_bias,
     correlation,
     crop_to_body,
@@ -23,7 +24,9 @@ from cohortflow.stages import (
     reorient,
     resample,
     score,
+    score_segmentation,
     standardise,
+    summarise_scores,
     vector_features,
 )
 
@@ -39,6 +42,7 @@ CATALOGUE: dict[str, Stage] = {
         vector_features,
         correlation,
         preview,
+        compare_previews,
         classify,
         score,
         reorient,
@@ -51,5 +55,7 @@ CATALOGUE: dict[str, Stage] = {
         clip,
         normalise,
         match_histogram,
+        score_segmentation,
+        summarise_scores,
     )
 }

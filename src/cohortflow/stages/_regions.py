@@ -13,7 +13,7 @@ from cohortflow.pipeline.stage import Facts
 
 PROCESS_BYTES = 192 * 2**20
 """What a process with numpy, xarray and zarr occupies before it computes."""
-LIBRARIES_BYTES = 384 * 2**20
+LIBRARIES_BYTES = 448 * 2**20
 """The same with gudhi, scikit-learn, scipy and numba loaded."""
 
 

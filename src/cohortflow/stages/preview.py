@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,8 @@ from cohortflow.cohort.entry import Entry, Output
 from cohortflow.errors import NotFinite
 from cohortflow.geometry import Grid, orientation, require_agreement
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
-from cohortflow.preprocess.planes import three_planes
+from cohortflow.preprocess.planes import Plane, three_planes
 from cohortflow.stages._regions import PROCESS_BYTES
-
-MOST_LABELS = 256
 
 
 class Preview(Parameters):
@@ -36,6 +34,13 @@ class Preview(Parameters):
             raise ValueError("black must be below white")
         return self
 
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """The values that are drawn black and white, where they are given."""
+        if self.black is None or self.white is None:
+            return None
+        return self.black, self.white
+
 
 def preview(
     parameters: Preview, context: Context, image: Entry, label: Entry | None = None
@@ -45,35 +50,49 @@ def preview(
     Of several channels the first. Raises :class:`GeometryMismatch`, :class:`NotFinite`.
     """
     where = context.subject or ""
-    dataset = image.dataset
-    array = dataset["image"].values
+    array, grid = image_of(image, where)
+    labels = None if label is None else labels_of(label, grid, where)
+    planes = three_planes(array, grid, labels, parameters.limits)
+    facts = facts_of(array, grid)
+    if labels is not None:
+        facts["labels"] = volumes(labels, grid)
+    return Output(dataset=drawn(planes), facts=facts, work={"voxels": int(array.size)})
+
+
+def image_of(image: Entry, where: str) -> tuple[npt.NDArray[Any], Grid]:
+    """The first channel (z, y, x) and its grid; raises :class:`NotFinite`."""
+    array = image.dataset["image"].values
     array = array[0] if array.ndim == 4 else array
-    grid = Grid.from_attributes(array.shape, dataset.attrs)
-    labels = None
-    if label is not None:
-        labels = label.dataset["label"].values
-        require_agreement(
-            grid, Grid.from_attributes(labels.shape, label.dataset.attrs), where=where
-        )
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
         raise NotFinite("voxels without a value", where=where, found=f"{bad} of {array.size}")
-    limits = None
-    if parameters.black is not None and parameters.white is not None:
-        limits = (parameters.black, parameters.white)
-    planes = three_planes(array, grid, labels, limits)
+    return array, Grid.from_attributes(array.shape, image.dataset.attrs)
+
+
+def labels_of(label: Entry, grid: Grid, where: str) -> npt.NDArray[Any]:
+    """Labels (z, y, x), which must lie on the grid; raises :class:`GeometryMismatch`."""
+    labels: npt.NDArray[Any] = label.dataset["label"].values
+    require_agreement(grid, Grid.from_attributes(labels.shape, label.dataset.attrs), where=where)
+    return labels
+
+
+def drawn(planes: Mapping[str, Plane]) -> xr.Dataset:
+    """The planes as a dataset of the kind ``preview``."""
     variables: dict[str, Any] = {}
     for name, plane in planes.items():
         dims = (f"{name}_row", f"{name}_column")
         variables[name] = (
             dims, plane.image, {"pixel_mm": list(plane.pixel_mm), "sides": plane.sides},
         )  # fmt: skip
-        if plane.label is not None:
-            variables[f"{name}_label"] = (dims, plane.label)
-    facts = {**_geometry(grid), **_intensities(array)}
-    if labels is not None:
-        facts["labels"] = _volumes(labels, grid)
-    return Output(dataset=xr.Dataset(variables), facts=facts, work={"voxels": int(array.size)})
+        for suffix, labels in (("label", plane.label), ("reference", plane.reference)):
+            if labels is not None:
+                variables[f"{name}_{suffix}"] = (dims, labels)
+    return xr.Dataset(variables)
+
+
+def facts_of(array: npt.NDArray[Any], grid: Grid) -> dict[str, Any]:
+    """What tables and outliers need: geometry and intensities."""
+    return {**_geometry(grid), **_intensities(array)}
 
 
 def _geometry(grid: Grid) -> dict[str, Any]:
@@ -103,7 +122,7 @@ def _intensities(array: npt.NDArray[Any]) -> dict[str, float]:
     }
 
 
-def _volumes(labels: npt.NDArray[Any], grid: Grid) -> dict[str, float]:
+def volumes(labels: npt.NDArray[Any], grid: Grid) -> dict[str, float]:
     """ml of each label, voxels in index space."""
     values, counts = np.unique(labels, return_counts=True)
     voxel = 1.0 if grid.index_to_world is None else grid.voxel_mm3 / 1000

@@ -9,7 +9,13 @@ import pydantic
 
 from cohortflow.cohort.entry import Entry, Many, Output
 from cohortflow.errors import BadParameter
-from cohortflow.evaluation.cases import Case, Cases, positive_class, write_cases
+from cohortflow.evaluation.cases import (
+    Case,
+    Cases,
+    positive_class,
+    write_cases,
+    write_probabilities,
+)
 from cohortflow.evaluation.classification import (
     METRICS,
     MetricName,
@@ -65,7 +71,11 @@ def score(parameters: Score, context: Context, matrices: Many, weights: Entry) -
         "left_out": cases.named("left_out"),
         "missing": cases.named("missing"),
     }
-    files = {"cases.parquet": write_cases(cases), "metrics.parquet": write_measurements(rows)}
+    files = {
+        "cases.parquet": write_cases(cases),
+        "probabilities.parquet": write_probabilities(cases),
+        "metrics.parquet": write_measurements(rows),
+    }
     warnings = left_out_warnings(found) + _missing_warnings(cases)
     return Output(files=files, facts=facts, warnings=warnings)
 
@@ -89,6 +99,7 @@ def _cases(
             card.classes[int(row.argmax())],
             float(row[at]),
             "scored",
+            tuple(map(float, row)),
         )
         for subject, row in zip(found.subjects, probabilities, strict=True)
     ]
@@ -151,7 +162,7 @@ def cost(parameters: Score, facts: Sequence[Facts]) -> Cost:
 
 STAGE = Stage(
     name="score",
-    version=1,
+    version=2,
     about="Score unseen subjects with a trained classifier",
     parameters=Score,
     reads={

@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class System:
-    """One published method; ``published`` names its file of printed numbers."""
+    """One published method that is built here; its printed numbers go by the same name."""
 
     name: str
     title: str
     source: str
     build: Callable[..., nn.Module]
-    published: str
 
 
 def _mci_persistent_homology(**options: Any) -> nn.Module:
@@ -38,7 +37,6 @@ SYSTEMS: dict[str, System] = {
             source="Aithal et al.: Leveraging Persistent Homology for Differential Diagnosis of "
             "Mild Cognitive Impairment. ICPR 2024, arXiv:2408.15647",
             build=_mci_persistent_homology,
-            published="mci-persistent-homology.yaml",
         ),
     )
 }

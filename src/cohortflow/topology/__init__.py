@@ -9,7 +9,8 @@ from cohortflow.topology.distances.bottleneck import (
     bottleneck_matching,
     bottleneck_matrix,
 )
-from cohortflow.topology.distances.matching import Matching, wasserstein_matching
+from cohortflow.topology.distances.matched import Matching
+from cohortflow.topology.distances.matching import wasserstein_matching
 from cohortflow.topology.distances.pairwise import wasserstein_matrix, wasserstein_tile
 from cohortflow.topology.distances.wasserstein import wasserstein_distance
 from cohortflow.topology.embedding import delay_embedding

@@ -52,7 +52,8 @@ def state_of(reference_voxels: int, prediction_voxels: int) -> State:
 
 def worst_value(metric: Metric, diagonal: float) -> float:
     """The worst that a metric can be in an image whose diagonal is ``diagonal``."""
-    return {"zero": 0.0, "diagonal": diagonal, "infinite": math.inf}[metric.worst]
+    worst = {"zero": 0.0, "diagonal": diagonal, "infinite": math.inf, "none": math.nan}
+    return worst[metric.worst]
 
 
 def value_where_empty(metric: Metric, state: State, policy: str, worst: float) -> float:

@@ -24,6 +24,7 @@ from cohortflow.evaluation.segmentation.empties import (
 from cohortflow.evaluation.segmentation.masks import MaskPair, Others, mask_pair
 from cohortflow.evaluation.segmentation.measure import measured
 from cohortflow.evaluation.segmentation.metrics import Metric, parse_metrics
+from cohortflow.evaluation.segmentation.overlap import Counts
 from cohortflow.evaluation.segmentation.surfaces import Surfaces, surfaces_of
 from cohortflow.evaluation.segmentation.threads import cores, each
 from cohortflow.geometry import Grid
@@ -98,7 +99,7 @@ def evaluate_segmentation(
         if metric.family == "boundary" and metric.side and metric.tolerance < min(pair.sampling):
             raise BadParameter(
                 f"the band of {metric.id} holds no voxel",
-                expected=f"{min(pair.sampling):g} {pair.distance_unit} at least",
+                expected=f"{min(pair.sampling):g} {pair.units['distance']} at least",
             )
     judge = _Judge(asked, empty, others, cores(threads, pair.reference.size), where)
     if per == "volume":
@@ -152,8 +153,25 @@ class _Judge:
     ) -> list[Row]:
         values: Mapping[str, float] = {}
         if state == "measured":
-            values = measured(self.metrics, pair, counted, surfaces, place)
-        return [self._row(pair, place, metric, state, values) for metric in self.metrics]
+            asked = [metric for metric in self.metrics if metric.family != "volume"]
+            values = measured(asked, pair, counted, surfaces, place)
+        counts = counted.of(place)
+        return [
+            self._volume(pair, place, metric, state, counts)
+            if metric.family == "volume"
+            else self._row(pair, place, metric, state, values)
+            for metric in self.metrics
+        ]
+
+    def _volume(
+        self, pair: MaskPair, place: int, metric: Metric, state: State, counts: Counts
+    ) -> Row:
+        """What is there, whatever the state; of a failed case there is no prediction."""
+        known = metric.id == "volume/reference" or state != "failed"
+        voxels = counts.reference if metric.id == "volume/reference" else counts.prediction
+        value = voxels * pair.voxel_size if known else math.nan
+        reason = "" if known else REASONS[state]
+        return self._of(pair, place, metric, state, value, reason, math.nan)
 
     def _row(
         self,
@@ -163,7 +181,6 @@ class _Judge:
         state: State,
         values: Mapping[str, float],
     ) -> Row:
-        label = pair.values[place - 1]
         worst = worst_value(metric, pair.diagonal)
         reason = REASONS[state]
         if state == "measured":
@@ -175,12 +192,25 @@ class _Judge:
             policy = self.policy if speaks_of(self.policy, metric) else "strict"
             counts = "left out" if math.isnan(value) else f"counts {value:.6g}"
             reason = f"{reason}; {policy}: {counts}"
+        return self._of(pair, place, metric, state, value, reason, worst)
+
+    def _of(
+        self,
+        pair: MaskPair,
+        place: int,
+        metric: Metric,
+        state: State,
+        value: float,
+        reason: str,
+        worst: float,
+    ) -> Row:
+        label = pair.values[place - 1]
         return Row(
             label=label,
             name=pair.labels[label],
             metric=metric.id,
             value=value,
-            unit=pair.distance_unit if metric.unit == "distance" else metric.unit,
+            unit=pair.units.get(metric.unit, metric.unit),
             n=0 if math.isnan(value) else 1,
             reason=reason,
             state=state,

@@ -57,8 +57,18 @@ class MaskPair:
         return float(np.linalg.norm(np.multiply(shape, sampling)))
 
     @property
-    def distance_unit(self) -> str:
-        return "mm" if self.world else "voxel"
+    def units(self) -> Mapping[str, str]:
+        """Of what kind of metric → unit."""
+        volume = ("mm²" if self.flat else "ml") if self.world else "voxel"
+        return {"distance": "mm" if self.world else "voxel", "volume": volume}
+
+    @property
+    def voxel_size(self) -> float:
+        """In ``units["volume"]``; of a slice its area."""
+        if not self.world:
+            return 1.0
+        size = float(np.prod(self.sampling[1:] if self.flat else self.sampling))
+        return size if self.flat else size / 1000
 
 
 def mask_pair(

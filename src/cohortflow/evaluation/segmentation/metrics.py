@@ -9,8 +9,10 @@ from typing import Literal
 
 from cohortflow.errors import BadParameter, NoWorldSpace, UnknownName, nearest
 
-Family = Literal["overlap", "surface", "surfels", "filled", "boundary", "shape", "lesions"]
-Worst = Literal["zero", "diagonal", "infinite"]
+Family = Literal[
+    "overlap", "surface", "surfels", "filled", "boundary", "shape", "lesions", "volume"
+]
+Worst = Literal["zero", "diagonal", "infinite", "none"]
 Side = Literal["mm", "voxel"]
 
 OVERLAP = (
@@ -21,6 +23,7 @@ DISTANCES = ("hd", "assd", "masd", "asd/prediction-to-reference", "asd/reference
 FILLED = ("hd/filled", "ahd/filled")
 SHAPE = ("pseudo-f-measure", "cldice")
 LESIONS = ("lesion-recall", "lesion-precision", "lesion-f1")
+VOLUMES = ("volume/reference", "volume/prediction")
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _PERCENTILE = re.compile(rf"hd{_NUMBER}/(pooled|max-directed|surface-weighted)")
 _TOLERANCE = re.compile(rf"(nsd|boundary-iou)@{_NUMBER}(mm|voxel)(/surfels)?")
@@ -34,12 +37,14 @@ EXAMPLES = (
     *("betti-error/0", "betti-error/1", "betti-error/2"),
     *(f"{name}@iou0.5" for name in LESIONS),
     *(f"{name}@any" for name in LESIONS),
+    *VOLUMES,
 )
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One id, parsed. ``unit`` is ``1``, ``count``, or ``distance``: mm, and voxel in index space.
+    """One id, parsed. ``unit`` is ``1``, ``count``, ``distance`` (mm, and voxel in index space) or
+    ``volume`` (ml, and voxel; mm² of an image in the plane). A volume is neither good nor bad.
 
     ``percentile`` of ``hd…``; ``tolerance`` with its ``side``; ``degree`` of a Betti number;
     ``threshold`` of the IoU of lesions (None: any common voxel) that are joined across ``faces``
@@ -49,7 +54,7 @@ class Metric:
     id: str
     name: str
     family: Family
-    unit: Literal["1", "count", "distance"] = "1"
+    unit: Literal["1", "count", "distance", "volume"] = "1"
     worst: Worst = "zero"
     percentile: float = 100.0
     tolerance: float = 0.0
@@ -59,7 +64,9 @@ class Metric:
     faces: bool = False
 
     @property
-    def better(self) -> Literal["higher", "lower"]:
+    def better(self) -> Literal["higher", "lower", "none"]:
+        if self.worst == "none":
+            return "none"
         return "higher" if self.worst == "zero" else "lower"
 
 
@@ -73,6 +80,8 @@ def parse_metric(text: str) -> Metric:
         return Metric(text, text, "filled", "distance", "diagonal")
     if text in SHAPE:
         return Metric(text, text, "shape")
+    if text in VOLUMES:
+        return Metric(text, text, "volume", "volume", "none")
     if text == "boundary-iou":
         return Metric(text, text, "boundary")
     found = _percentile(text) or _tolerance(text) or _betti(text) or _lesion(text)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-
 from cohortflow.errors import BadParameter, EmptyInput, InvalidEntry, UndefinedResult
+from cohortflow.evaluation.denominator import CaseValue, Counted, Statistic, counted
 from cohortflow.evaluation.segmentation.empties import speaks_of, worst_value
 from cohortflow.evaluation.segmentation.metrics import parse_metric
+from cohortflow.evaluation.statistics.case_intervals import CaseIntervals
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Statistic = Literal["mean", "median"]
 
 
 class _About(NamedTuple):
@@ -32,6 +30,7 @@ _COLUMNS = (*_KEY, "value", "state", "worst")
 
 
 class _Case(NamedTuple):
+    case: str
     value: float
     state: str
     worst: float
@@ -41,7 +40,7 @@ class _Case(NamedTuple):
 class SummaryRow:
     """One label and metric over ``n`` of ``cases``.
 
-    ``missing``: missed, invented, failed and absent cases among the n, each counted as its worst.
+    ``low`` and ``high`` are NaN where ``interval`` says that there is none. ``missing``: missed, invented, failed and absent cases among the n, each counted as its worst.
     ``left_out``: cases with the label in neither map, not among the n. ``published``: the number of
     a policy other than strict, for a printed table to stand beside, never alone.
     """
@@ -52,6 +51,9 @@ class SummaryRow:
     value: float
     unit: str
     statistic: str
+    low: float
+    high: float
+    interval: str
     n: int
     cases: int
     missing: int
@@ -66,17 +68,19 @@ def summarise_segmentations(
     expected: Sequence[str] | None = None,
     statistic: Statistic = "mean",
     undefined: Literal["refuse", "keep"] = "refuse",
+    intervals: CaseIntervals | None = None,
 ) -> pd.DataFrame:
     """One row per label and metric over the cases' tables from ``evaluate_segmentation``.
 
     ``tables``: case → its table; slices of a case count as cases. ``expected``: all cases there
     should be; one without a table counts as the worst, a distance of an image nobody saw as
-    infinite (``evaluate_segmentation(reference, None, …)`` tells its diagonal).
+    infinite (``evaluate_segmentation(reference, None, …)`` tells its diagonal). ``intervals``: how
+    to make those of the values; slices of a case are drawn together.
 
     A case that was missed, invented, failed or absent counts as the worst under every policy; where
     the policy of the tables is not ``strict``, the number by that policy stands in a row of its
     own, ``dice/transunet``, flagged as published. Cases with the label in neither map are left out
-    of ours, and counted in ``left_out``.
+    of ours, and counted in ``left_out``. Volumes are no scores, and have no row.
 
     Raises :class:`EmptyInput` (no case), :class:`UndefinedResult` where a label is in no case at
     all (``undefined="keep"``: a row without a value says so), :class:`InvalidEntry` (tables of
@@ -92,16 +96,21 @@ def summarise_segmentations(
         raise BadParameter("cases that are not expected", found=", ".join(unknown))
     if not tables:
         raise EmptyInput("no case to summarise", expected="one table at least", found="none")
-    frames = _of_one_kind(tables)
-    absent = len(set(names) - set(tables))
+    _refuse_mixed(tables)
+    away = [name for name in names if name not in tables]
+    table = pd.concat([frame.assign(case=case) for case, frame in tables.items()])
     rows = []
-    for _, group in pd.concat(frames).groupby(list(_KEY), sort=False, observed=True):
+    for _, group in table.groupby(list(_KEY), sort=False, observed=True):
         about = _About(*next(group[list(_KEY)].itertuples(index=False, name=None)))
-        cases = [_Case(*row) for row in group[["value", "state", "worst"]].itertuples(index=False)]
-        cases += [_absent(about.metric)] * absent
-        rows.append(_ours(about, cases, statistic))
-        if about.policy != "strict" and speaks_of(about.policy, parse_metric(about.metric)):
-            rows.append(_published(about, cases, statistic))
+        metric = parse_metric(about.metric)
+        if metric.better == "none":
+            continue
+        cases = [_Case(*row) for row in group[list(_Case._fields)].itertuples(index=False)]
+        cases += [_absent(case, about.metric) for case in away]
+        found = counted(_ours(case) for case in cases)
+        rows.append(_row(about, found, statistic, intervals))
+        if about.policy != "strict" and speaks_of(about.policy, metric):
+            rows.append(_published(about, cases, statistic, intervals))
     nowhere = [f"{row.name} ({row.metric})" for row in rows if not row.n and not row.published]
     if nowhere and undefined == "refuse":
         raise UndefinedResult(
@@ -112,8 +121,8 @@ def summarise_segmentations(
     return pd.DataFrame([asdict(row) for row in rows])
 
 
-def _of_one_kind(tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
-    """The tables, which must be of the same labels and metrics."""
+def _refuse_mixed(tables: Mapping[str, pd.DataFrame]) -> None:
+    """The tables must be of the same labels and metrics."""
     first: set[tuple[object, ...]] | None = None
     for case, table in tables.items():
         if not set(_COLUMNS) <= set(table.columns):
@@ -131,53 +140,55 @@ def _of_one_kind(tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
                 where=case,
                 found=str(sorted(map(str, kinds ^ first))[:4]),
             )
-    return list(tables.values())
 
 
-def _absent(metric: str) -> _Case:
+def _absent(case: str, metric: str) -> _Case:
     """A case of which nothing is known: no image, so no diagonal."""
     worst = worst_value(parse_metric(metric), math.inf)
-    return _Case(worst, "failed", worst)
+    return _Case(case, worst, "failed", worst)
 
 
-def _ours(about: _About, cases: Sequence[_Case], statistic: Statistic) -> SummaryRow:
-    counted = [case for case in cases if not _left_out(case)]
-    values = [case.value if case.state == "measured" else case.worst for case in counted]
-    return SummaryRow(
-        **about._asdict(),
-        value=_statistic(values, statistic),
-        statistic=statistic,
-        n=len(values),
-        cases=len(cases),
-        missing=sum(case.state != "measured" for case in counted),
-        left_out=len(cases) - len(counted),
-        published=False,
-        reason="" if values else "undefined: the label is in no case",
-    )
+def _ours(case: _Case) -> CaseValue:
+    """Left out: the label is in neither map, or fills the image, so that there is no share of the
+    rest."""
+    measured = case.state == "measured"
+    left_out = case.state == "absent" or (measured and math.isnan(case.value))
+    return CaseValue(case.case, case.value if measured else math.nan, case.worst, left_out)
 
 
-def _left_out(case: _Case) -> bool:
-    """The label is in neither map, or fills the image, so that there is no share of the rest."""
-    return case.state == "absent" or (case.state == "measured" and math.isnan(case.value))
-
-
-def _published(about: _About, cases: Sequence[_Case], statistic: Statistic) -> SummaryRow:
+def _published(
+    about: _About, cases: Sequence[_Case], statistic: Statistic, intervals: CaseIntervals | None
+) -> SummaryRow:
     """As the policy counts, under its own id."""
-    values = [case.value for case in cases if not math.isnan(case.value)]
-    return SummaryRow(
-        **about._replace(metric=f"{about.metric}/{about.policy}")._asdict(),
-        value=_statistic(values, statistic),
-        statistic=statistic,
-        n=len(values),
-        cases=len(cases),
+    found = counted(
+        CaseValue(case.case, case.value, None, left_out=math.isnan(case.value)) for case in cases
+    )
+    row = _row(about._replace(metric=f"{about.metric}/{about.policy}"), found, statistic, intervals)
+    return replace(
+        row,
         missing=sum(case.state not in ("measured", "absent") for case in cases),
-        left_out=len(cases) - len(values),
         published=True,
         reason=f"as {about.policy} counts: a missed structure may improve it",
     )
 
 
-def _statistic(values: Sequence[float], statistic: Statistic) -> float:
-    if not values:
-        return math.nan
-    return float(np.mean(values) if statistic == "mean" else np.median(values))
+def _row(
+    about: _About, found: Counted, statistic: Statistic, intervals: CaseIntervals | None
+) -> SummaryRow:
+    low, high, how = math.nan, math.nan, ""
+    if intervals is not None and found.values:
+        low, high, how = intervals.of(found, statistic)
+    return SummaryRow(
+        **about._asdict(),
+        value=found.centre(statistic),
+        statistic=statistic,
+        low=low,
+        high=high,
+        interval=how,
+        n=len(found.values),
+        cases=found.cases,
+        missing=found.missing,
+        left_out=found.left_out,
+        published=False,
+        reason="" if found.values else "undefined: the label is in no case",
+    )

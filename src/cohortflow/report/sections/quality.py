@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from cohortflow.report.blocks import Block, Column, Figure, Heading, Note, Section, Table, Text
 from cohortflow.report.identifiers import slug
-from cohortflow.report.outliers import LEAST_SUBJECTS, Deviation, deviations
+from cohortflow.report.outliers import LEAST_SUBJECTS, OUTLYING, Deviation, deviations
+from cohortflow.report.plane_figure import labels_shown, planes_svg
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
+from cohortflow.report.subjects.numbers import preview_numbers
 
 if TYPE_CHECKING:
     import xarray as xr
 
 MOST_PICTURES = 24
-OUTLYING = 3.5
-"""Robust standard deviations from which a subject is called an outlier (Iglewicz and Hoaglin)."""
-_CONTOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
-"""Okabe and Ito 2008: told apart by the colour-blind."""
-_GAP = 10
-_HEIGHT = 230
-_LETTERS_FIT = 30
 
 
 def quality(source: ReportSource) -> Section:
@@ -106,19 +96,10 @@ def _name(unit: ReportUnit) -> str:
 
 
 def _numbers(facts: Mapping[str, Any]) -> dict[str, float]:
-    numbers = {
-        name: float(facts[key])
-        for name, key in (
-            ("mean", "mean"), ("standard deviation", "sd"), ("1st percentile", "p01"),
-            ("median", "median"), ("99th percentile", "p99"),
-        )
-        if key in facts
-    }  # fmt: skip
-    for axis, extent in zip("zyx", facts.get("extent_mm", ()), strict=False):
-        numbers[f"extent along {axis} (mm)"] = float(extent)
-    for value, volume in facts.get("labels", {}).items():
-        numbers[f"label {value}"] = float(volume)
-    return numbers
+    return {
+        f"{name} ({unit})" if unit == "mm" else name: value
+        for name, value, unit in preview_numbers(facts)
+    }
 
 
 def _said(count: int, found: Mapping[str, Deviation]) -> Block:
@@ -185,105 +166,8 @@ def _figure(
         caption = f"{name}: three planes along the axes of the array, which are in index space."
     if deviation is not None and deviation.score > OUTLYING:
         caption += f" {deviation.score:.1f} robust SD: {deviation.reason}."
-    labels = sorted(
-        {int(v) for plane in _planes(dataset) for v in np.unique(_label(dataset, plane)) if v}
-    )
+    labels = labels_shown(dataset)
     if labels:
         caption += f" Contours: {len(labels)} labels."
     alt = f"Three planes of {name}"
     return Figure(drawn, planes_svg(dataset, alt), alt, caption, {"labels": labels}, wide=True)
-
-
-def _planes(dataset: xr.Dataset) -> list[str]:
-    return [name for name in ("axial", "coronal", "sagittal") if name in dataset]
-
-
-def _label(dataset: xr.Dataset, plane: str) -> npt.NDArray[Any]:
-    name = f"{plane}_label"
-    return dataset[name].values if name in dataset else np.zeros((1, 1), np.uint8)
-
-
-def planes_svg(dataset: xr.Dataset, alt: str) -> str:
-    """The planes side by side at one scale, pixels as wide as they are in the patient."""
-    scale = _HEIGHT / max(_size_mm(dataset, plane)[0] for plane in _planes(dataset))
-    parts, left = [], 0.0
-    for plane in _planes(dataset):
-        height, width = (scale * size for size in _size_mm(dataset, plane))
-        parts.append(_panel(dataset, plane, left, width, height))
-        left += width + _GAP
-    total = left - _GAP
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total:.1f} {_HEIGHT}" '
-        f'width="{total:.0f}" height="{_HEIGHT}" role="img" aria-label="{_escaped(alt)}">'
-        + "".join(parts)
-        + "</svg>"
-    )
-
-
-def _size_mm(dataset: xr.Dataset, plane: str) -> tuple[float, float]:
-    rows, columns = dataset[plane].shape
-    row_mm, column_mm = dataset[plane].attrs["pixel_mm"]
-    return rows * row_mm, columns * column_mm
-
-
-def _panel(dataset: xr.Dataset, plane: str, left: float, width: float, height: float) -> str:
-    pixels = dataset[plane].values
-    rows, columns = pixels.shape
-    top = (_HEIGHT - height) / 2
-    inside = (
-        f'<image href="{_png(pixels)}" width="{columns}" height="{rows}" '
-        'preserveAspectRatio="none"/>' + _contours(_label(dataset, plane), pixels.shape)
-    )
-    drawn = (
-        f'<g transform="translate({left:.2f} {top:.2f}) '
-        f'scale({width / columns:.4f} {height / rows:.4f})">{inside}</g>'
-    )
-    sides = dataset[plane].attrs.get("sides") or ""
-    places: tuple[tuple[float, float], ...] = (
-        (left + width / 2, top + 11), (left + width - 7, top + height / 2),
-        (left + width / 2, top + height - 4), (left + 7, top + height / 2),
-    )  # fmt: skip
-    if height < _LETTERS_FIT:  # of a thin slab the upper letter would stand on the lower
-        places, sides = places[1::2], sides[1::2]
-    letters = "".join(
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="9" fill="#fff" '
-        f'stroke="#000" stroke-width="1.6" paint-order="stroke">{side}</text>'
-        for side, (x, y) in zip(sides, places, strict=False)
-    )
-    return drawn + letters
-
-
-def _png(pixels: npt.NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    target = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(target, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(target.getvalue()).decode()
-
-
-def _contours(label: npt.NDArray[Any], shape: tuple[int, ...]) -> str:
-    """The outline of every label, in pixels of the picture."""
-    if label.shape != shape:
-        return ""
-    from contourpy import contour_generator
-
-    paths = []
-    for value in np.unique(label):
-        if value == 0:
-            continue
-        inside = np.pad((label == value).astype(np.float32), 1)
-        lines = contour_generator(z=inside).lines(0.5)
-        drawn = "".join(
-            "M" + "L".join(f"{x - 0.5:.1f} {y - 0.5:.1f}" for x, y in np.asarray(line))
-            for line in lines
-        )
-        colour = _CONTOURS[(int(value) - 1) % len(_CONTOURS)]
-        paths.append(
-            f'<path d="{drawn}" fill="none" stroke="{colour}" stroke-width="1.3" '
-            'vector-effect="non-scaling-stroke"/>'
-        )
-    return "".join(paths)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

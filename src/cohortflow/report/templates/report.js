@@ -8,7 +8,10 @@
     root.setAttribute("data-theme", dark() ? "light" : "dark");
   });
   var beside = document.querySelector(".links");
-  if (beside && !new RegExp(beside.dataset.home).test(location.pathname)) beside.remove();
+  if (beside && !new RegExp(beside.dataset.home).test(location.pathname)) {
+    beside.remove();
+    document.querySelectorAll("a.beside").forEach(function (a) { a.replaceWith(a.textContent); });
+  }
   var links = {};
   document.querySelectorAll("nav a").forEach(function (a) { links[a.hash.slice(1)] = a; });
   if (!("IntersectionObserver" in window)) return;

@@ -1,5 +1,6 @@
 (function () {
   var HEIGHT = 28, SPARE = 12;
+  var home = document.querySelector(".links");
   document.querySelectorAll(".roster").forEach(function (root) {
     var data = JSON.parse(root.querySelector("script").textContent);
     var view = root.querySelector(".window"), body = root.querySelector("tbody");
@@ -29,6 +30,16 @@
       return made;
     }
 
+    function named(subject) {
+      var made = element("td"), name = data.subjects[subject];
+      var pages = home && data.within ? data.pages[parseInt(data.within[subject], 36)] : undefined;
+      if (!pages) { made.textContent = name; return made; }
+      var link = element("a", name);
+      link.href = pages + encodeURIComponent(name) + ".html";
+      made.appendChild(link);
+      return made;
+    }
+
     function space(rows) {
       var made = element("tr", undefined, "space"), inside = element("td");
       inside.colSpan = data.steps.length + 1;
@@ -47,7 +58,7 @@
       for (var at = top; at < end; at++) {
         var row = element("tr");
         row.setAttribute("aria-rowindex", at + 2);
-        row.appendChild(element("td", data.subjects[shown[at]]));
+        row.appendChild(named(shown[at]));
         for (var n = 0; n < data.steps.length; n++) row.appendChild(cell(data.steps[n], shown[at]));
         rows.appendChild(row);
       }

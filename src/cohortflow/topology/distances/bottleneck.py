@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cohortflow.topology.bars import Essential, Floats
 from cohortflow.topology.distances.blocks import by_blocks, essential_costs
-from cohortflow.topology.distances.matching import Matching, assembled, refuse_unpaired
+from cohortflow.topology.distances.matched import Matching, assembled, refuse_unpaired
 from cohortflow.topology.distances.prepared import Indices, Prepared, prepare
 from cohortflow.topology.ragged import pack
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from cohortflow.topology.bars import Floats, GroundNorm, between, to_diagonal
 from cohortflow.topology.distances.augmented import whole_assignment
+from cohortflow.topology.distances.bottleneck import bottleneck_distance
 from cohortflow.topology.distances.prepared import Bars, Indices, Prepared, ahead
 
 SMALL = 1e-140
@@ -47,8 +48,6 @@ def scaled_matching(
     Costs are divided by the bottleneck distance: an optimal matching has a cost of at least 1 then,
     and what overflows is in none, as that of the bottleneck costs no more than sqrt(2) each.
     """
-    from cohortflow.topology.distances.bottleneck import bottleneck_distance
-
     left, right = (np.column_stack([x.births, x.deaths]) for x in (a, b))
     alone = [to_diagonal(bars, ground_norm) for bars in (left, right)]
     scale = bottleneck_distance(left, right)

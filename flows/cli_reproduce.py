@@ -1,0 +1,98 @@
+"""Commands about published systems and their numbers: computing a report again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.console import dump, say, table
+from flows.options import JsonOption
+
+if TYPE_CHECKING:
+    from cohortflow.reproduction.outcome import Outcome
+    from cohortflow.reproduction.verdicts import Line
+
+app = typer.Typer()
+
+SHOWN = 40
+"""Values that are not equal, as the terminal tells them; the page has all."""
+
+
+@app.command()
+def reproduce(
+    report: Annotated[Path, typer.Argument(help="report.html, as a run left it.")],
+    cohort: Annotated[str, typer.Option(help="The cohort it is of; only read.")],
+    keep: Annotated[
+        Path | None, typer.Option(help="Compute in this new folder, and leave it there.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for reproduction.html and reproduction.json.")
+    ] = Path(),
+    allow_other_code: Annotated[
+        bool, typer.Option("--allow-other-code", help="Try with this version of the code.")
+    ] = False,
+    every_number: Annotated[
+        bool, typer.Option("--every-number", help="Also those that are equal, one line each.")
+    ] = False,
+    cluster: Annotated[str, typer.Option(help="local, tcp://scheduler or none")] = "local",
+    workers: int | None = None,
+    memory: Annotated[str | None, typer.Option(help="Per worker, such as 4GiB.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute a report again from nothing, and compare it number by number."""
+    from flows.reproduce import ReproduceRequest, reproduce
+    from flows.running import stopped_by_signals
+    from tasks.progress import Progress
+
+    request = ReproduceRequest(
+        report, cohort, keep, out, allow_other_code, cluster, workers, memory
+    )
+    with stopped_by_signals() as stop, Progress() as progress:
+        outcome = reproduce(request, stop=stop, progress=progress)
+    if as_json:
+        dump(outcome.to_json())
+    else:
+        tell_outcome(outcome, every_number=every_number)
+        say(f"page: {out / 'reproduction.html'}")
+    if outcome.exit_code:
+        raise typer.Exit(outcome.exit_code)
+
+
+def tell_outcome(outcome: Outcome, *, every_number: bool = False) -> None:
+    """What was compared, what is not equal, what was left out, and the outcome last."""
+    from cohortflow.reproduction.outcome import groups
+    from cohortflow.reproduction.page import sentence
+    from cohortflow.reproduction.verdicts import EQUAL
+
+    rows = [
+        [part, g.name, g.verdict, g.equal, g.within, g.differs, _number(g.largest), f"{g.tolerance:g}"]
+        for part, lines in outcome.parts.items()
+        for g in groups(lines)
+    ]  # fmt: skip
+    table(["what", "where", "outcome", "equal", "within", "differ", "largest", "tolerance"], rows)
+    lines = outcome.lines if every_number else [n for n in outcome.lines if n.verdict != EQUAL]
+    shown = lines if every_number else lines[:SHOWN]
+    for line in shown:
+        say(_line(line))
+    if len(lines) > len(shown):
+        say(f"… and {len(lines) - len(shown):,} more, all of them on the page")
+    for one in outcome.left_out:
+        say(f"not compared: {one.values:,} values of {one.what}: {one.why}")
+    for way, code in outcome.other_code():
+        say(f"note: the report was {way} other code: {code}")
+    for what, then, now in outcome.other_environment():
+        say(f"note: {what} was {then}, is {now}")
+    for note in outcome.notes:
+        say(f"note: {note}")
+    say(f"{outcome.verdict}: {sentence(outcome)}")
+
+
+def _line(line: Line) -> str:
+    told = f"{line.verdict}: {line.group}, {line.where}: {line.original} → {line.recomputed}"
+    return told if not line.difference else f"{told} (by {line.difference:.3g})"
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:.3g}"

@@ -1,0 +1,147 @@
+"""Obtained numbers of segmentation for printed columns, from the summary of a cohort."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cohortflow.errors import InvalidEntry
+from cohortflow.evaluation.published.correspondence import Correspondence, correspondence
+from cohortflow.evaluation.published.tables import PublishedTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = (
+    *("name", "metric", "value", "unit", "n", "cases", "low", "high"),
+    *("missing", "left_out", "policy", "statistic"),
+)
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """A number of ours for a printed column: metric id, value in ``unit``, n of cases, interval.
+
+    The interval is NaN for a mean over structures, whose own is not known. ``structures``: how many
+    it is the mean of. ``empty``: masks that a rule for empty ones speaks of. ``reason``: why there
+    is no value, where it is NaN.
+    """
+
+    id: str
+    value: float
+    unit: str
+    n: int
+    cases: int
+    low: float
+    high: float
+    structures: int
+    empty: int
+    reason: str = ""
+
+
+def read_summary(data: bytes, where: str) -> pd.DataFrame:
+    """``summary.parquet`` of a cohort; :class:`InvalidEntry` where it lacks a column."""
+    import pandas as pd
+
+    summary = pd.read_parquet(io.BytesIO(data))
+    missing = [name for name in _COLUMNS if name not in summary.columns]
+    if missing:
+        raise InvalidEntry(
+            "no summary of segmentations",
+            where=where,
+            expected=", ".join(_COLUMNS),
+            found=f"no {', '.join(missing)}",
+        )
+    return summary
+
+
+def obtained(table: PublishedTable, column: str, summary: pd.DataFrame) -> list[Obtained]:
+    """Ours for a printed column; none where nothing of ours corresponds or the summary lacks it.
+
+    A column of one structure takes the row of that name, words in any order; any other column of a
+    table of structures is the mean over them, and has no value unless all are there; a table that
+    names none takes the only label of the summary. Where the printed protocol has a rule for empty masks, ours by that rule comes first
+    and the strict one beside it: that rule may gain by a miss.
+    """
+    ours = correspondence(table, column)
+    if ours.task != "segmentation":
+        return []
+    found = []
+    for id in ours.ids:
+        rows = _rows_of(table, column, summary[summary["metric"] == id])
+        if len(rows):
+            found.append(_joined(id, rows, _wanted(table, column)))
+            if not found[-1].empty:
+                break  # no empty mask, so the strict number is the same
+    return found
+
+
+def _wanted(table: PublishedTable, column: str) -> Sequence[str]:
+    """Structures that a column is about; empty for a table that names none."""
+    if column in table.structures:
+        return [table.structures[column]]
+    parts = table.means.get(column, tuple(table.structures))
+    return list(dict.fromkeys(table.structures.get(part, part) for part in parts))
+
+
+def _rows_of(table: PublishedTable, column: str, rows: pd.DataFrame) -> pd.DataFrame:
+    keys = {_words(name) for name in _wanted(table, column)}
+    if keys:
+        if column in table.structures:
+            keys.add(_words(column))
+        return rows[[_words(name) in keys for name in rows["name"]]]
+    return rows if len(rows) == 1 else rows.iloc[:0]
+
+
+def _words(name: object) -> frozenset[str]:
+    """``left kidney``, ``kidney_left`` and ``Kidney Left`` are one name."""
+    return frozenset(str(name).casefold().replace("_", " ").replace("-", " ").split())
+
+
+def _joined(id: str, rows: pd.DataFrame, wanted: Sequence[str]) -> Obtained:
+    values = rows["value"].astype(float)
+    undefined = int(values.isna().sum())
+    reason = ""
+    if len(rows) < len(wanted):
+        reason = f"{len(rows)} of its {len(wanted)} structures are here"
+    elif undefined:
+        reason = f"{undefined} of {len(rows)} structures have no value"
+    elif not all(map(math.isfinite, values)):
+        reason = "a case counts as infinitely bad"
+    alone = len(rows) == 1 and not reason
+    return Obtained(
+        id=id,
+        value=math.nan if reason else float(values.mean()),
+        unit=str(rows["unit"].iloc[0]),
+        n=int(rows["n"].min()),
+        cases=int(rows["cases"].max()),
+        low=float(rows["low"].iloc[0]) if alone else math.nan,
+        high=float(rows["high"].iloc[0]) if alone else math.nan,
+        structures=len(rows),
+        empty=int(rows["missing"].sum() + rows["left_out"].sum()),
+        reason=reason,
+    )
+
+
+def place_among(table: PublishedTable, column: str, value: float, group: int) -> tuple[int, int]:
+    """Place that a number of ours, in the printed unit, has among a group's methods and itself."""
+    better = table.better[column]
+    printed = [
+        found
+        for row in table.groups()[group]
+        if not row.reference and (found := row.values[column]) is not None
+    ]
+    ahead = sum(found > value if better == "higher" else found < value for found in printed)
+    return 1 + ahead, len(printed) + 1
+
+
+def comparable(ours: Correspondence, found: Obtained) -> bool:
+    """True where a difference may be formed: one definition, stated and convertible units.
+
+    A rule for empty masks makes no other definition where no mask was empty.
+    """
+    same = found.id == ours.ids[0] or not found.empty
+    return same and ours.comparable(found.unit) and not math.isnan(found.value)

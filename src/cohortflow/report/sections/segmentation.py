@@ -1,0 +1,184 @@
+"""Segmentation: metrics by label with denominators, distributions, volumes, worst cases, variants."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from cohortflow.errors import UnknownName
+from cohortflow.evaluation.definitions import definition
+from cohortflow.evaluation.segmentation.metrics import parse_metric
+from cohortflow.report.blocks import Block, Column, Heading, Note, Section, Table, Text, not_run
+from cohortflow.report.identifiers import slug
+from cohortflow.report.sections.segmentation_compared import compared
+from cohortflow.report.sections.segmentation_plots import distributions, volumes
+from cohortflow.report.segmentations import STAGE, Variant, case_means, variants
+from cohortflow.report.source import ReportSource
+
+TITLE = "Segmentation"
+MOST_DRAWN = 2
+MOST_NAMED = 12
+MOST_OPEN = 60
+ABOUT = (
+    "A case that was missed (in the reference, not in the prediction), invented (the other way "
+    "round) or failed (no prediction, or no scores) counts as the worst that its metric can be, "
+    "and shows in the column Missing; a label in neither map is left out, and counted. n is the "
+    "denominator: the cases that count, lost ones among them."
+)
+
+
+def segmentation(source: ReportSource) -> Section:
+    """Every variant: table, plots, volumes, worst cases; then the variants against each other."""
+    found = variants(source)
+    if not found:
+        return not_run("segmentation", TITLE, f"no step of stage {STAGE} has a finished unit.")
+    blocks: list[Block] = [Text(ABOUT)]
+    if len(found) > 1:
+        blocks += compared(found)
+    links = _links(source)
+    for number, one in enumerate(found):
+        stem = f"seg{number}_{slug(one.name)}"
+        if len(found) > 1:
+            blocks.append(Heading(one.name))
+        blocks += [*_failed(one), _table(one, stem)]
+        if number < MOST_DRAWN:
+            blocks += [*distributions(one, stem), *volumes(one, stem)]
+        blocks.append(_worst(one, stem, links))
+    if len(found) > MOST_DRAWN:
+        blocks.append(Note(f"{len(found) - MOST_DRAWN} more variants are in tables, not drawn."))
+    return Section("segmentation", TITLE, blocks)
+
+
+def _links(source: ReportSource) -> dict[str, str]:
+    """Subject → its page beside this one, where pages are asked for."""
+    book = source.subjects if "subjects" in (source.pipeline.get("report") or ()) else None
+    return {} if book is None else {row.subject: f"../subjects/{row.address}" for row in book.rows}
+
+
+def _failed(one: Variant) -> list[Block]:
+    if not one.failed:
+        return []
+    named = ", ".join(one.failed[:MOST_NAMED]) + (" …" if len(one.failed) > MOST_NAMED else "")
+    text = (
+        f"{len(one.failed)} of {len(one.subjects)} cases failed and count as the worst in every "
+        f"label: {named}."
+    )
+    return [Note(text, "warning")]
+
+
+def _table(one: Variant, stem: str) -> Table:
+    rows = sorted((_row(row) for row in _records(one)), key=lambda row: row["n"] == 0)
+    columns = (
+        Column("name", "Label"),
+        Column("metric", "Metric", "code"),
+        Column("value", "Value", "number"),
+        Column("unit", "Unit"),
+        Column("interval", "Interval", "ends3"),
+        Column("n", "n", "integer", "cases that count"),
+        Column("missing", "Missing", "integer", "of n, at the worst"),
+        Column("left_out", "Left out", "integer", "not in n"),
+        Column("cases", "Cases", "integer", "in all"),
+        Column("policy", "Policy"),
+        *([Column("why", "Remark", "prose")] if any(row["why"] for row in rows) else []),
+    )
+    statistics = ", ".join(dict.fromkeys(map(str, one.summary["statistic"])))
+    caption = (
+        f"{statistics.capitalize()} over cases by label and metric, of {len(one.subjects)} cases"
+    )
+    long = len(rows) > MOST_OPEN
+    notes = _definitions(one)
+    return Table(f"{stem}_metrics", caption, columns, rows, shown=500, folded=long, notes=notes)
+
+
+def _row(row: dict[Any, Any]) -> dict[str, Any]:
+    low, high = float(row["low"]), float(row["high"])
+    bounded = np.isfinite(low) and np.isfinite(high)
+    value = float(row["value"])
+    return {
+        "name": str(row["name"]),
+        "metric": str(row["metric"]),
+        "value": value,
+        "unit": "" if row["unit"] == "1" else str(row["unit"]),
+        "interval": [low, high] if bounded else None,
+        **{name: int(row[name]) for name in ("n", "missing", "left_out", "cases")},
+        "policy": str(row["policy"]),
+        "why": str(row["reason"] or ""),
+    }
+
+
+def _definitions(one: Variant) -> list[str]:
+    """Each metric in words, and how the intervals were made."""
+    notes = []
+    for metric in one.metrics:
+        try:
+            meant = definition(metric, task="segmentation")
+        except UnknownName:
+            continue
+        notes.append(f"{metric}: {meant.about}; {meant.better} is better.")
+    told = [(str(row["interval"]), bool(np.isfinite(row["low"]))) for row in _records(one)]
+    made = dict.fromkeys(text for text, bounded in told if bounded)
+    none = Counter(text for text, bounded in told if not bounded and text)
+    if made:
+        some = "; ".join(list(made)[:3]) + (" …" if len(made) > 3 else "")
+        notes.append(f"Intervals: {some}.")
+    notes += [
+        f"No interval in {count} rows: {_without_none(text)}." for text, count in none.items()
+    ]
+    return notes
+
+
+def _records(one: Variant) -> list[dict[Any, Any]]:
+    return list(one.summary.to_dict("records"))
+
+
+def _without_none(text: str) -> str:
+    return text.removeprefix("none: ")
+
+
+def _worst(one: Variant, stem: str, links: dict[str, str]) -> Table:
+    """Subjects by the mean over labels of the first metric."""
+    metric = one.metrics[0]
+    rows = one.of(metric)
+    means = case_means(rows).dropna()
+    higher = parse_metric(metric).better == "higher"
+    order = means.sort_values(ascending=higher, kind="stable")
+    known = rows[rows["counted"].notna() & rows["subject"].isin(order.index[:200])]
+    groups = dict(iter(known.groupby("subject")))
+    found = [
+        _worst_row(str(subject), float(mean), groups[subject], higher, links)
+        for subject, mean in order.iloc[:200].items()
+    ]
+    columns = (
+        Column("subject", "Subject", "code", link="page"),
+        Column("mean", f"Mean {metric}", "number", "over its labels"),
+        Column("labels", "Labels", "integer", "that count"),
+        Column("lost", "Lost", "integer", "of them"),
+        Column("label", "Worst label"),
+        Column("value", metric, "number", "of that label"),
+        Column("state", "State"),
+    )
+    caption = (
+        f"Worst cases first, by the mean of {metric} over labels: {len(found)} of {len(means)} cases "
+        f"with a value, {len(one.subjects)} in all"
+    )
+    return Table(f"{stem}_worst", caption, columns, found, shown=20)
+
+
+def _worst_row(
+    subject: str, mean: float, rows: Any, higher: bool, links: dict[str, str]
+) -> dict[str, Any]:
+    values = rows["counted"].to_numpy(float)
+    at = int(np.argmin(values) if higher else np.argmax(values))
+    row = rows.iloc[at]
+    return {
+        "subject": subject,
+        "page": links.get(subject, ""),
+        "mean": mean,
+        "labels": len(rows),
+        "lost": int(rows["lost"].sum()),
+        "label": str(row["name"]),
+        "value": float(values[at]),
+        "state": str(row["state"]),
+    }

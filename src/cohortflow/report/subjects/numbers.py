@@ -1,0 +1,162 @@
+"""The numbers of one subject: metrics of its results, intensities, extent and volumes of its images."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from cohortflow.errors import UnknownName
+from cohortflow.report.source import ReportSource, ReportUnit, place
+
+Better = Literal["higher", "lower", "none"]
+_IN_NO_DISTRIBUTION = frozenset({"missed", "invented", "failed"})
+
+
+@dataclass(frozen=True)
+class Number:
+    """``value`` None: there is none, for this ``reason``. ``flagged``: that is a fault of the result.
+
+    ``better``: which direction is; of a number without one both ends stand out. ``countable``: where
+    it is not told, there is nothing of it, as of a label that is nowhere in an image.
+    """
+
+    name: str
+    value: float | None
+    unit: str = ""
+    reason: str = ""
+    flagged: bool = False
+    better: Better = "none"
+    countable: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def units_by_subject(source: ReportSource) -> dict[str, list[ReportUnit]]:
+    """Units of every subject, in the order of their ids; one that was refused has none."""
+    found: dict[str, list[ReportUnit]] = {str(row["subject"]): [] for row in source.refused}
+    for unit in source.units():
+        if unit.subject is not None:
+            found.setdefault(unit.subject, []).append(unit)
+    return dict(sorted(found.items()))
+
+
+def has_pages(source: ReportSource) -> bool:
+    """Whether anything of a subject is there to be looked at: a preview, or its own scores."""
+    return any(_tells(unit) for unit in source.units())
+
+
+def numbers_of(source: ReportSource, units: Sequence[ReportUnit]) -> list[Number]:
+    """Numbers of one subject's finished units; a name is given once."""
+    telling = [unit for unit in units if _tells(unit) and unit.state == "done"]
+    several = (
+        len({(unit.step, place(unit.point)) for unit in telling if unit.kind == "preview"}) > 1
+    )
+    found: dict[str, Number] = {}
+    for unit in telling:
+        if unit.kind == "preview":
+            made = _of_preview(unit.facts, _where(unit) if several else "")
+        else:
+            made = _of_scores(source, unit, place(unit.point, without=("subject",)))
+        for number in made:
+            found.setdefault(number.name, number)
+    return list(found.values())
+
+
+def _tells(unit: ReportUnit) -> bool:
+    return unit.subject is not None and unit.kind in ("preview", "scores")
+
+
+def _where(unit: ReportUnit) -> str:
+    return " ".join(part for part in (unit.step, place(unit.point, without=("subject",))) if part)
+
+
+def _of_preview(facts: Mapping[str, Any], where: str) -> list[Number]:
+    return [
+        Number(
+            f"{name}, {where}" if where else name,
+            rounded(value),
+            unit,
+            countable=name.startswith("label "),
+        )
+        for name, value, unit in preview_numbers(facts)
+    ]
+
+
+def preview_numbers(facts: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    """What a preview says in numbers: name, value, unit."""
+    found = [
+        (name, float(facts[key]), "")
+        for name, key in (
+            ("mean", "mean"), ("standard deviation", "sd"), ("1st percentile", "p01"),
+            ("median", "median"), ("99th percentile", "p99"),
+        )
+        if key in facts
+    ]  # fmt: skip
+    for axis, extent in zip("zyx", facts.get("extent_mm", ()), strict=False):
+        found.append((f"extent along {axis}", float(extent), "mm"))
+    volume = "ml" if facts.get("space") == "world" else "voxel"
+    for value, size in facts.get("labels", {}).items():
+        found.append((f"label {value}", float(size), volume))
+    return found
+
+
+def _of_scores(source: ReportSource, unit: ReportUnit, where: str) -> list[Number]:
+    """Rows of ``metrics.parquet`` as segmentation scores write it; none of another table."""
+    import pyarrow.parquet as pq
+
+    entry = source.entry(unit)
+    if "metrics.parquet" not in entry.file_names:
+        return []
+    table = pq.read_table(io.BytesIO(entry.read_file("metrics.parquet")))
+    if not {"label", "metric", "value", "unit", "state"} <= set(table.column_names):
+        return []
+    return [_of_row(row, where) for row in table.to_pylist()]
+
+
+def _of_row(row: Mapping[str, Any], where: str) -> Number:
+    of = str(row.get("name") or row["label"])
+    name = f"{row['metric']} of {of}" + (f", {where}" if where else "")
+    value = row["value"]
+    there = value is not None and math.isfinite(value)
+    return Number(
+        name=name,
+        value=rounded(value) if there else None,
+        unit=str(row["unit"] or ""),
+        reason="" if there else str(row.get("reason") or row["state"]),
+        flagged=row["state"] in _IN_NO_DISTRIBUTION,
+        better=_better(str(row["metric"])),
+    )
+
+
+def rounded(value: float) -> float:
+    """Six digits: what is kept for a page of a cohort of thousands."""
+    return float(f"{value:.6g}")
+
+
+def with_nothing_said(everyone: Mapping[str, Sequence[Number]]) -> dict[str, list[Number]]:
+    """Numbers by subject, a label that most have and one subject has not as 0 of it."""
+    counted: dict[str, list[Number]] = {}
+    for numbers in everyone.values():
+        for number in numbers:
+            if number.countable:
+                counted.setdefault(number.name, []).append(number)
+    labelled = [s for s, numbers in everyone.items() if any(n.countable for n in numbers)]
+    usual = [found[0] for found in counted.values() if 2 * len(found) > len(labelled)]
+    filled = {subject: list(numbers) for subject, numbers in everyone.items()}
+    for subject in labelled:
+        has = {number.name for number in filled[subject]}
+        filled[subject] += [replace(one, value=0.0) for one in usual if one.name not in has]
+    return filled
+
+
+def _better(metric: str) -> Better:
+    from cohortflow.evaluation.segmentation.metrics import parse_metric
+
+    try:
+        return parse_metric(metric).better
+    except UnknownName:
+        return "none"  # a volume, say: neither much nor little is better

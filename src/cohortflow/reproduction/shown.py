@@ -1,0 +1,91 @@
+"""What the page itself shows, beside the recomputed page: its data may be right and its print not."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+
+from cohortflow.report.data_block import CLOSING, OPENING
+from cohortflow.reproduction.numbers import LEFT_OUT, without_places
+from cohortflow.reproduction.verdicts import ABSENT, DIFFERS, EQUAL, WITHIN, Line, Verdict
+
+_SECTION = re.compile(r'<section id="([^"]{1,100})".*?</section>', re.DOTALL)
+_OF_THE_RUN = re.compile(
+    r'<p class="(?:sub|links|elsewhere)".*?</p>|<footer>.*?</footer>'
+    r'|<li><a href="#[^"]*">.*?</a></li>',
+    re.DOTALL,
+)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+_AROUND = 50
+AROUND = "around the sections"
+
+
+def compare_pages(original: str, recomputed: str, tolerance: float, urls: list[str]) -> list[Line]:
+    """One line per section of the page, and one for all that stands around them.
+
+    Markup, curves and printed numbers are compared as they stand in the file, a printed number to
+    one unit of its last digit where its section is not the same to the letter.
+    """
+    old, new = _parts(original, urls), _parts(recomputed, urls)
+    return [
+        _line(name, old.get(name), new.get(name), tolerance)
+        for name in dict.fromkeys([*old, *new])
+        if name not in LEFT_OUT
+    ]
+
+
+def _parts(page: str, urls: list[str]) -> Mapping[str, str]:
+    start, end = page.find(OPENING), -1
+    if start >= 0:
+        end = page.find(CLOSING, start)
+    if end >= 0:
+        page = page[:start] + page[end + len(CLOSING) :]
+    parts: dict[str, str] = {}
+    for match in _SECTION.finditer(page):
+        parts[match[1]] = parts.get(match[1], "") + match[0]
+    parts[AROUND] = _OF_THE_RUN.sub("", _SECTION.sub("", page))
+    escaped = [html.escape(url) for url in urls]
+    return {name: without_places(text, [*urls, *escaped]) for name, text in parts.items()}
+
+
+def _line(name: str, original: str | None, recomputed: str | None, tolerance: float) -> Line:
+    where = f"page, {name}"
+    if original is None or recomputed is None:
+        old, new = (ABSENT if one is None else "shown" for one in (original, recomputed))
+        return Line(where, "all of it", "text", DIFFERS, old, new)
+    values = len(_NUMBER.findall(original))
+    if original == recomputed:
+        return Line(where, "all of it", "text", EQUAL, "", "", values=values)
+    verdict, at = _first_difference(original, recomputed, tolerance)
+    old, new = (
+        _plain(text[max(0, at - _AROUND) : at + _AROUND]) for text in (original, recomputed)
+    )
+    place = "printed numbers" if verdict == WITHIN else "first difference"
+    return Line(where, place, "text", verdict, old, new, tolerance=tolerance, values=values)
+
+
+def _first_difference(original: str, recomputed: str, tolerance: float) -> tuple[Verdict, int]:
+    old, new = list(_NUMBER.finditer(original)), list(_NUMBER.finditer(recomputed))
+    if _NUMBER.sub("0", original) != _NUMBER.sub("0", recomputed):
+        pairs = zip(original, recomputed, strict=False)
+        at = next((i for i, (a, b) in enumerate(pairs) if a != b), 0)
+        return DIFFERS, at
+    for a, b in zip(old, new, strict=True):
+        if not _prints_the_same(a[0], b[0], tolerance):
+            return DIFFERS, a.start()
+    return WITHIN, next(a.start() for a, b in zip(old, new, strict=True) if a[0] != b[0])
+
+
+def _prints_the_same(original: str, recomputed: str, tolerance: float) -> bool:
+    if original == recomputed:
+        return True
+    if tolerance == 0 or "." not in original or "e" in original + recomputed:
+        return False
+    digit = 10.0 ** -len(original.partition(".")[2])
+    allowed = tolerance * abs(float(original)) + 1.01 * digit
+    return abs(float(original) - float(recomputed)) <= allowed
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()

@@ -1,0 +1,169 @@
+"""Segmentations in a report: denominators, worst cases first, variants on the same cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import wilcoxon
+
+from cohortflow.evaluation.statistics import bland_altman
+from cohortflow.report import SECTIONS
+from cohortflow.report.blocks import Section
+from cohortflow.report.sections.segmentation_compared import case_values
+from cohortflow.report.segmentations import variants
+from cohortflow.report.subjects.book import SubjectBook, SubjectRow
+from tests.report.fake import FakeSource
+from tests.report.segmentation_runs import run_of, summarised, tables, usual
+
+
+@pytest.fixture(scope="module")
+def source() -> FakeSource:
+    return usual()
+
+
+@pytest.fixture(scope="module")
+def section(source: FakeSource) -> Section:
+    return SECTIONS["segmentation"](source)
+
+
+@pytest.fixture
+def tables_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of the time goes into figures, of which some tests say nothing."""
+    for name in ("distributions", "volumes"):
+        monkeypatch.setattr(f"cohortflow.report.sections.segmentation.{name}", lambda *_: [])
+
+
+def blocks(section: Section, type: str) -> list[dict[str, Any]]:
+    return [block for block in section.to_json()["blocks"] if block["type"] == type]
+
+
+def rows(section: Section, ending: str) -> list[dict[str, Any]]:
+    return next(t["rows"] for t in blocks(section, "table") if t["name"].endswith(ending))
+
+
+def words(section: Section) -> str:
+    return " ".join(block["text"] for kind in ("note", "text") for block in blocks(section, kind))
+
+
+def test_denominators_stand_beside_every_value(section: Section) -> None:
+    found = {(row["name"], row["metric"]): row for row in rows(section, "fast_metrics")}
+    liver, spleen = found["liver", "dice"], found["spleen", "dice"]
+    counts = ("n", "missing", "left_out", "cases")
+    assert [liver[name] for name in counts] == [15, 2, 0, 15]
+    assert [spleen[name] for name in counts] == [14, 2, 1, 15]
+    assert liver["interval"][0] < liver["value"] < liver["interval"][1]
+    far = found["liver", "hd95/pooled"]
+    assert far["value"] == np.inf, "a case that nobody saw has an infinite distance"
+    assert far["interval"] is None
+    table = next(t for t in blocks(section, "table") if t["name"].endswith("fast_metrics"))
+    assert "dice: 2TP / (2TP + FP + FN); higher is better." in table["notes"]
+    assert any("No interval in 3 rows" in note for note in table["notes"])
+    assert "1 of 15 cases failed and count as the worst in every label: sub-99." in words(section)
+
+
+def test_plots_count_as_the_table_does(source: FakeSource, section: Section) -> None:
+    figures = {block["name"]: block for block in blocks(section, "figure")}
+    rain = next(f for name, f in figures.items() if name.endswith("fast_rain0"))
+    for row in rows(section, "fast_metrics"):
+        if row["metric"] != "dice":
+            continue
+        cloud = rain["data"][row["name"]]
+        assert (cloud["n"], cloud["lost"]) == (row["n"], row["missing"])
+        assert cloud["mean"] == pytest.approx(row["value"])
+    forest = next(f for name, f in figures.items() if name.endswith("fast_forest0"))
+    values = [row["value"] for row in forest["data"].values()]
+    assert values == sorted(values), "the worst label first"
+    overlap = next(f for name, f in figures.items() if name.endswith("fast_overlap"))
+    assert (overlap["data"]["n"], overlap["data"]["lost"]) == (44, 5)
+
+
+def test_volumes_agree_as_the_statistic_says(source: FakeSource, section: Section) -> None:
+    cases = variants(source)[0].cases
+    own = cases[cases["name"] == "liver"].pivot(index="subject", columns="metric", values="value")
+    both = own[["volume/prediction", "volume/reference"]].dropna()
+    known = bland_altman(both["volume/prediction"], both["volume/reference"], unit="ml")
+    row = next(r for r in rows(section, "fast_volumes") if r["name"] == "liver")
+    assert (row["n"], row["lost"], row["absent"]) == (14, 1, 0)
+    assert row["limits"] == pytest.approx([known.lower, known.upper])
+    spleen = next(r for r in rows(section, "fast_volumes") if r["name"] == "spleen")
+    assert (spleen["n"], spleen["lost"], spleen["absent"]) == (13, 1, 1)
+
+
+def test_the_worst_case_is_first_and_leads_to_its_page(
+    source: FakeSource, section: Section
+) -> None:
+    worst = rows(section, "fast_worst")
+    assert [row["subject"] for row in worst[:3]] == ["sub-99", "sub-3", "sub-2"]
+    assert (worst[0]["mean"], worst[0]["lost"], worst[0]["state"]) == (0.0, 3, "failed")
+    assert (worst[1]["label"], worst[1]["state"], worst[1]["value"]) == ("spleen", "invented", 0.0)
+    assert len(worst) == 15
+    row = SubjectRow("sub-3", "sub-3.html", "v", 0.0, "", False, {}, 0, 0)
+    with_pages = usual()
+    with_pages.subjects = SubjectBook([row], 1, 1)
+    with_pages.pipeline["report"] = ["segmentation", "subjects"]
+    table = next(
+        block
+        for block in SECTIONS["segmentation"](with_pages).blocks
+        if block.type == "table" and block.name.endswith("fast_worst")
+    )
+    pages = {row["subject"]: row["page"] for row in table.rows}
+    assert pages["sub-3"] == "../subjects/sub-3.html"
+    assert pages["sub-2"] == ""
+
+
+def test_variants_are_tested_on_the_same_cases(source: FakeSource, section: Section) -> None:
+    fast, full = variants(source)
+    table, cases, elsewhere = case_values([fast, full], "dice")
+    assert (len(cases), elsewhere) == (15, 0)
+    own = fast.of("dice").groupby("subject")["counted"].mean()
+    assert table[cases.index("sub-2"), 0] == pytest.approx(own["sub-2"])
+    # The spleen of sub-3 is in neither map of the full model's case: as good as can be.
+    others = full.of("dice").set_index(["subject", "name"])["counted"]
+    right = np.mean([others["sub-3", "liver"], others["sub-3", "aorta"], 1.0])
+    assert table[cases.index("sub-3"), 1] == pytest.approx(right)
+    (row,) = rows(section, "segmentation_compared")
+    assert (row["first"], row["second"], row["n"]) == ("model fast", "model full", 15)
+    differences = table[:, 0] - table[:, 1]
+    assert row["p"] == pytest.approx(wilcoxon(differences[differences != 0]).pvalue)
+    assert row["adjusted"] == row["p"], "one test in the family"
+    assert row["difference"] == pytest.approx(differences.mean())
+    assert "hd95/pooled has no test of means: 1 of 15 cases count as infinite" in words(section)
+    ranking = next(f for f in blocks(section, "figure") if f["name"] == "segmentation_ranking0")
+    assert ranking["data"]["ranks"] == {"model fast": 2.0, "model full": 1.0}
+
+
+def test_holm_is_over_every_row_and_cases_elsewhere_are_said(tables_only: None) -> None:
+    outputs = [
+        (name, summarised(tables(n, skill, seed)))
+        for name, n, skill, seed in (("a", 12, 0.9, 1), ("b", 12, 0.92, 2), ("c", 10, 0.95, 3))
+    ]
+    section = SECTIONS["segmentation"](run_of(*outputs))
+    found = rows(section, "segmentation_compared")
+    assert len(found) == 6, "three pairs, two metrics"
+    assert {row["n"] for row in found} == {10}
+    assert "dice: 2 cases are not in every variant" in words(section)
+    least = min(found, key=lambda row: float(row["p"]))
+    assert least["adjusted"] == pytest.approx(min(1.0, 6 * least["p"]))
+
+
+def test_one_case_has_values_and_no_distribution() -> None:
+    section = SECTIONS["segmentation"](run_of(("lone", summarised(tables(1)))))
+    assert "Distributions not shown: 1 cases" in words(section)
+    assert not [f for f in blocks(section, "figure") if "_rain" in f["name"]]
+    assert [row["n"] for row in rows(section, "_metrics")] == [1] * 6
+
+
+def test_nothing_summarised_says_so() -> None:
+    nothing = run_of(("a", summarised(tables(1)))).without("summarise_scores")
+    assert "no step of stage summarise_scores" in words(SECTIONS["segmentation"](nothing))
+
+
+def test_a_label_in_no_case_keeps_its_row() -> None:
+    states = {f"sub_{i}": {3: "absent"} for i in range(1, 5)}
+    section = SECTIONS["segmentation"](run_of(("a", summarised(tables(4, **states)))))
+    row = next(r for r in rows(section, "_metrics") if r["name"] == "aorta")
+    assert (row["n"], row["left_out"], row["value"]) == (0, 4, pytest.approx(np.nan, nan_ok=True))
+    rain = next(f for f in blocks(section, "figure") if f["name"].endswith("rain0"))
+    assert "Without a value: aorta" in rain["caption"]
