@@ -102,8 +102,28 @@ def test_lesions_of_the_breast(test_data: Path, tmp_path: Path, lost: bool) -> N
     ingest_source(IngestRequest(str(tmp_path / "source"), str(cohort)))
     ids = "score_segmentation.metrics=[dice, lesion-recall@any]"
     result = compare(cohort, "score_segmentation.labels={1: lesion}", ids)
-    assert result.counts == ({"done": 3, "failed": 1} if lost else {"done": 4})
+    assert result.counts == {"done": 4}
     summary = table(cohort, "summary").set_index("metric")
     counts = summary.loc["dice", ["n", "cases", "missing", "left_out"]].tolist()
     assert counts == [2, 3, int(lost), 1]
     assert summary.loc["lesion-recall@any", "value"] == (0.5 if lost else 1.0)
+
+
+def test_a_lone_prediction_is_measured_against_nothing(test_data: Path, tmp_path: Path) -> None:
+    """Names tell the two also below folders of BIDS, and where one of them is missing."""
+    hearts(test_data, tmp_path / "heart")
+    for side in ("reference", "prediction"):
+        (tmp_path / f"source/sub-{side}").mkdir(parents=True)
+        file = f"{side}_label.npz"
+        shutil.copy(tmp_path / "heart/patient016_frame01" / file, tmp_path / f"source/sub-{side}")
+    ingest_source(IngestRequest(str(tmp_path / "source"), str(tmp_path / "cohort")))
+    result = compare(tmp_path / "cohort", HEART, "score_segmentation.metrics=[dice, hd]")
+    assert result.counts == {"done": 2, "failed": 1}
+    rows = open_cohort(str(tmp_path / "cohort")).run(PIPELINE).select(step="score_segmentation")
+    assert {row.subject: row.state for row in rows} == {
+        "sub-reference": "done",
+        "sub-prediction": "failed",
+    }
+    summary = table(tmp_path / "cohort", "summary").set_index(["name", "metric"])
+    lost = summary.loc[("myocardium", "dice"), ["value", "n", "missing"]]
+    assert lost.tolist() == [0.0, 2, 2]

@@ -189,6 +189,7 @@ def _key(
 def entry_names(found: Sequence[tuple[Part, Decoded]]) -> list[str]:
     """``image`` and ``label`` where there is one of them; of several, with what tells them apart.
 
+    A label map that says it is a reference or a prediction does so also where the other is missing.
     Images of BIDS go by their suffix and what stands before it, such as ``acq-hi_T1w``.
     """
     stems = [_stem(part, decoded) for part, decoded in found]
@@ -201,13 +202,20 @@ def entry_names(found: Sequence[tuple[Part, Decoded]]) -> list[str]:
             if part.bids and stem == "image":
                 names[row] = _clean("_".join(part.tokens))
             else:
-                names[row] = _clean(f"{stem}_{hint}") if hint and len(rows) > 1 else stem
+                told = hint if len(rows) > 1 else _side(stem, part)
+                names[row] = _clean(f"{stem}_{told}") if told else stem
     return _told_apart(names)
 
 
 def _stem(part: Part, decoded: Decoded) -> str:
     scribble = decoded.part == "scribble" or "scribble" in part.tokens
     return "scribble" if scribble else decoded.role
+
+
+def _side(stem: str, part: Part) -> str:
+    """Which of a pair a lone label map says it is."""
+    told = [token for token in part.tokens if token.casefold() in ("reference", "prediction")]
+    return told[0] if stem == "label" and len(told) == 1 else ""
 
 
 def _tokens(part: Part, decoded: Decoded) -> tuple[str, ...]:
