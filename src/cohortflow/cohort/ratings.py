@@ -234,13 +234,15 @@ def keys_of(storage: Storage) -> set[str]:
 
 
 def _records(storage: Storage) -> list[EntryRecord]:
-    found = []
+    found: list[EntryRecord] = []
     for key in sorted(keys_of(storage)):
         path = f"cohort/{STAGE}@{key}/{RECORD}"
         try:
-            found.append(EntryRecord.from_json(read_document(storage, path), path))
+            record = EntryRecord.from_json(read_document(storage, path), path)
         except EntryMissing:
             continue  # an attempt that was cut short
+        if record.kind == STAGE:  # a file that a pipeline calls ratings is another thing
+            found.append(record)
     return found
 
 
