@@ -19,7 +19,7 @@ EVERYTHING = (
     *("dice", "iou", "sensitivity", "specificity", "precision", "accuracy", "volume-similarity"),
     *("hd", "hd95/pooled", "hd95/max-directed", "assd", "masd", "nsd@2mm"),
 )
-PACKAGES = ("panoptica", "surface_distance", "monai", "SimpleITK", "medpy")
+PACKAGES = ("panoptica", "surface_distance", "monai", "SimpleITK", "seg_metrics", "medpy")
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,18 @@ class Pair:
 
         return self.each_label(measure)
 
+    def seg_metrics(self) -> Call:
+        """By signed distance maps and contours; its borders of the image are others than ours."""
+        package: Any = importlib.import_module("seg_metrics.seg_metrics")
+
+        def measure(a: Array, b: Array) -> dict[str, float]:
+            pair = b.astype(np.uint8), a.astype(np.uint8)
+            names = ["hd", "hd95", "msd"]
+            found = package.computeQualityMeasures(*pair, self.spacing_mm[::-1], names, False)
+            return {"hd": found["hd"], "hd95/pooled": found["hd95"], "masd": found["msd"]}
+
+        return self.each_label(measure)
+
     def panoptica(self) -> Call:
         metric: Any = importlib.import_module("panoptica.metrics").Metric
         calls = {"dice": metric.DSC, "iou": metric.IOU, "hd": metric.HD}
@@ -133,6 +145,7 @@ def peers(pair: Pair, chosen: Sequence[str]) -> dict[str, Call]:
         "monai hd95": lambda: pair.monai(False),
         "monai": lambda: pair.monai(True),
         "SimpleITK": pair.simpleitk,
+        "seg_metrics": pair.seg_metrics,
         "medpy hd95": pair.medpy,
     }
     return {

@@ -47,7 +47,7 @@ def phantom(
     return image.astype(np.int16), labels
 
 
-def peak_of(call: Call) -> float:
+def peak_of(call: Callable[[], object]) -> float:
     """MiB that a call needs at its peak beside what stood before; NaN where the system does not say."""
     try:
         ctypes.CDLL(None).malloc_trim(0)  # what peers left free is not there to be used again

@@ -11,7 +11,7 @@ import typer
 
 from cohortflow.errors import CohortflowError, UnknownName, UsageError, nearest
 from flows import cli_cohort, cli_reproduce, cli_serve
-from flows.console import complain, dump, say, table, tell_ingest, tell_run
+from flows.console import complain, dump, run_document, say, table, tell_ingest, tell_run
 from flows.environment import set_defaults
 from flows.options import (
     AtOption,
@@ -351,8 +351,7 @@ def run(
     )  # fmt: skip
     result = run_request(request, prefect=prefect)
     if as_json:
-        dump({"counts": result.counts, "report": result.report, "run": result.run_id,
-               "steps": [vars(timing) for timing in result.timings]})  # fmt: skip
+        dump(run_document(result))
     else:
         tell_run(result)
     if result.exit_code:

@@ -1,4 +1,4 @@
-"""Commands about published systems and their numbers: computing a report again."""
+"""Commands about published systems and their numbers: a benchmark, and a report computed again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.console import dump, say, table
-from flows.options import JsonOption
+from flows.console import dump, run_document, say, table, tell_run
+from flows.options import AtOption, CohortArgument, JsonOption, SetOption, points
 
 if TYPE_CHECKING:
     from cohortflow.reproduction.outcome import Outcome
@@ -18,6 +18,43 @@ app = typer.Typer()
 
 SHOWN = 40
 """Values that are not equal, as the terminal tells them; the page has all."""
+
+
+@app.command()
+def benchmark(
+    system: Annotated[str, typer.Argument(help="A published system: cohortflow list systems.")],
+    cohort: CohortArgument,
+    seeds: Annotated[int | None, typer.Option(help="How many, counted from 0.")] = None,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Which of the system's; default: the one of its name.")
+    ] = None,
+    set_: SetOption = [],  # noqa: B006 - typer reads the default, nothing changes it
+    at: AtOption = [],  # noqa: B006
+    retry_failed: bool = False,
+    wait: Annotated[bool, typer.Option(help="Wait for another run of this pipeline.")] = False,
+    cluster: Annotated[str, typer.Option(help="local, tcp://scheduler or none")] = "local",
+    workers: int | None = None,
+    threads: int | None = None,
+    memory: Annotated[str | None, typer.Option(help="Per worker, such as 4GiB.")] = None,
+    prefect: Annotated[bool, typer.Option(help="Record the run in Prefect.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Train, test and report a published system on a cohort, beside its printed numbers."""
+    from flows.benchmarking import BenchmarkRequest, after_benchmark, benchmark_run
+    from flows.running import run_request
+
+    request = benchmark_run(
+        BenchmarkRequest(system, cohort, pipeline, seeds, tuple(set_)),
+        at=points(at), retry_failed=retry_failed, wait=wait, cluster=cluster, workers=workers,
+        threads=threads, memory=memory,
+    )  # fmt: skip
+    result = run_request(request, prefect=prefect, after=after_benchmark)
+    if as_json:
+        dump(run_document(result))
+    else:
+        tell_run(result)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
 
 
 @app.command()
@@ -67,7 +104,7 @@ def tell_outcome(outcome: Outcome, *, every_number: bool = False) -> None:
     from cohortflow.reproduction.verdicts import EQUAL
 
     rows = [
-        [part, g.name, g.verdict, g.equal, g.within, g.differs, _number(g.largest), f"{g.tolerance:g}"]
+        [part, g.name, g.verdict, g.equal, g.within, g.differs, _number(g.largest), _number(g.tolerance)]
         for part, lines in outcome.parts.items()
         for g in groups(lines)
     ]  # fmt: skip

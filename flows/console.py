@@ -87,6 +87,14 @@ def tell_export(report: Any, out: object) -> None:
     )
 
 
+def run_document(result: Any) -> dict[str, Any]:
+    """How a run ended, as ``--json`` tells it."""
+    steps = [vars(timing) for timing in result.timings]
+    return {
+        "counts": result.counts, "report": result.report, "run": result.run_id, "steps": steps,
+    }  # fmt: skip
+
+
 def tell_run(result: Any) -> None:
     ran = [t for t in result.timings if t.units]
     if ran:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
@@ -28,6 +28,7 @@ from flows.environment import set_defaults
 from flows.finish import after_run
 from flows.form import at_of, points_model, settings_of, steps_model
 from flows.night import run_night
+from flows.process import AfterRun
 from flows.served import PIPELINE, served
 from tasks.progress import Progress
 from tasks.request import RunRequest
@@ -97,7 +98,7 @@ def make_on_demand(pipeline: Pipeline | None) -> Any:
             threads=threads,
             memory=memory,
         )
-        return _run(request)
+        return run_deployed(request)
 
     on_demand.__annotations__ |= {"steps": steps_type, "points": points_type}
     if trained:
@@ -143,16 +144,17 @@ def nightly(
         threads=threads,
         memory=memory,
     )
-    ended, problem = run_night(request, _run)
+    ended, problem = run_night(request, run_deployed)
     if problem is not None and ended.is_completed():
         return Failed(message=f"ingest, {problem.code}: {problem.message}; run: {ended.message}")
     return ended
 
 
-def _run(request: RunRequest) -> State[Any]:
+def run_deployed(request: RunRequest, after: Callable[[str], AfterRun] = after_run) -> State[Any]:
+    """Run inside the flow run that Prefect has started; how it ended."""
     command = f"cohortflow serve {request.pipeline} {request.cohort}"
     with _ended_by_sigterm() as stop, Progress() as progress:
-        return run_in_flow(request, stop=stop, progress=progress, after_run=after_run(command))
+        return run_in_flow(request, stop=stop, progress=progress, after_run=after(command))
 
 
 @contextmanager

@@ -86,6 +86,7 @@ def tell_published(
     for text in (paper.protocol, paper.notes):
         if text:
             say(text)
+    say("(n): place among the methods it competes with, computed; †: doubtful, see below its table")
     for table in paper.tables:
         say("")
         say(f"{table.id} ({table.printed_in}): {table.about}; {table.dataset or 'no data set'}")

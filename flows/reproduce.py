@@ -98,13 +98,21 @@ def _pipeline(manifest: Manifest, folder: Path) -> Pipeline:
     """The report's own pipeline, as this version reads it."""
     path = folder / f"{manifest.pipeline.slug}.yaml"
     path.write_text(manifest.pipeline.text, encoding="utf-8")
-    try:
+    with _its_own_fault():
         return load_pipeline(str(path), manifest.pipeline.settings)
+
+
+@contextlib.contextmanager
+def _its_own_fault() -> Iterator[None]:
+    """A faulty pipeline is no wrong usage here: it is the report's."""
+    try:
+        yield
     except UsageError as error:
         raise ReportDamaged(
-            "its pipeline cannot be run by this version", found=str(error)[:400],
+            "its pipeline cannot be run by this version",
+            found=str(error)[:400],
             hint="The version of cohortflow that computed it can.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 @contextlib.contextmanager
@@ -147,7 +155,8 @@ def _compute(
         threads=manifest.engine.threads,
         memory=request.memory,
     )
-    planned = look(run)
+    with _its_own_fault():
+        planned = look(run)
     _refuse_what_changed(planned)
     result = process_cohort(run, stop=stop, progress=progress, planned=planned)
     if result.cancelled:

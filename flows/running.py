@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -17,8 +17,10 @@ from cohortflow.errors import Cancelled
 log = logging.getLogger(__name__)
 
 
-def run_request(request: Any, *, prefect: bool) -> Any:
+def run_request(request: Any, *, prefect: bool, after: Callable[[str], Any] | None = None) -> Any:
     """Run with progress, signals, report and tracking.
+
+    ``after``: what follows the run, made of the command; by default its report and tracking.
 
     The plan is made first: a faulty pipeline is told, and a run that has nothing to compute ends,
     without waiting for Prefect to start.
@@ -34,7 +36,7 @@ def run_request(request: Any, *, prefect: bool) -> Any:
         if stop.is_set():
             raise Cancelled("stopped before anything ran")
         common: dict[str, Any] = {
-            "stop": stop, "progress": progress, "after_run": after_run(command),
+            "stop": stop, "progress": progress, "after_run": (after or after_run)(command),
         }  # fmt: skip
         if prefect and project(planned.plan).units:
             from flows.cohort import run_with_prefect

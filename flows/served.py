@@ -15,6 +15,13 @@ PIPELINE = "COHORTFLOW_PIPELINE"
 COHORT = "COHORTFLOW_COHORT"
 
 
+def served_cohort(environment: Mapping[str, str] = os.environ) -> str:
+    """The cohort of a deployment whose form says the pipeline."""
+    if not environment.get(COHORT):
+        raise UsageError(f"{COHORT} must be set where runs of this deployment start")
+    return environment[COHORT]
+
+
 def served(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
     """The pipeline and the cohort of this deployment."""
     missing = [name for name in (PIPELINE, COHORT) if not environment.get(name)]

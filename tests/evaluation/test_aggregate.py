@@ -23,7 +23,8 @@ def rows(metric: str, *values: float, unit: str = "") -> list[Measurement]:
 
 def test_who_has_no_row_counts_as_the_worst_of_the_definition() -> None:
     (mean,) = aggregate(rows("ssim", 0.9, 0.7), CASES[:3])
-    assert (mean.value, mean.n, mean.unit) == (pytest.approx((0.9 + 0.7 - 1.0) / 3), 3, "1")
+    assert mean.value == pytest.approx((0.9 + 0.7 - 1.0) / 3)
+    assert (mean.n, mean.unit) == (3, "1")
     told = [*rows("ssim", 0.9, 0.7), undefined("ssim", 4, "too small", case="c")]
     assert aggregate(told, CASES[:3]) == [mean]
     (median,) = aggregate(rows("ssim", 0.9, 0.7), CASES, how="median")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from cohortflow.evaluation.classification import (
 from cohortflow.evaluation.measurement import write_measurements
 
 
-def cases(*rows: tuple[str, str | None, float | None, str]) -> Cases:
+def cases(*rows: tuple[str, str | None, float | None, Any]) -> Cases:
     made = [Case(f"sub-{i:02d}", *row) for i, row in enumerate(rows)]
     return Cases(tuple(made), ("HC", "MCI"), "MCI")
 
@@ -40,7 +41,7 @@ EXAMPLE = cases(
 )
 
 
-def test_counts_by_hand():
+def test_counts_by_hand() -> None:
     rows = {row.metric: row for row in classification_metrics(EXAMPLE)}
     assert list(rows) == [*METRICS, "majority_accuracy"]
     assert (rows["accuracy"].value, rows["accuracy"].n) == (3 / 6, 6)
@@ -71,7 +72,9 @@ def drawn(rows: list[tuple[bool, float, str]]) -> Cases:
 
 
 @given(st.lists(ROW, min_size=1, max_size=25), st.data())
-def test_losing_a_prediction_never_improves_a_metric(rows, data):
+def test_losing_a_prediction_never_improves_a_metric(
+    rows: list[tuple[bool, float, str]], data: st.DataObject
+) -> None:
     before = drawn(rows)
     scored = [i for i, case in enumerate(before.cases) if case.counted == "scored"]
     if not scored:
@@ -93,14 +96,14 @@ def test_losing_a_prediction_never_improves_a_metric(rows, data):
 
 
 @given(st.lists(ROW, min_size=1, max_size=25))
-def test_a_subject_left_out_is_in_no_denominator(rows):
+def test_a_subject_left_out_is_in_no_denominator(rows: list[tuple[bool, float, str]]) -> None:
     everything = drawn(rows)
     without = replace(everything, cases=tuple(everything.judged))
     assert str(classification_metrics(everything)) == str(classification_metrics(without))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2, max_size=40))
-def test_agrees_with_scikit_learn(rows):
+def test_agrees_with_scikit_learn(rows: list[tuple[bool, float]]) -> None:
     found = values(drawn([(*row, "scored") for row in rows]))
     truth = np.array([positive for positive, _ in rows])
     p = np.array([probability for _, probability in rows])
@@ -115,7 +118,7 @@ def test_agrees_with_scikit_learn(rows):
     assert found["balanced_accuracy"] == pytest.approx(expected)
 
 
-def test_undefined_metrics_say_why():
+def test_undefined_metrics_say_why() -> None:
     one_class = classification_metrics(cases(("HC", "HC", 0.2, "scored")))
     reasons = {row.metric: row.reason for row in one_class if math.isnan(row.value)}
     assert reasons == {
@@ -127,7 +130,7 @@ def test_undefined_metrics_say_why():
     assert all(math.isnan(row.value) and row.reason and row.n == 0 for row in nobody)
 
 
-def test_three_classes_have_accuracy_and_no_sensitivity():
+def test_three_classes_have_accuracy_and_no_sensitivity() -> None:
     three = Cases(
         tuple(Case(f"s{i}", c, c, 0.5, "scored") for i, c in enumerate(("A", "B", "C"))),
         ("A", "B", "C"),
@@ -149,11 +152,11 @@ def test_three_classes_have_accuracy_and_no_sensitivity():
         (["control", "healthy"], "healthy"),
     ],
 )
-def test_the_positive_class_is_no_control(classes: list[str], positive: str):
+def test_the_positive_class_is_no_control(classes: list[str], positive: str) -> None:
     assert positive_class(classes) == positive
 
 
-def test_cases_come_back_from_parquet_sorted_and_in_the_same_bytes():
+def test_cases_come_back_from_parquet_sorted_and_in_the_same_bytes() -> None:
     shuffled = replace(EXAMPLE, cases=EXAMPLE.cases[::-1])
     assert write_cases(shuffled) == write_cases(EXAMPLE)
     assert read_cases(write_cases(shuffled)) == EXAMPLE
@@ -162,7 +165,7 @@ def test_cases_come_back_from_parquet_sorted_and_in_the_same_bytes():
     assert frame["prediction"].isna().sum() == 2
 
 
-def test_measurements_are_a_plain_table():
+def test_measurements_are_a_plain_table() -> None:
     data = write_measurements(classification_metrics(EXAMPLE))
     assert data == write_measurements(classification_metrics(EXAMPLE))
     frame = pd.read_parquet(io.BytesIO(data)).set_index("metric")
@@ -172,6 +175,6 @@ def test_measurements_are_a_plain_table():
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", write_measurements([])])
-def test_what_is_no_table_of_cases_is_refused(data: bytes):
+def test_what_is_no_table_of_cases_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidEntry, match="here"):
         read_cases(data, where="here")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +29,8 @@ def test_mlflow_accepts_every_name(metric: str, label: str) -> None:
     from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, _validate_metric_name
 
     name = mlflow_metric_name(metric, label)
-    _validate_metric_name(name)
+    validate: Callable[[str], None] = _validate_metric_name
+    validate(name)
     assert 0 < len(name) <= MAX_ENTITY_KEY_LENGTH
 
 

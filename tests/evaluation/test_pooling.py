@@ -29,7 +29,7 @@ FOLDS = [
 ]
 
 
-def test_folds_are_joined_case_by_case():
+def test_folds_are_joined_case_by_case() -> None:
     pool = pool_folds(FOLDS, folds_expected=3)
     assert (pool.folds, pool.folds_expected) == (2, 3)
     accuracy = pool.metrics()[0]
@@ -39,7 +39,7 @@ def test_folds_are_joined_case_by_case():
     assert pool.newcomers == {}
 
 
-def test_a_newcomer_scored_by_several_folds_counts_once_and_apart():
+def test_a_newcomer_scored_by_several_folds_counts_once_and_apart() -> None:
     guesses = ("MCI", "HC")
     folds = [
         replace(one, cases=(*one.cases, Case("new", "MCI", guess, 0.5, "scored")))
@@ -50,21 +50,21 @@ def test_a_newcomer_scored_by_several_folds_counts_once_and_apart():
     assert pool.metrics()[0] == pool_folds(FOLDS).metrics()[0]
 
 
-def test_subjects_left_out_stay_listed_and_uncounted():
+def test_subjects_left_out_stay_listed_and_uncounted() -> None:
     left = replace(FOLDS[0], cases=(*FOLDS[0].cases, Case("x", "HC", None, None, "left_out")))
     pool = pool_folds([left, FOLDS[1]])
     assert pool.cases.named("left_out") == ["x"]
     assert pool.metrics() == pool_folds(FOLDS).metrics()
 
 
-def test_folds_of_other_classes_are_refused():
+def test_folds_of_other_classes_are_refused() -> None:
     with pytest.raises(InvalidEntry, match="same classes"):
         pool_folds([FOLDS[0], replace(FOLDS[1], classes=("EMCI", "HC"), positive="EMCI")])
     with pytest.raises(InvalidEntry, match="no fold"):
         pool_folds([])
 
 
-def test_seeds_give_mean_and_sample_sd():
+def test_seeds_give_mean_and_sample_sd() -> None:
     values = [0.5, 0.75, 0.7, math.nan]
     pool = pool_seeds(values, n_expected=5)
     assert pool.mean == pytest.approx(np.mean(values[:3]))
@@ -72,7 +72,7 @@ def test_seeds_give_mean_and_sample_sd():
     assert (pool.n, pool.n_expected) == (3, 5)
 
 
-def test_one_seed_has_no_spread_and_none_no_mean():
+def test_one_seed_has_no_spread_and_none_no_mean() -> None:
     assert pool_seeds([0.5]).mean == 0.5
     assert math.isnan(pool_seeds([0.5]).sd)
     assert math.isnan(pool_seeds([]).mean)

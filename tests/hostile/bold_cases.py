@@ -29,9 +29,13 @@ def bold_cases() -> Iterator[Case]:
         )
         yield Case(case.name, other, case.write)
     raw = zipped(nifti(SERIES))
-    for end in (2, 9, 40, 400, len(raw) // 2, len(raw) - 30):
+    for end in (2, 9, 40, 400, len(raw) // 2, len(raw) - 30, len(raw) - 9, len(raw) - 1):
         code = "truncated-file" if end > 400 else "unreadable-file"
         yield file(f"bold-gz-cut-at-{end}", code, "a.nii.gz", raw[:end])
+
+    other = bytearray(raw)
+    other[-6] ^= 1
+    yield file("bold-gz-sum", "unreadable-file", "a.nii.gz", bytes(other))
 
     def header(case: str, code: str, voxels: np.ndarray = SERIES, **fields: object) -> Case:
         return file(f"bold-{case}", code, "a.nii", nifti(voxels, **fields))

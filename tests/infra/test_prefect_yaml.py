@@ -29,9 +29,9 @@ def deployments() -> list[dict[str, Any]]:
     return found
 
 
-def test_both_deployments_are_read_and_lead_to_flows() -> None:
+def test_all_deployments_are_read_and_lead_to_flows() -> None:
     flows = {load_flow_from_entrypoint(d["entrypoint"], False).name: d for d in deployments()}
-    assert set(flows) == {"on-demand", "nightly"}
+    assert set(flows) == {"on-demand", "nightly", "benchmark"}
     assert flows["nightly"]["schedules"] == [{"cron": "0 2 * * *", "timezone": "Europe/Berlin"}]
     assert all(one["concurrency_limit"] == 1 for one in flows.values())
 
@@ -53,7 +53,7 @@ def test_prefect_deploys_them_with_the_form_of_the_pipeline(tmp_path: Path) -> N
                 cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300,
             )  # fmt: skip
         published = httpx.post(f"{url}/deployments/filter", json={}, timeout=30).json()
-    assert len(published) == 2
+    assert len(published) == 3
     (form,) = [d for d in published if d["entrypoint"] == "flows.deployments.on_demand"]
     steps = form["parameter_openapi_schema"]["definitions"]
     assert steps["standardise"]["properties"]["mixed_tr"]["enum"] == ["refuse", "allow"]

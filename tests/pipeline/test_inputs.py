@@ -111,7 +111,7 @@ def test_two_entries_for_one_input_refuse_the_subject_and_match_tells_them_apart
     unit = unit_of(plan, "resample", "a")
     assert unit.state == "failed"
     assert unit.error is not None
-    assert "image, image_quarter" in unit.error["message"]
+    assert "volume image, volume image_quarter" in unit.error["message"]
     text = """
 inputs: {low: {kind: volume, match: "*quarter*"}, full: {kind: volume, match: image}}
 steps: [subtract: {reads: {image: full, other: low}}]

@@ -206,3 +206,4 @@ def test_a_vital_sign_is_no_class_of_a_subject() -> None:
 def test_columns_of_several_data_sets_say_which() -> None:
     rows = tables(source_of("synergynet"))["places_table5"]["rows"]
     assert [row["group"] for row in rows] == ["Synapse", "Synapse", "ACDC", "ACDC"]
+    assert {row["place"] for row in rows} == {None}, "all rows are the paper's own"

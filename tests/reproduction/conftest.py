@@ -82,7 +82,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("reproduction")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("COHORTFLOW_TRACKING", "off")
-        write_ar1_cohort(folder / "source", subjects=12, regions=5, samples=30, affected=(1,))
+        write_ar1_cohort(folder / "source", subjects=8, regions=5, samples=30, affected=(1,))
         atlas = {"atlas": str(folder / "source" / "atlas.tsv")}
         ingest_source(IngestRequest(str(folder / "source"), str(folder / "cohort"), atlas))
         (folder / "small.yaml").write_text(PIPELINE)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohortflow import errors
+from cohortflow.sources import bold
 from cohortflow.sources.atlases import Atlas
 from cohortflow.sources.bold import header_repetition_time, load_image, read_sphere_means
 from cohortflow.sources.bold import sphere_voxels as fast_voxels
@@ -176,3 +177,23 @@ def test_any_damage_of_a_header_is_read_or_refused_by_name(
         return
     assert output.dataset is not None
     assert np.isfinite(output.dataset["series"]).all()
+
+
+@pytest.mark.parametrize("dtype", ["<i2", ">i2", "u1", "<f4", ">f8"])
+@pytest.mark.parametrize("scaling", [(1.0, 0.0), (0.3, -7.1), (2.0, 0.0)])
+def test_volumes_are_nibabels_to_the_last_bit(
+    dtype: str, scaling: tuple[float, float], tmp_path: Path
+) -> None:
+    data = np.random.default_rng(3).integers(0, 200, (4, 5, 6, 3)).astype(dtype)
+    header = nibabel.Nifti1Header(endianness=">" if dtype[0] == ">" else "<")
+    header.set_data_dtype(dtype)
+    image = nibabel.Nifti1Image(data, oblique_affine(), header)
+    image.header.set_slope_inter(*scaling)
+    for name in ("a.nii", "a.nii.gz"):
+        nibabel.save(image, tmp_path / name)
+        theirs = np.asarray(nibabel.load(tmp_path / name).dataobj, np.float64)
+        loaded = bold.load_image(tmp_path / name, "s")
+        ours = list(bold._volumes(tmp_path / name, loaded, "s"))
+        assert len(ours) == 3
+        for time, volume in enumerate(ours):
+            assert volume.tobytes() == theirs[..., time].tobytes()

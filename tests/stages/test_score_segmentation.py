@@ -40,7 +40,7 @@ def scored(
     entries: dict[str, Entry] = {"reference": label_map(reference, grid)}
     if prediction is not None:
         entries["prediction"] = label_map(prediction, grid)
-    output = run(STAGE, parameters, **entries)
+    output = run(STAGE, parameters, None, **entries)
     return output, pd.read_parquet(io.BytesIO(output.files["metrics.parquet"]))
 
 
@@ -106,7 +106,7 @@ def test_another_grid_is_refused() -> None:
         "prediction": label_map(PREDICTION, Grid(GRID.shape, moved)),
     }
     with pytest.raises(GeometryMismatch):
-        run(STAGE, **entries)
+        run(STAGE, None, None, **entries)
 
 
 def test_slices_are_images_of_their_own() -> None:

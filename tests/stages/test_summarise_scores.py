@@ -39,7 +39,7 @@ def scores(prediction: np.ndarray | None, labels: Any = BOTH, **parameters: Any)
     if prediction is not None:
         maps["prediction"] = label_map(prediction, GRID)
     chosen = {"labels": labels, "metrics": ["dice", "hd"], **parameters}
-    return as_entry(score_segmentation.STAGE, run(score_segmentation.STAGE, chosen, **maps))
+    return as_entry(score_segmentation.STAGE, run(score_segmentation.STAGE, chosen, None, **maps))
 
 
 def summary(
@@ -93,6 +93,8 @@ def test_cases_of_a_group_are_drawn_together() -> None:
 def test_a_case_that_failed_counts_as_the_worst_and_is_listed() -> None:
     output, table, cases = summary(CASES, ["gone"])
     whole = summary(CASES)[1]
+    was: Any
+    now: Any
     for was, now in zip(whole.itertuples(), table.itertuples(), strict=True):
         assert (now.n, now.cases, now.missing) == (7, 7, was.missing + 1)
     dice = table[table["metric"] == "dice"]["value"] / whole[whole["metric"] == "dice"]["value"]
@@ -118,7 +120,7 @@ def test_labels_that_a_case_does_not_know_are_absent_or_failed(policy: str) -> N
         "misses": scores(one, None, empty=policy),
     }
     _, table, cases = summary(told)
-    ours = table[~table["published"]].set_index(["name", "metric"])
+    ours: Any = table[~table["published"]].set_index(["name", "metric"])
     assert ours.loc[("5", "dice"), ["n", "cases", "missing", "left_out"]].tolist() == [2, 4, 2, 2]
     assert ours.loc[("5", "dice"), "value"] == 0.0
     states = cases[cases["metric"] == "dice"].pivot(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cohortflow.cohort.ingests import IngestedEntry, IngestedFile, IngestedSubject
@@ -102,8 +102,8 @@ def _ingest_unit(declaration: InputDeclaration, subject: IngestedSubject) -> Uni
             f"subject {subject.id!r} brings {len(found)} entries for the input {declaration.name!r}",
             expected=f"one {declaration.kind}"
             + (f" matching {declaration.match!r}" if declaration.match else ""),
-            found=", ".join(entry.name for entry in found) or "none",
-            hint="Tell them apart with match, or declare the input optional.",
+            found=_told(found or subject.entries.values()),
+            hint=_TELLING if found or declaration.kind != "label_map" else _NAMING,
         ).to_json()
     entry = found[0] if len(found) == 1 and error is None else None
     return Unit(
@@ -121,6 +121,14 @@ def _ingest_unit(declaration: InputDeclaration, subject: IngestedSubject) -> Uni
         error=error,
         members=(subject.id,),
     )
+
+
+_TELLING = "Tell them apart with match, or declare the input optional."
+_NAMING = "The file of a label map has a name that ends in _seg, _label or _mask, or such a folder."
+
+
+def _told(entries: Iterable[IngestedEntry]) -> str:
+    return ", ".join(f"{entry.kind} {entry.name}" for entry in entries) or "none"
 
 
 def merged_facts(

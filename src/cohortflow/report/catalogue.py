@@ -8,6 +8,7 @@ from cohortflow.errors import UnknownName, nearest
 from cohortflow.report.blocks import Section
 from cohortflow.report.methods import methods
 from cohortflow.report.sections.accuracy import accuracy
+from cohortflow.report.sections.benchmark import benchmark
 from cohortflow.report.sections.classification import classification
 from cohortflow.report.sections.example_subject import example_subject
 from cohortflow.report.sections.p_plots import p_plots
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Callable[[ReportSource], Section]] = {
     "classification": classification,
     "segmentation": segmentation,
     "published": published,
+    "benchmark": benchmark,
     "quality": quality,
     "subjects": subjects,
     "methods": methods,

@@ -126,7 +126,13 @@ def _check_files(manifest: Manifest, original: Cohort, ingested: Ingested) -> li
 
 
 def _check_selections(manifest: Manifest, original: Cohort) -> list[Selection]:
-    """The frozen selections by question and number, whole and as they were frozen."""
+    """The frozen selections by question and number, whole and as they were frozen.
+
+    Another cohort has frozen its own: there they are made anew, and must come out with the digests
+    that the report names.
+    """
+    if original.id != manifest.cohort:
+        return []
     found = {}
     for selection in original.selections.all() if manifest.selections else ():
         found[selection.question, selection.number] = selection

@@ -40,6 +40,7 @@ def compared(report: Report, again: Again, original: Cohort, *, seconds: float =
     urls = [original.url, again.cohort.url]
     then, now = ({"verdict": r.verdict, "sections": r.sections} for r in (report, again.report))
     lines, left_out = compare_report(then, now, loosest, urls)
+    page, of_page = compare_pages(report.page, again.report.page, loosest, urls)
     rows = [row for row in again.cohort.run(again.pipeline.slug).rows if row.state == "done"]
     stored, absent = compare_stored(original, again.cohort, rows, tolerances)
     own = report.manifest.cohort == original.id
@@ -52,10 +53,10 @@ def compared(report: Report, again: Again, original: Cohort, *, seconds: float =
         computed=again.computed,
         carried=again.carried,
         report=lines,
-        page=compare_pages(report.page, again.report.page, loosest, urls),
+        page=page,
         results=compare_results(report.manifest, again.report.manifest),
         stored=stored,
-        left_out=left_out,
+        left_out=[*left_out, *of_page],
         code=this_code(),
         environment=Environment.model_validate(environment()),
         seconds=seconds,

@@ -117,7 +117,7 @@ class Undone(_Model):
 
     step: _Name
     subject: _StudyId | None
-    point: list[Label]
+    point: list[str | int]
     state: _Name
     untried: bool
 

@@ -23,14 +23,17 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Group:
-    """Lines of one table, figure, section or step, counted. ``largest``: difference, absolute."""
+    """Lines of one table, figure, section or step, counted.
+
+    ``largest``: difference, absolute. ``tolerance``: None where there is none.
+    """
 
     name: str
     equal: int
     within: int
     differs: int
     largest: float | None
-    tolerance: float
+    tolerance: float | None
 
     @property
     def verdict(self) -> Verdict:
@@ -146,7 +149,7 @@ def groups(lines: Iterable[Line]) -> list[Group]:
     found = []
     for name, own in by_name.items():
         gaps = [line.difference for line in own if line.difference is not None]
-        tolerance = max(line.tolerance for line in own)
+        tolerance = max(line.tolerance for line in own) or None
         found.append(
             Group(name, **counts(own), largest=max(gaps, default=None), tolerance=tolerance)
         )
@@ -169,6 +172,8 @@ def compare_results(original: Manifest, recomputed: Manifest) -> list[Line]:
     ]
     lines.append(compare(len(states[0]), len(states[1]), 0.0, "results not done", "how many"))
     lines.append(compare(str(states[0]), str(states[1]), 0.0, "results not done", "which"))
+    chosen = [sorted((s.step, s.digest) for s in m.selections) for m in (original, recomputed)]
+    lines.append(compare(str(chosen[0]), str(chosen[1]), 0.0, "declared", "selections"))
     for name in ("axes", "seeds", "splits"):
         pair = (str(getattr(original, name)), str(getattr(recomputed, name)))
         lines.append(compare(*pair, 0.0, "declared", name))

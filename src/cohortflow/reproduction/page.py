@@ -11,6 +11,11 @@ from cohortflow.reproduction.verdicts import DIFFERS, EQUAL, WITHIN, Line
 
 MOST = 2000
 """Numbers of the report that the page shows; all of them stand in ``reproduction.json``."""
+TOLERANCE = (
+    "Tolerance: of a stored result that of its stage, of the report the largest of its stages; "
+    "relative to the largest magnitude of an array, or to the number. Counts, texts and states have "
+    "none. Files that are the same byte by byte count as one each; of other files every number counts."
+)
 _TONES = {EQUAL: "good", WITHIN: "open", DIFFERS: "bad"}
 
 
@@ -91,7 +96,6 @@ def _unlike(outcome: Outcome) -> Section:
 
 def _by_group(outcome: Outcome) -> Section:
     columns = [
-        Column("part", "What"),
         Column("name", "Where"),
         Column("verdict", "Outcome"),
         Column("equal", "Equal", "integer"),
@@ -100,19 +104,12 @@ def _by_group(outcome: Outcome) -> Section:
         Column("largest", "Largest difference", "number", "absolute"),
         Column("tolerance", "Tolerance", "number", "relative"),
     ]
-    rows = [
-        {"part": part, **group.to_json()}
-        for part, lines in outcome.parts.items()
-        for group in groups(lines)
-    ]
-    notes = [
-        "Tolerance: of a stored result that of its stage, of the report the largest of its stages; "
-        "relative to the largest magnitude of an array, or to the number. Counts, texts and states "
-        "have none."
-    ]
-    caption = "All that was compared, counted by table, figure, section and step"
-    table = Table("compared", caption, columns, rows, shown=500, notes=notes)
-    return Section("compared", "What was compared", [table])
+    blocks: list[Block] = [Text(TOLERANCE)]
+    for part, lines in outcome.parts.items():
+        rows = [group.to_json() for group in groups(lines)]
+        name = f"compared_{part.replace(' ', '_')}"
+        blocks.append(Table(name, part.capitalize(), columns, rows, shown=500))
+    return Section("compared", "What was compared", blocks)
 
 
 def _how(outcome: Outcome) -> Section:

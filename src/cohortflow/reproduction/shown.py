@@ -8,31 +8,44 @@ from collections.abc import Mapping
 
 from cohortflow.report.data_block import CLOSING, OPENING
 from cohortflow.reproduction.numbers import LEFT_OUT, without_places
-from cohortflow.reproduction.verdicts import ABSENT, DIFFERS, EQUAL, WITHIN, Line, Verdict
+from cohortflow.reproduction.verdicts import (
+    ABSENT,
+    DIFFERS,
+    EQUAL,
+    WITHIN,
+    LeftOut,
+    Line,
+    Verdict,
+)
 
 _SECTION = re.compile(r'<section id="([^"]{1,100})".*?</section>', re.DOTALL)
 _OF_THE_RUN = re.compile(
-    r'<p class="(?:sub|links|elsewhere)".*?</p>|<footer>.*?</footer>'
-    r'|<li><a href="#[^"]*">.*?</a></li>',
-    re.DOTALL,
+    r'<p class="(?:sub|links|elsewhere)".*?</p>|<footer>.*?</footer>', re.DOTALL
 )
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 _AROUND = 50
+OWN = "the date, the number and the addresses of a run"
 AROUND = "around the sections"
 
 
-def compare_pages(original: str, recomputed: str, tolerance: float, urls: list[str]) -> list[Line]:
+def compare_pages(
+    original: str, recomputed: str, tolerance: float, urls: list[str]
+) -> tuple[list[Line], list[LeftOut]]:
     """One line per section of the page, and one for all that stands around them.
 
     Markup, curves and printed numbers are compared as they stand in the file, a printed number to
     one unit of its last digit where its section is not the same to the letter.
     """
     old, new = _parts(original, urls), _parts(recomputed, urls)
-    return [
-        _line(name, old.get(name), new.get(name), tolerance)
-        for name in dict.fromkeys([*old, *new])
-        if name not in LEFT_OUT
+    names = [name for name in dict.fromkeys([*old, *new]) if name not in LEFT_OUT]
+    lines = [_line(name, old.get(name), new.get(name), tolerance) for name in names]
+    left_out = [
+        LeftOut(f"page, {name}", len(_NUMBER.findall(old.get(name, ""))), why)
+        for name, why in LEFT_OUT.items()
     ]
+    own = "".join(_OF_THE_RUN.findall(_SECTION.sub("", original)))
+    left_out.append(LeftOut("page, its subtitle, links and foot", len(_NUMBER.findall(own)), OWN))
+    return lines, left_out
 
 
 def _parts(page: str, urls: list[str]) -> Mapping[str, str]:

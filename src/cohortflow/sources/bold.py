@@ -6,9 +6,10 @@ import gzip
 import itertools
 import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -22,7 +23,13 @@ from cohortflow.errors import (
 )
 from cohortflow.geometry import Grid, grid_from_nifti, require_agreement
 from cohortflow.sources.atlases import Atlas
-from cohortflow.sources.images.streams import refuse_short
+from cohortflow.sources.images.streams import (
+    FAULTS,
+    broken,
+    fill_next,
+    refuse_rest,
+    refuse_short,
+)
 from cohortflow.sources.roi_series import MIN_SAMPLES, RoiSeries
 
 RADIUS_MM = 5.0
@@ -74,7 +81,7 @@ def read_sphere_means(
         sphere_voxels(centre, affine, image.shape[:3], radius_mm, allowed)
         for centre in atlas.xyz_mm
     ]
-    return RoiSeries(_means(image, _Spheres.of(spheres), atlas.labels, where), atlas.labels)
+    return RoiSeries(_means(path, image, _Spheres.of(spheres), atlas.labels, where), atlas.labels)
 
 
 def load_image(path: Path, where: str) -> Any:
@@ -163,10 +170,12 @@ class _Spheres:
         return cls(voxels, member, np.cumsum([0, *(len(sphere) for sphere in spheres)]))
 
 
-def _means(image: Any, spheres: _Spheres, labels: tuple[str, ...], where: str) -> np.ndarray:
+def _means(
+    path: Path, image: Any, spheres: _Spheres, labels: tuple[str, ...], where: str
+) -> np.ndarray:
     samples = np.empty((image.shape[3], len(spheres.voxels)))
-    for time in range(image.shape[3]):
-        samples[time] = _volume(image, time, where).reshape(-1)[spheres.voxels]
+    for time, volume in enumerate(_volumes(path, image, where)):
+        samples[time] = volume.reshape(-1)[spheres.voxels]
     finite = np.isfinite(samples)
     outside = np.logical_not(finite.any(axis=0))
     means = np.zeros((len(labels), image.shape[3]))
@@ -186,11 +195,24 @@ def _means(image: Any, spheres: _Spheres, labels: tuple[str, ...], where: str) -
     return means
 
 
-def _volume(image: Any, time: int, where: str) -> np.ndarray:
+def _volumes(path: Path, image: Any, where: str) -> Iterator[np.ndarray]:
+    """Each volume (x, y, z) float64 in turn; at the end the file must end as well, and its sum fit."""
+    from isal import igzip
+    from nibabel.volumeutils import apply_read_scaling
+
+    voxels = image.dataobj
+    stored = np.empty(image.shape[:3], voxels.dtype, order="F")
+    opened: Any = igzip.open if path.name.lower().endswith(".gz") else open
     try:
-        return np.asarray(image.dataobj[..., time], dtype=np.float64)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise _broken(error, where) from error
+        with cast(BinaryIO, opened(path, "rb")) as file:
+            fill_next(file, np.empty(int(voxels.offset), np.uint8), where)
+            for _ in range(image.shape[3]):
+                fill_next(file, stored, where)
+                scaled = apply_read_scaling(stored, voxels.slope, voxels.inter)
+                yield np.asarray(scaled, dtype=np.float64)
+            refuse_rest(file, where)
+    except FAULTS as error:
+        raise broken(error, where) from error
 
 
 def _broken(error: Exception, where: str) -> TruncatedFile | UnreadableFile:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from cohortflow.evaluation import evaluate_segmentation
 from cohortflow.evaluation.segmentation import bit_maps, nearest
 from cohortflow.evaluation.segmentation.metrics import DISTANCES, FILLED, OVERLAP
-from cohortflow.evaluation.segmentation.slow import slow_metric
+from cohortflow.evaluation.segmentation.point_tree import distances_by_tree
+from cohortflow.evaluation.segmentation.slow import slow_distances, slow_metric, slow_surface
 from tests.evaluation.segmentation.strategies import LABELS, Array, pairs
 
 IDS = [*OVERLAP, *DISTANCES, *FILLED, "hd95/pooled", "hd95/max-directed", "hd50/pooled", "nsd@2mm"]
@@ -33,6 +37,7 @@ def compare(reference: Array, prediction: Array, spacing: tuple[float, ...]) -> 
         reference, prediction, spacing, labels=LABELS, metrics=IDS, threads=2
     )
     assert table["metric"].tolist() == IDS * len(LABELS)
+    row: Any
     for row in table.itertuples():
         masks = reference == row.label, prediction == row.label
         if masks[0].any() and masks[1].any():
@@ -57,8 +62,35 @@ def test_far_islands_on_both_sides_of_the_probes(monkeypatch: pytest.MonkeyPatch
     prediction[38, rng.integers(0, 90, 30), rng.integers(0, 70, 30)] = 7
     prediction[39, 86:, 66:] = 1
     for limit in (0, 10**9):
-        monkeypatch.setattr(nearest, "_ALL_LOOKED_AT", limit)
-        assert compare(reference, prediction, (3.0, 0.78, 0.78)) == 2 * len(IDS)
+        for far in (-1, 10**9):  # all by the tree, or those only that the probes miss
+            monkeypatch.setattr(nearest, "_ALL_LOOKED_AT", limit)
+            monkeypatch.setattr(nearest, "_FAR", far)
+            assert compare(reference, prediction, (3.0, 0.78, 0.78)) == 2 * len(IDS)
+
+
+points_in = st.integers(1, 70).flatmap(
+    lambda n: hnp.arrays(np.int32, (n, 3), elements=st.integers(0, 600))
+)
+
+
+@settings(max_examples=80)
+@given(points_in, points_in, st.tuples(*[st.sampled_from([0.5, 0.78, 1.0, 3.0, 10.0])] * 3))
+def test_a_tree_finds_the_nearest(
+    points: Array, others: Array, sampling: tuple[float, float, float]
+) -> None:
+    """Equal in every bit to all looked at: one point, equal points, leaves that are not full."""
+    expected = slow_distances(points, others, sampling)
+    assert distances_by_tree(points, others, sampling).tolist() == expected.tolist()
+
+
+def test_a_tree_of_surfaces_far_away_finds_the_nearest() -> None:
+    """Many sites nearly as far as the nearest: where bounds that are off by one would show."""
+    ball = BALL < 4
+    shell = np.argwhere(slow_surface(ball)).astype(np.int32)
+    around = np.concatenate([shell * 40, shell + np.array([300, 5, 0])]).astype(np.int32)
+    for sampling in ((1.0, 1.0, 1.0), (3.0, 0.78, 0.78)):
+        found = distances_by_tree(around, shell, sampling)
+        assert found.tolist() == slow_distances(around, shell, sampling).tolist()
 
 
 def test_words_that_fill_no_row_and_rows_that_fill_no_word() -> None:

@@ -33,15 +33,15 @@ def compare(answers: Peer, axes: tuple[int, ...] = (3, 2)) -> None:
             shape = tuple(rng.integers(6, 22, dimensions).tolist())
             spacing = tuple(rng.uniform(0.4, 4.0, dimensions).round(2).tolist())
             seeds = number, number + 100 * (1 + number % 2)
-            masks = [blobs(seed, shape) for seed in seeds]
+            a, b = (blobs(seed, shape) for seed in seeds)
             if number % 3 == 0:
-                masks[1] = np.roll(masks[0], 1, axis=-1)
-            if not masks[0].any() or not masks[1].any():
+                b = np.roll(a, 1, axis=-1)
+            if not a.any() or not b.any():
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                expected = answers(*masks, spacing)
-            table = evaluate_segmentation(*masks, spacing, labels={1: "it"}, metrics=list(expected))
+                expected = answers(a, b, spacing)
+            table = evaluate_segmentation(a, b, spacing, labels={1: "it"}, metrics=list(expected))
             for row in table.itertuples():
                 near = pytest.approx(expected[str(row.metric)], rel=1e-6, abs=1e-6)
                 assert row.value == near, (row.metric, shape, spacing)

@@ -73,6 +73,7 @@ def test_policies(
     iou: float | None,
 ) -> None:
     rows = table(reference, prediction, policy, ["dice", "hd95/pooled", "iou"])
+    found: Any
     for found, expected in zip(rows.itertuples(), (dice, hd95, iou), strict=True):
         assert found.reason
         assert found.n == (expected is not None)
@@ -158,7 +159,7 @@ def test_denominators() -> None:
         "failed": table(FULL, None),
     }
     rows = summarise_segmentations(cases, [*cases, "away"]).set_index("metric")
-    dice = rows.loc["dice"]
+    dice: Any = rows.loc["dice"]
     assert dice["value"] == 1 / 5
     counts = dice[["n", "cases", "missing", "left_out"]].tolist()
     assert counts == [5, 6, 4, 1]
@@ -201,11 +202,8 @@ def pooled(cases: list[tuple[Any, Any]]) -> SegmentationCounts:
 def test_pooled_voxels_are_those_of_one_image() -> None:
     cases = [(FULL, SHIFTED), (MASKS[4], FULL), (MASKS[5], SHIFTED)]
     found = pooled(cases).table(POOLED)
-    whole = evaluate_segmentation(
-        *(np.concatenate(side) for side in zip(*cases, strict=True)),
-        labels=LABELS,
-        metrics=POOLED,
-    )
+    a, b = (np.concatenate(side) for side in zip(*cases, strict=True))
+    whole = evaluate_segmentation(a, b, labels=LABELS, metrics=POOLED)
     assert found["value"].tolist() == whole["value"].tolist()
     assert found["metric"].tolist() == [f"{name}/voxels" for name in POOLED]
     assert set(found["n"]) == {3}
@@ -224,6 +222,8 @@ def test_a_miss_never_improves_pooled_voxels(
     if not any(a.any() or b.any() for a, b in masks):
         return
     values = [pooled(one).table(POOLED).set_index("metric") for one in (masks, after)]
+    was: Any
+    now: Any
     for name in POOLED:
         was, now = (one.loc[f"{name}/voxels"] for one in values)
         assert now["value"] <= was["value"] or math.isnan(was["value"]), name

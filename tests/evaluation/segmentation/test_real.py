@@ -37,7 +37,7 @@ def test_full_against_fast_model(test_data: Path) -> None:
         metrics=IDS,
         grids=(first, second),
     )
-    dice = table[table["metric"] == "dice"].set_index("label")
+    dice: Any = table[table["metric"] == "dice"].set_index("label")
     assert dice["state"].value_counts().to_dict() == {"absent": 76, "measured": 40, "missed": 1}
     assert dice.loc[13, ["value", "n", "state"]].tolist() == [0.0, 1, "missed"]
     far = table[(table["label"] == 13) & (table["metric"] == "hd95/pooled")]
@@ -104,6 +104,6 @@ def test_ultrasound_with_one_two_and_no_masks(test_data: Path) -> None:
     half = two.copy()
     half[:, : half.shape[1] // 2] = False
     tables["half"] = evaluate_segmentation(two, half, labels={1: "l"}, metrics=ids)
-    summary = summarise_segmentations(tables).set_index("metric")
+    summary: Any = summarise_segmentations(tables).set_index("metric")
     counts = summary.loc["dice", ["n", "cases", "left_out", "missing"]].tolist()
     assert counts == [3, 4, 1, int(not half.any())]

@@ -208,6 +208,7 @@ COVERED = {
 @pytest.mark.parametrize("name", COVERED)
 def test_coverage_of_a_mean(name: str) -> None:
     """95 % of 1000 intervals, less what BCa is known to lack in small samples."""
+    draw: Any
     draw, groups, truth = COVERED[name]
     rng = np.random.default_rng(7)
     hits = 0

@@ -20,7 +20,8 @@ def test_the_example_of_fleiss() -> None:
     first, second = zip(*((f"c{a}", f"c{b}") for a, b in pairs), strict=True)
     found = cohen_kappa(first, second, resamples=99)
     assert found.kappa == pytest.approx(0.68, abs=0.005)
-    assert (found.n, found.share) == (100, pytest.approx(0.89))
+    assert found.n == 100
+    assert found.share == pytest.approx(0.89)
 
 
 def test_the_fast_form_is_scikit_learns() -> None:

@@ -141,8 +141,8 @@ def test_adjusting_never_lowers_a_p_value_and_a_lost_test_helps_nobody(
     lost = data.draw(st.integers(0, len(p) - 1))
     gone = [math.nan if i == lost else value for i, value in enumerate(p)]
     for control in ("holm", "benjamini-hochberg"):
-        before = adjusted_p_values(p, control)  # type: ignore[arg-type]
-        after = adjusted_p_values(gone, control)  # type: ignore[arg-type]
+        before = adjusted_p_values(p, control)
+        after = adjusted_p_values(gone, control)
         assert (before >= np.array(p) - 1e-15).all()
         assert math.isnan(after[lost])
         kept = np.arange(len(p)) != lost

@@ -18,8 +18,8 @@ SCORES = np.array([[0.90, 0.91, 0.92], [0.90, 0.91, 0.92], [0.90, 0.91, 0.92], [
 
 
 def ranked(scores: Any, **options: Any) -> RankingStability:
-    options = {"better": "higher", "seed": 0, "resamples": 200} | options
-    return ranking_stability(scores, NAMES, **options)
+    chosen: dict[str, Any] = {"better": "higher", "seed": 0, "resamples": 200} | options
+    return ranking_stability(scores, NAMES, **chosen)
 
 
 def test_the_two_ways_to_rank_differ() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-STEPS = 1500  # about as many neighbours are looked at before a tree takes over
+STEPS = 500  # about as many neighbours are looked at before a tree takes over
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,15 @@ def probe(
     layout: Array,
     corner: Array,
     distances: Array,
-) -> int:
+) -> tuple[int, int]:
     """Distance from each point to the nearest bit that belongs to a voxel of ``value``.
 
     ``steps`` (step, 4) sorted by ``lengths``: to another address, and along z, y, x. A point
-    without one in reach gets -1. A ``volume`` without voxels: every bit belongs. → How many -1.
+    without one in reach gets -1. A ``volume`` without voxels: every bit belongs. → How many -1, and how many
+    steps were looked at.
     """
     rows, words = layout
-    missed = 0
+    missed, looked = 0, 0
     any_bit = volume.size == 0
     for n in range(points.size):
         at = np.int64(points[n])
@@ -55,10 +56,12 @@ def probe(
                 any_bit or volume[z + steps[k, 1], y + steps[k, 2], x + steps[k, 3]] == value
             ):
                 distances[n] = lengths[k]
+                looked += k
                 break
         else:
             missed += 1
-    return missed
+            looked += lengths.size
+    return missed, looked
 
 
 @njit(nogil=True)

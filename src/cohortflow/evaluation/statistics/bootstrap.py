@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cohortflow.errors import UsageError
-from cohortflow.evaluation.statistics.resampling import Indices, Units, units_of
+from cohortflow.evaluation.statistics.resampling import Indices, Labels, Units, units_of
 from cohortflow.evaluation.statistics.samples import NO_VARIANCE, Floats, columns_of, too_few
 
 Statistic = Callable[..., Any]
@@ -41,8 +41,8 @@ def bca_interval(
     statistic: Statistic,
     *,
     seed: int,
-    groups: Sequence[Any] | None = None,
-    strata: Sequence[Any] | None = None,
+    groups: Labels | None = None,
+    strata: Labels | None = None,
     level: float = 0.95,
     resamples: int = 9999,
 ) -> Interval:

@@ -20,6 +20,7 @@ from cohortflow.evaluation.statistics.effects import (
 )
 from cohortflow.evaluation.statistics.multiplicity import Control, adjusted_p_values
 from cohortflow.evaluation.statistics.paired import PairedTest, wilcoxon_test
+from cohortflow.evaluation.statistics.resampling import Labels
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def compare_systems(
     systems: Sequence[str],
     *,
     seed: int,
-    groups: Sequence[Any] | None = None,
-    strata: Sequence[Any] | None = None,
+    groups: Labels | None = None,
+    strata: Labels | None = None,
     control: Control = "holm",
     resamples: int = 9999,
 ) -> list[Comparison]:
@@ -84,7 +85,7 @@ def compare_systems(
     return rows
 
 
-def _means(table: Any, groups: Sequence[Any]) -> Any:
+def _means(table: Any, groups: Labels) -> Any:
     if len(groups) != len(table):
         raise ShapeMismatch(
             "there is not one group for each case", expected=str(len(table)), found=str(len(groups))

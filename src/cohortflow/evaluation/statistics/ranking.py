@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cohortflow.errors import EmptyInput, NotFinite, ShapeMismatch, UsageError
-from cohortflow.evaluation.statistics.resampling import Units, units_of
+from cohortflow.evaluation.statistics.resampling import Labels, Units, units_of
 from cohortflow.evaluation.statistics.samples import Floats, too_few
 
 Method = Literal["rank-then-aggregate", "aggregate-then-rank"]
@@ -57,7 +57,7 @@ def ranking_stability(
     method: Method = "rank-then-aggregate",
     aggregate: Literal["mean", "median"] = "mean",
     worst: float | None = None,
-    groups: Sequence[Any] | None = None,
+    groups: Labels | None = None,
     resamples: int = 1000,
 ) -> RankingStability:
     """Rank systems by scores (case, system), and again on resamples of cases, or of ``groups``.

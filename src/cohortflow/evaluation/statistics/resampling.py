@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cohortflow.errors import ShapeMismatch, UsageError
 
 Indices = NDArray[np.int64]
+Labels = Sequence[Any] | NDArray[Any]
 AT_ONCE = 2_000_000
 """Cases drawn at once: 16 MB of indices."""
 
@@ -62,9 +63,7 @@ class Units:
                 yield np.concatenate([self.members[unit] for unit in row])[None, :]
 
 
-def units_of(
-    cases: int, groups: Sequence[Any] | None = None, strata: Sequence[Any] | None = None
-) -> Units:
+def units_of(cases: int, groups: Labels | None = None, strata: Labels | None = None) -> Units:
     """Units of so many cases. groups, strata: (case) labels; a group lies in one stratum.
 
     Raises ShapeMismatch, UsageError for a group of several strata.

@@ -120,6 +120,7 @@ def _place(
     best = min(placed, key=lambda one: one[0], default=None)
     proposed = min((one for one in placed if one[1].proposed), key=lambda x: x[0], default=None)
     gain, over = found.get((column, labels)), named.get((column, labels))
+    rivals = any(not row.proposed for _, row in placed)
     return {
         "column": column,
         "group": group_name(table, column, group),
@@ -128,7 +129,7 @@ def _place(
         "ours_unit": ours.unit or ("as computed" if ours.ids else ""),
         "best": _named(best, column),
         "proposed": _named(proposed, column),
-        "place": [proposed[0], len(placed)] if proposed and len(placed) > 1 else None,
+        "place": [proposed[0], len(placed)] if proposed and rivals else None,
         "gain": gain.value if gain else None,
         "half_width": gain.half_width if gain else None,
         "relative": gain.relative if gain else None,

@@ -112,7 +112,8 @@ def named(relative: PurePath, format_: str) -> Named:
     stem = relative.name[: len(relative.name) - len(ending)] if ending else relative.name
     if format_ == "dicom":
         return Named(format_, "image", relative, (), "dicom")
-    if format_ == "confounds" or (bids_label(relative) and _entities(stem)):
+    in_bids = bids_label(relative) and stem.startswith("sub-") and _entities(stem)
+    if format_ == "confounds" or in_bids:
         return _bids(relative, stem, format_)
     role, folders = _folders(relative)
     stem, order = _numbered(_SLICE, stem) if format_ in ("hdf5", "npz") else (stem, 0)

@@ -26,6 +26,12 @@ def fill(file: BinaryIO, array: npt.NDArray[Any], where: str) -> None:
 
     Raises :class:`TruncatedFile`, :class:`DecompressionBomb`.
     """
+    fill_next(file, array, where)
+    refuse_rest(file, where)
+
+
+def fill_next(file: BinaryIO, array: npt.NDArray[Any], where: str) -> None:
+    """Fill a contiguous array with the next bytes; raises :class:`TruncatedFile`."""
     view = array.reshape(-1, order="A").view(np.uint8).data
     done = 0
     while done < len(view):
@@ -39,7 +45,6 @@ def fill(file: BinaryIO, array: npt.NDArray[Any], where: str) -> None:
                 hint="Copy or download it again.",
             )
         done += got
-    refuse_rest(file, where)
 
 
 def refuse_rest(file: BinaryIO, where: str) -> None:

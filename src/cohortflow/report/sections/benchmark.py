@@ -1,0 +1,228 @@
+"""The numbers of a benchmark: every seed by name, n, intervals over cases, spread over seeds and folds."""
+
+from __future__ import annotations
+
+import io
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
+
+from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
+from cohortflow.report.cells import Cell, cell_units, cells, read_cases_of, without_number
+from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
+
+TITLE = "The benchmark"
+SUMMARY = "summary.parquet"
+NOTES = (
+    "Interval: 95 %, over the cases of one seed, all its folds together. A case that failed counts "
+    "as wrong, or as the worst its metric has, and stays in n.",
+    "Over seeds: sample standard deviation of the seeds' numbers. Over folds: of the folds' numbers "
+    "within one seed. Neither says how the number would be on other recordings; the interval does.",
+)
+
+
+def benchmark(source: ReportSource) -> Section:
+    """Which seeds and folds there are, then what was obtained at each, then over all of them."""
+    found = cells(source)
+    summaries = list(_summaries(source))
+    if not found and not summaries:
+        return not_run("benchmark", TITLE, "no score has finished.")
+    blocks: list[Block] = [Text(_what_varies(source))]
+    lost = without_number(source, found)
+    lost += [f"{u.step} ({place(u.point)})" for u in _score_units(source) if u.state != "done"]
+    if lost:
+        names = ", ".join(dict.fromkeys(lost))
+        blocks.append(Note(f"Without a finished score, and counted as such: {names}.", "warning"))
+    if found:
+        blocks += [_overall(found), _seeds(source, found), _metrics(found)]
+    if summaries:
+        blocks.append(_structures(summaries))
+    return Section("benchmark", TITLE, blocks)
+
+
+def _what_varies(source: ReportSource) -> str:
+    axes: Mapping[str, Sequence[Any]] = source.pipeline.get("axes", {})
+    seeds = list(axes.get("seed", ())) or [source.environment.get("seed", 0)]
+    folds = [name for name, labels in axes.items() if name == "fold" and labels]
+    told = f"{len(seeds)} seeds: " if len(seeds) > 1 else "One seed: "
+    told += f"{', '.join(map(str, seeds))}. "
+    if folds:
+        labels = axes["fold"]
+        return f"{told}{len(labels)} folds: {', '.join(map(str, labels))}."
+    return f"{told}No folds: each number is of one split of the cases."
+
+
+def _score_units(source: ReportSource) -> Iterator[ReportUnit]:
+    for stage in ("score", "summarise_scores"):
+        for step in steps_of_stage(source, stage):
+            yield from source.units(step=step["id"])
+
+
+# --- classification -------------------------------------------------------------------------------
+
+
+def _overall(found: Sequence[Cell]) -> Table:
+    columns = [
+        Column("step", "Step", "code"),
+        Column("where", "Where"),
+        Column("seeds", "Seeds", "names"),
+        Column("n", "n", "integer", "cases"),
+        Column("accuracy", "Accuracy", "mean_sd", "mean ± sd, seeds"),
+        Column("interval", "95 % interval", "interval", "first seed"),
+        Column("majority", "Majority", "share", "baseline"),
+    ]
+    rows = [
+        {
+            "step": cell.step,
+            "where": place(cell.point) or "all",
+            "seeds": [str(one.seed) for one in cell.seeds],
+            "n": cell.seeds[0].n,
+            "accuracy": cell.mean_sd("accuracy"),
+            "interval": list(cell.seeds[0].interval),
+            "majority": cell.majority,
+        }
+        for cell in found
+    ]
+    return Table("benchmark", "Accuracy over all seeds", columns, rows, notes=NOTES)
+
+
+def _seeds(source: ReportSource, found: Sequence[Cell]) -> Table:
+    columns = [
+        Column("step", "Step", "code"),
+        Column("where", "Where"),
+        Column("seed", "Seed", "code"),
+        Column("n", "n", "integer", "cases"),
+        Column("missing", "Failed", "integer", "in n"),
+        Column("accuracy", "Accuracy", "share"),
+        Column("interval", "95 % interval", "interval", "cases"),
+        Column("folds", "Folds", "integer"),
+        Column("fold_sd", "Over folds", "share", "sd"),
+        Column("fold_range", "Folds from, to", "interval"),
+    ]
+    rows = []
+    for cell in found:
+        by_fold = _by_fold(source, cell)
+        for one in cell.seeds:
+            shares = by_fold.get(one.seed, [])
+            rows.append(
+                {
+                    "step": cell.step,
+                    "where": place(cell.point) or "all",
+                    "seed": str(one.seed),
+                    "n": one.n,
+                    "missing": one.missing,
+                    "accuracy": one.metrics.get("accuracy"),
+                    "interval": list(one.interval),
+                    "folds": len(shares) or None,
+                    "fold_sd": _sd(shares),
+                    "fold_range": [min(shares), max(shares)] if len(shares) > 1 else None,
+                }
+            )
+    return Table("benchmark_seeds", "Accuracy of each seed", columns, rows, folded=len(rows) > 40)
+
+
+def _by_fold(source: ReportSource, cell: Cell) -> dict[Any, list[float]]:
+    """Seed → accuracy of each of its finished folds; none where there are no folds."""
+    units = cell_units(source, cell.step).get(tuple(cell.point.items()), [])
+    shares: dict[Any, list[float]] = {}
+    for unit in done(units):
+        if "fold" in unit.point:
+            cases = read_cases_of(source, unit)
+            if cases.judged:
+                share = cases.correct / len(cases.judged)
+                shares.setdefault(unit.point.get("seed"), []).append(share)
+    return shares
+
+
+def _metrics(found: Sequence[Cell]) -> Table:
+    columns = [
+        Column("step", "Step", "code"),
+        Column("where", "Where"),
+        Column("metric", "Metric", "code"),
+        Column("seeds", "Seeds", "integer"),
+        Column("mean", "Mean", "number", "over seeds"),
+        Column("sd", "Over seeds", "number", "sd"),
+    ]
+    rows = []
+    for cell in found:
+        for metric in cell.seeds[0].metrics:
+            pooled = cell.mean_sd(metric)
+            rows.append(
+                {
+                    "step": cell.step,
+                    "where": place(cell.point) or "all",
+                    "metric": metric,
+                    "seeds": pooled["n"] if pooled else 0,
+                    "mean": pooled["mean"] if pooled else None,
+                    "sd": pooled["sd"] if pooled else None,
+                }
+            )
+    return Table("benchmark_metrics", "Every metric over seeds", columns, rows, folded=True)
+
+
+# --- structures -----------------------------------------------------------------------------------
+
+
+def _summaries(source: ReportSource) -> Iterator[tuple[ReportUnit, list[dict[str, Any]]]]:
+    """Finished summaries of segmentation scores, with their rows."""
+    import pandas as pd
+
+    for step in steps_of_stage(source, "summarise_scores"):
+        for unit in done(source.units(step=step["id"])):
+            data = source.entry(unit).read_file(SUMMARY)
+            rows = pd.read_parquet(io.BytesIO(data)).to_dict("records")
+            yield unit, [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _structures(summaries: Iterable[tuple[ReportUnit, list[dict[str, Any]]]]) -> Table:
+    """One row a structure, metric and statistic: the seeds beside each other, then over them."""
+    groups: dict[tuple[Any, ...], dict[Any, dict[str, Any]]] = {}
+    for unit, rows in summaries:
+        where = place(unit.point, without=("seed", "fold")) or "all"
+        for row in rows:
+            named = tuple(row.get(n) for n in ("label", "name", "metric", "unit", "statistic"))
+            at = (unit.point.get("seed", "—"), unit.point.get("fold"))
+            groups.setdefault((unit.step, where, *named), {})[at] = row
+    columns = [
+        Column("step", "Step", "code"),
+        Column("where", "Where"),
+        Column("name", "Structure"),
+        Column("metric", "Metric", "code"),
+        Column("unit", "Unit"),
+        Column("statistic", "Statistic"),
+        Column("n", "n", "integer", "cases"),
+        Column("seeds", "Seeds", "names"),
+        Column("mean", "Mean", "number", "over seeds"),
+        Column("sd", "Over seeds", "number", "sd"),
+        Column("fold_sd", "Over folds", "number", "sd"),
+        Column("interval", "Interval", "ends", "cases, first seed"),
+    ]
+    rows = [_structure(key, found) for key, found in groups.items()]
+    return Table("benchmark_structures", "Structures over seeds", columns, rows, notes=NOTES)
+
+
+def _structure(key: tuple[Any, ...], found: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
+    step, where, label, name, metric, unit, statistic = key
+    by_seed: dict[Any, list[float]] = {}
+    for (seed, _), row in found.items():
+        own = by_seed.setdefault(seed, [])
+        if _is_number(value := row.get("value")):
+            own.append(float(value))
+    means = [statistics.fmean(own) for own in by_seed.values() if own]
+    first = next(iter(found.values()))
+    low, high = first.get("low"), first.get("high")
+    return {
+        "step": step, "where": where, "name": name or str(label), "metric": metric, "unit": unit,
+        "statistic": statistic, "n": first.get("n"), "seeds": [str(seed) for seed in by_seed],
+        "mean": statistics.fmean(means) if means else None, "sd": _sd(means),
+        "fold_sd": _sd(next(iter(by_seed.values()))),
+        "interval": [float(low), float(high)] if _is_number(low) and _is_number(high) else None,
+    }  # fmt: skip
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and value == value
+
+
+def _sd(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
