@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 MOST_FOR_BCA = 1000
 RESAMPLES = 1999
+RESAMPLES_OF_MANY = 499
 BCA = "BCa bootstrap within classes, 95 %"
 PERCENTILE = "percentile bootstrap within classes, 95 %"
 
@@ -51,7 +52,7 @@ def _with_interval(row: Measurement, columns: Columns, seed: int) -> Measurement
             return replace(row, interval=f"none: {found.reason}")
         return replace(row, low=found.low, high=found.high, interval=BCA)
     units = units_of(columns.n, None, columns.truth.tolist())
-    drawn = bootstrap_distribution([index], statistic, units, RESAMPLES, seed)
+    drawn = bootstrap_distribution([index], statistic, units, RESAMPLES_OF_MANY, seed)
     low, high = (float(end) for end in np.quantile(drawn, (0.025, 0.975)))
     return replace(row, low=low, high=high, interval=PERCENTILE)
 
