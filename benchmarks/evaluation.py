@@ -73,7 +73,7 @@ def compare(pair: Pair, calls: dict[str, Call], repeat: int) -> list[Row]:
             wall[
                 name
             ].note = f"wall seconds, {off:.1g} from ours, {peaks[name]:.0f} MiB above the maps"
-            say(f"{name}: {wall[name].seconds[-1]:.2f} s")
+            say(f"{name}: {wall[name].seconds[-1]:.2f} s, CPU {cpu[name].seconds[-1]:.2f} s")
     for name in calls:
         middle, spent = np.median(wall[name].seconds), np.median(cpu[name].seconds)
         ratios = middle / np.median(wall["ours"].seconds), spent / np.median(cpu["ours"].seconds)

@@ -20,6 +20,7 @@ from cohortflow.evaluation import (
 )
 from cohortflow.evaluation.segmentation.empties import POLICIES
 from cohortflow.evaluation.segmentation.metrics import OVERLAP, parse_metric
+from cohortflow.evaluation.segmentation.score_tables import of_equal_labels
 
 SPACING = (3.0, 1.0, 2.0)
 SHAPE = (2, 4, 5)
@@ -249,3 +250,37 @@ def test_pooled_voxels_refuse() -> None:
         pooled([(EMPTY, EMPTY)]).table(["dice"])
     with pytest.raises(CohortflowError, match="other labels"):
         _ = pooled([(FULL, FULL)]) + count_segmentation(FULL, FULL, labels={1: "spleen"})
+
+
+# --- cases that each know their own labels only ---
+
+NAMED = {1: "1", 2: "2", 5: "5"}
+MAPS = [EMPTY, FULL, SHIFTED * 2, FULL * 5, FULL + SHIFTED]
+
+
+@settings(max_examples=25)
+@given(st.lists(CASES.map(lambda pair: (pair[0] % 5, pair[1] % 5)), min_size=1, max_size=4),
+       st.integers(0, 3), st.sampled_from(sorted(POLICIES)))  # fmt: skip
+def test_a_failure_never_improves_where_labels_are_those_found(
+    cases: list[tuple[int, int]], place: int, policy: str
+) -> None:
+    """Labels found are as good as labels said, and a case that fails loses in every label."""
+    place %= len(cases)
+    ids = ["dice", "hd"]
+
+    def found(pair: tuple[int, int], failed: bool = False) -> pd.DataFrame:
+        a, b = MAPS[pair[0]], None if failed else MAPS[pair[1]]
+        values = set(np.unique(a)) | (set() if b is None else set(np.unique(b)))
+        labels = {int(v): NAMED[int(v)] for v in sorted(values - {0})} or {1: "1"}
+        return evaluate_segmentation(a, b, SPACING, labels=labels, metrics=ids, empty=policy)
+
+    before = {str(k): found(pair) for k, pair in enumerate(cases)}
+    after = before | {str(place): found(cases[place], failed=True)}
+    tables = [
+        summarise_segmentations(of_equal_labels(one), undefined="keep") for one in (before, after)
+    ]
+    was, now = (one[~one["published"]].set_index(["label", "metric"]) for one in tables)
+    for key in now.index:
+        if key in was.index and was.loc[key, "n"]:
+            change = now.loc[key, "value"] - was.loc[key, "value"]
+            assert change <= 1e-12 if key[1] == "dice" else change >= -1e-12, key
