@@ -104,7 +104,7 @@ def tell_outcome(outcome: Outcome, *, every_number: bool = False) -> None:
     from cohortflow.reproduction.verdicts import EQUAL
 
     rows = [
-        [part, g.name, g.verdict, g.equal, g.within, g.differs, _number(g.largest), _number(g.tolerance)]
+        [part, g.name, g.verdict, g.equal, g.within, g.differs, *map(_number, (g.largest, g.tolerance))]
         for part, lines in outcome.parts.items()
         for g in groups(lines)
     ]  # fmt: skip

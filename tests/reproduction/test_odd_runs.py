@@ -38,7 +38,11 @@ steps:
       model: random_forest
       where: {split: cv/train}
       reads: {matrices: correlation}
-  - score: {over: [fold, seed], network: DMN, where: {unseen_by: classify}, reads: {matrices: correlation, weights: classify}}
+  - score:
+      over: [fold, seed]
+      network: DMN
+      where: {unseen_by: classify}
+      reads: {matrices: correlation, weights: classify}
 report: [accuracy, benchmark]
 """
 

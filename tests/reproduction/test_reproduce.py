@@ -66,7 +66,7 @@ def test_every_table_of_the_report_is_among_what_was_compared(study: Study) -> N
 def test_every_score_and_every_weights_file_is_compared(study: Study) -> None:
     stored = [line for line in study.compare().stored if line.values]
     assert sum(line.values for line in stored if "stored weights" in line.group) == 2 * 2
-    assert sum(line.values for line in stored if "stored scores" in line.group) == 2 * 2
+    assert sum(line.values for line in stored if "stored scores" in line.group) == 2 * 3
 
 
 def test_the_original_is_only_read(ran: Path, study: Study) -> None:

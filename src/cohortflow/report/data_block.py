@@ -1,4 +1,4 @@
-"""The data block of a page: JSON that no browser runs and that cannot end the element it stands in."""
+"""The data block of a page: JSON that no browser runs and that cannot end its element."""
 
 from __future__ import annotations
 

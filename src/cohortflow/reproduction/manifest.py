@@ -1,4 +1,4 @@
-"""What a report says of how it was computed: checked to the last member, since anyone may write it."""
+"""What a report says of how it was computed; anyone may write one, so every member is checked."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class FileMark(_Model):
 
 
 class SelectionMark(_Model):
-    """A frozen selection: what a training step read, by its number and the digest of its content."""
+    """A frozen selection, which a training step read: its number, the digest of its content."""
 
     question: _Short
     number: Annotated[int, pydantic.Field(ge=1, le=999_999)]

@@ -16,10 +16,12 @@ from cohortflow.reproduction.verdicts import (
 )
 
 LEFT_OUT: Mapping[str, str] = {
+    "subjects": "beside a spread that earlier runs left, with what raters said; the numbers behind "
+    "it are stored results, which are compared",
     "timings": "times, rates and memory of a run are those of that run",
-    "provenance": "dates, numbers of runs and names of programs; code and packages are compared apart",
+    "provenance": "dates, numbers of runs, programs; code and packages are compared apart",
 }
-"""Sections that say when and where something was computed, and the reason they are not compared."""
+"""Sections that depend on more than what was computed, and the reason they are not compared."""
 _NUMBERED = ("table", "figure")
 _REPLAY = re.compile(r"(cohortflow (?:replay|report|run) ).*?( [0-9a-f]{16}\b)")
 

@@ -13,8 +13,8 @@ MOST = 2000
 """Numbers of the report that the page shows; all of them stand in ``reproduction.json``."""
 TOLERANCE = (
     "Tolerance: of a stored result that of its stage, of the report the largest of its stages; "
-    "relative to the largest magnitude of an array, or to the number. Counts, texts and states have "
-    "none. Files that are the same byte by byte count as one each; of other files every number counts."
+    "relative to the largest magnitude of an array, or to the number. Counts, texts and states "
+    "have none. Files that are the same byte by byte count as one each; of others every number."
 )
 _TONES = {EQUAL: "good", WITHIN: "open", DIFFERS: "bad"}
 
@@ -22,10 +22,11 @@ _TONES = {EQUAL: "good", WITHIN: "open", DIFFERS: "bad"}
 def render_outcome(outcome: Outcome) -> str:
     """The page as HTML: equal input, equal bytes."""
     manifest = outcome.manifest
+    of = f"report of {manifest.created} · index {manifest.index} · cohort {manifest.cohort}"
     page = Page(
         kind="reproduction",
         title=f"{manifest.pipeline.slug}, computed again",
-        subtitle=f"report of {manifest.created} · index {manifest.index} · cohort {manifest.cohort}",
+        subtitle=of,
         verdict={"tone": _TONES[outcome.verdict], "text": sentence(outcome)},
         tiles=_tiles(outcome),
         foot=f"cohortflow {told(outcome.code)}",

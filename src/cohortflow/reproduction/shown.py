@@ -1,4 +1,4 @@
-"""What the page itself shows, beside the recomputed page: its data may be right and its print not."""
+"""What the page shows, beside the recomputed page: its data may be right and its print not."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def compare_pages(
     left_out = [
         LeftOut(f"page, {name}", len(_NUMBER.findall(old.get(name, ""))), why)
         for name, why in LEFT_OUT.items()
+        if name in old or name in new
     ]
     own = "".join(_OF_THE_RUN.findall(_SECTION.sub("", original)))
     left_out.append(LeftOut("page, its subtitle, links and foot", len(_NUMBER.findall(own)), OWN))

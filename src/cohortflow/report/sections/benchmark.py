@@ -1,4 +1,4 @@
-"""The numbers of a benchmark: every seed by name, n, intervals over cases, spread over seeds and folds."""
+"""The numbers of a benchmark: seeds by name, n, intervals over cases, spread over seeds, folds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from cohortflow.report.source import ReportSource, ReportUnit, done, place, step
 TITLE = "The benchmark"
 SUMMARY = "summary.parquet"
 NOTES = (
-    "Interval: 95 %, over the cases of one seed, all its folds together. A case that failed counts "
-    "as wrong, or as the worst its metric has, and stays in n.",
-    "Over seeds: sample standard deviation of the seeds' numbers. Over folds: of the folds' numbers "
-    "within one seed. Neither says how the number would be on other recordings; the interval does.",
+    "Interval: 95 %, over the cases of one seed, all its folds together. A case that failed "
+    "counts as wrong, or as the worst its metric has, and stays in n.",
+    "Over seeds: sample standard deviation of the seeds' numbers. Over folds: of the folds' "
+    "numbers within one seed. How far other recordings could move the number, neither says: the "
+    "interval does.",
 )
 
 
