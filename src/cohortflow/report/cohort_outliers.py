@@ -9,7 +9,7 @@ from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text
 from cohortflow.report.cohort_known import CohortKnown
 from cohortflow.report.outliers import LEAST_SUBJECTS, OUTLYING, deviations
 
-SHOWN = 50
+SHOWN = 25
 
 
 def outliers_section(known: CohortKnown, subjects: list[str]) -> Section:

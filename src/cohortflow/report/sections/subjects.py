@@ -120,7 +120,8 @@ def _verdicts(book: SubjectBook, raters: dict[str, dict[str, Rating]]) -> list[B
     ]
     if unrated:
         some = ", ".join(unrated[:_NAMED]) + (" …" if len(unrated) > _NAMED else "")
-        blocks.append(Note(f"{len(unrated)} subjects have not been rated: {some}", "warning"))
+        have = "subject has" if len(unrated) == 1 else "subjects have"
+        blocks.append(Note(f"{len(unrated)} {have} not been rated: {some}", "warning"))
     else:
         blocks.append(Text("Every subject has been rated."))
     return blocks
