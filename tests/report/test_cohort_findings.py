@@ -104,7 +104,7 @@ def test_outliers_of_all_pipelines_come_first_and_lead_to_their_pages() -> None:
     html = outliers(8, lines=lines, numbers=numbers)
     told = text_of(html)
     assert "3 of 8 subjects stand out" in told, "sub-09 is no subject of today"
-    first = told.index("dice of liver: none, missed no value, counted as the worst organs")
+    first = told.index("dice of liver: none, missed missed, invented or failed organs")
     second = told.index("sub-05"), told.index("sub-02 9.5 mean 800, the median 40")
     assert first < min(second)
     assert "when it was taken in" in told

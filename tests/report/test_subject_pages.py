@@ -134,7 +134,9 @@ def test_pages_of_nobody_go_and_a_page_that_is_gone_comes_back(tmp_path: Path) -
     assert not store.exists(f"{PAGES}/gone.html")
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b'{"schema": 99}', b"\x1f\x8b broken"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{}", b'{"schema": 99}', b'{"schema": 1}', b"\x1f\x8b broken"]
+)
 def test_a_damaged_ledger_makes_pages_again(tmp_path: Path, damage: bytes) -> None:
     store = storage(tmp_path)
     keep_pages(store, study(many(3)))
@@ -156,6 +158,18 @@ def test_one_result_that_cannot_be_read_costs_one_page_its_numbers(tmp_path: Pat
     book = keep_pages(storage(tmp_path), source)
     assert book.rows[0].subject == "sub-0002"
     assert "entry-corrupt" in book.rows[0].reason
+
+
+def test_what_is_kept_of_numbers_is_read_back(tmp_path: Path) -> None:
+    """Other results are asked for nothing: the second time numbers come from the ledger."""
+    store = storage(tmp_path)
+    dice = many(8) | {"missed": None, "zero": 0.0}
+    first = keep_pages(store, study(dice))
+    source = study(dice)
+    source.entry = None  # type: ignore[method-assign, assignment]
+    again = keep_pages(store, source)
+    assert again.rows == first.rows
+    assert again.made == 0
 
 
 def test_few_subjects_have_no_outliers(tmp_path: Path) -> None:

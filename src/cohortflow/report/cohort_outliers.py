@@ -13,7 +13,7 @@ SHOWN = 25
 
 
 def outliers_section(known: CohortKnown, subjects: list[str]) -> Section:
-    """Subjects without a value first, then the farthest out; it says so where nobody can stand out."""
+    """Subjects with something missed first, then the farthest out; it says so where nobody can stand out."""
     rows = _rows(known, set(subjects))
     judged = max([len(lines) for lines in known.lines.values()] + [_with_numbers(known)], default=0)
     blocks: list[Block] = [_said(len(subjects), judged, rows)]
@@ -57,7 +57,7 @@ def _said(subjects: int, judged: int, rows: list[dict[str, Any]]) -> Block:
             "from the median in any number."
         )
     return Text(
-        f"{len(rows):,} of {subjects:,} subjects stand out: a number without a value, or more than "
+        f"{len(rows):,} of {subjects:,} subjects stand out: a structure missed or invented, or more than "
         f"{OUTLYING} robust standard deviations from the median, on the side that is worse where one is."
     )
 
@@ -81,7 +81,7 @@ def _rows(known: CohortKnown, here: set[str]) -> list[dict[str, Any]]:
 
 
 def _row(subject: str, slug: str, score: float, reason: str, flagged: bool) -> dict[str, Any]:
-    why = "no value, counted as the worst" if flagged else "far from the median"
+    why = "missed, invented or failed" if flagged else "far from the median"
     return {
         "subject": subject,
         "pipeline": slug or None,

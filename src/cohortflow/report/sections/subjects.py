@@ -50,7 +50,7 @@ def _said(book: SubjectBook) -> Block:
     broken = sum(row.broken > 0 for row in book.rows)
     return Text(
         f"{broken} of {len(book.rows)} subjects have a unit that failed or was blocked, {flagged} a "
-        f"number without a value, and {out} others stand more than {OUTLYING} robust standard "
+        f"structure that was missed or invented, and {out} others stand more than {OUTLYING} robust standard "
         "deviations out in one of their numbers. They come first."
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class SubjectRow:
     """One subject. ``score``: how far its farthest number is out, in robust standard deviations;
 
-    ``reason``: of that number, ``flagged``: it is one that has no value. ``version``: digest of
+    ``reason``: of that number, ``flagged``: it is of something missed, invented or failed. ``version``: digest of
     what its page shows. ``broken``: units that failed, or were blocked by one that did.
     """
 
