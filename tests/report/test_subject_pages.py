@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from cohortflow.cohort.entry import Output
 from cohortflow.cohort.gc import subject_pages
 from cohortflow.errors import EntryCorrupt
 from cohortflow.report.outliers import centre
@@ -15,7 +18,7 @@ from cohortflow.report.subjects.keeping import keep_pages, read_lines
 from cohortflow.report.subjects.numbers import Number, numbers_of, with_nothing_said
 from cohortflow.report.subjects.spread import FLAGGED, Spread
 from tests.report.pages import text_of
-from tests.report.subjects import ERROR, many, storage, study
+from tests.report.subjects import ERROR, many, scores, storage, study
 
 PAGES = subject_pages("organs")
 
@@ -36,9 +39,19 @@ def test_what_failed_then_what_was_missed_then_the_farthest_out_come_first(tmp_p
     assert [row.subject for row in book.rows[:4]] == ["broken", "tilted", "missed", "low"]
     assert book.rows[3].reason.startswith("dice of liver 0.1")
     by_id = {row.subject: row for row in book.rows}
-    assert by_id["missed"].flagged
+    assert by_id["missed"].flagged == 1
+    assert by_id["missed"].reason.startswith("dice of liver: nothing was predicted")
     assert by_id["best"].score == 0.0, "a Dice above the others is no fault"
     assert book.known == 15
+
+
+def test_what_everybody_misses_tells_nobody_apart(tmp_path: Path) -> None:
+    source = study(dict.fromkeys(many(8), None))
+    for n, (subject, value) in enumerate((many(8) | {"sub-0005": 0.1}).items()):
+        source.add("score", "scores", scores(value), subject=subject, point={"model": f"{n > 99}"})
+    book = keep_pages(storage(tmp_path), source)
+    assert {row.flagged for row in book.rows} == {1}
+    assert book.rows[0].subject == "sub-0005"
 
 
 def test_a_page_says_where_its_numbers_stand(tmp_path: Path) -> None:
@@ -217,3 +230,19 @@ def test_a_spread_tells_of_another_while_little_has_moved() -> None:
     assert not spread(*base).still_tells(spread(*(v + 4 for v in base)))
     assert not spread(*base).still_tells(Spread({"a": base, "b": base}))
     assert spread(*base).still_tells(Spread({"a": base, "b": [1.0]})), "one has a label of its own"
+
+
+def test_of_slices_the_mean_is_told() -> None:
+    told = {"label": 1, "name": "1", "unit": "1", "reason": "", "metric": "dice", "worst": 0.0}
+    rows = [
+        {**told, "slice": 0, "value": 0.9, "state": "measured"},
+        {**told, "slice": 1, "value": 0.0, "state": "missed", "reason": "nothing was predicted"},
+        {**told, "slice": 2, "value": None, "state": "absent", "reason": "in neither"},
+    ]
+    target = io.BytesIO()
+    pd.DataFrame(rows).to_parquet(target)
+    source = study({})
+    source.add("score", "scores", Output(files={"metrics.parquet": target.getvalue()}), subject="a")
+    (number,) = numbers_of(source, source.units())
+    assert (number.name, number.value) == ("dice of label 1, mean over slices", 0.45)
+    assert not number.flagged

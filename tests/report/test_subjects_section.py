@@ -25,7 +25,7 @@ VERSION = "ab" * 32
 
 def book(count: int, ratings: Sequence[Rating] = ()) -> SubjectBook:
     rows = [
-        SubjectRow(f"s{n:02d}", f"s{n:02d}.html", VERSION, 9.0 - n, "dice 0.2", False, {"done": 2}, 0, 0)
+        SubjectRow(f"s{n:02d}", f"s{n:02d}.html", VERSION, 9.0 - n, "dice 0.2", 0, {"done": 2}, 0, 0)
         for n in range(count)
     ]  # fmt: skip
     return SubjectBook(rows, count, count, ratings)

@@ -71,28 +71,34 @@ def _rows(known: CohortKnown, here: set[str]) -> list[dict[str, Any]]:
                 _keep_farther(found, row, here)
     for subject, apart in deviations(known.numbers).items():
         if apart.score > OUTLYING:
-            _keep_farther(found, _row(subject, "", apart.score, apart.reason, False), here)
+            _keep_farther(found, _row(subject, "", apart.score, apart.reason, 0), here)
     pages, within = known.pages_of(list(found))
     for digit, row in zip(within, found.values(), strict=True):
         if digit != "-":
             folder = f"{row['pipeline']}/subjects/" if row["pipeline"] else pages[int(digit, 36)]
             row["page"] = f"{folder}{quote(row['subject'], safe='')}.html"
-    return sorted(found.values(), key=lambda row: (-row["score"], row["subject"]))
+    return sorted(found.values(), key=lambda row: (*_first(row), row["subject"]))
 
 
-def _row(subject: str, slug: str, score: float, reason: str, flagged: bool) -> dict[str, Any]:
-    why = "missed, invented or failed" if flagged else "far from the median"
+def _row(subject: str, slug: str, score: float, reason: str, flagged: int) -> dict[str, Any]:
+    found = ["missed, invented or failed"] if flagged else []
+    found += ["far from the median"] if score > OUTLYING else []
+    why = "; ".join(found)
     return {
         "subject": subject,
         "pipeline": slug or None,
-        "score": score,
-        "distance": None if flagged else score,
+        "flagged": flagged,
+        "distance": score or None,
         "reason": reason,
         "why": why if slug else "far from the median when it was taken in",
     }
 
 
+def _first(row: dict[str, Any]) -> tuple[int, float]:
+    return -row["flagged"], -(row["distance"] or 0.0)
+
+
 def _keep_farther(found: dict[str, dict[str, Any]], row: dict[str, Any], here: set[str]) -> None:
     known = found.get(row["subject"])
-    if row["subject"] in here and (known is None or row["score"] > known["score"]):
+    if row["subject"] in here and (known is None or _first(row) < _first(known)):
         found[row["subject"]] = row

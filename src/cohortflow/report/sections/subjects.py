@@ -45,7 +45,7 @@ def _said(book: SubjectBook) -> Block:
             f"Outliers are not sought among {book.known} subjects with numbers: it takes at least "
             f"{LEAST_SUBJECTS}. Those that failed come first."
         )
-    flagged = sum(row.flagged for row in book.rows)
+    flagged = sum(row.flagged > 0 for row in book.rows)
     out = sum(row.score > OUTLYING and not row.flagged for row in book.rows)
     broken = sum(row.broken > 0 for row in book.rows)
     return Text(
@@ -79,7 +79,7 @@ def _row(row: SubjectRow, raters: dict[str, dict[str, Rating]], pages: str) -> d
     return {
         "subject": row.subject,
         "page": pages + row.address,
-        "score": None if row.flagged or not row.score else row.score,
+        "score": row.score or None,
         "reason": row.reason,
         "open": [f"{count} {state}" for state, count in row.states.items() if state != "done"],
         "warnings": row.warnings,

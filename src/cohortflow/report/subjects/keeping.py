@@ -28,7 +28,7 @@ from cohortflow.report.subjects.numbers import (
     units_by_subject,
     with_nothing_said,
 )
-from cohortflow.report.subjects.page import SubjectView, address_of, ordered, subject_page
+from cohortflow.report.subjects.page import SubjectView, address_of, subject_page
 from cohortflow.report.subjects.spread import Spread
 
 SCHEMA = 1
@@ -143,34 +143,40 @@ def _spread(kept: Mapping[str, Any], now: Spread) -> Spread:
 
 
 def _row(one: _Subject, numbers: Sequence[Number], spread: Spread) -> SubjectRow:
-    farthest = next(iter(ordered(numbers, spread)), None)
+    flagged = [number for number in numbers if number.flagged]
+    others = [number for number in numbers if not number.flagged]
+    farthest = max(others, key=spread.outlying, default=None)
     score = 0.0 if farthest is None else spread.outlying(farthest)
+    reasons = [_fault(flagged)] if flagged else []
+    reasons += [_told(farthest, spread)] if farthest is not None and score else []
     counts = states(one.units)
     return SubjectRow(
         subject=one.id,
         address=address_of(one.id),
         version="",
         score=score,
-        reason="" if farthest is None or not score else _told(farthest, spread),
-        flagged=farthest is not None and farthest.flagged,
+        reason="; ".join(reasons),
+        flagged=len(flagged),
         states=counts,
         broken=sum(counts.get(state, 0) for state in BROKEN) + (one.refused is not None),
         warnings=sum(len(unit.warnings) for unit in one.units) + len(one.warnings),
     )
 
 
+def _fault(flagged: Sequence[Number]) -> str:
+    more = f", and {len(flagged) - 1} numbers more" if len(flagged) > 1 else ""
+    return f"{flagged[0].name}: {flagged[0].reason}{more}"
+
+
 def _told(number: Number, spread: Spread) -> str:
-    if number.flagged or number.value is None:
-        value = "no value" if number.value is None else f"{number.value:.4g}"
-        return f"{number.name} {value}: {number.reason}"
     standing = spread.standing(number)
     median = "" if standing is None else f", the median {standing.median:.4g}"
     return f"{number.name} {number.value:.4g}{median}"
 
 
-def _first(row: SubjectRow) -> tuple[bool, bool, float, str]:
-    """What failed comes first, then what was missed, then the farthest out, then by id."""
-    return not row.broken, not row.flagged, -row.score, row.subject
+def _first(row: SubjectRow) -> tuple[bool, int, float, str]:
+    """What failed comes first, then of which most was missed, then the farthest out, then by id."""
+    return not row.broken, -row.flagged, -row.score, row.subject
 
 
 def _with_version(row: SubjectRow, version: str) -> SubjectRow:

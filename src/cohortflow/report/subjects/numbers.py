@@ -117,11 +117,28 @@ def _of_scores(source: ReportSource, unit: ReportUnit, where: str) -> list[Numbe
     table = pq.read_table(io.BytesIO(entry.read_file("metrics.parquet")))
     if not {"label", "metric", "value", "unit", "state"} <= set(table.column_names):
         return []
+    if "slice" in table.column_names:
+        return _over_slices(table.to_pylist(), where)
     return [_of_row(row, where) for row in table.to_pylist()]
+
+
+def _over_slices(rows: Sequence[Mapping[str, Any]], where: str) -> list[Number]:
+    """The mean of each metric over the slices in which it has a value, those missed among them."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((str(row["metric"]), str(row["label"])), []).append(row)
+    found = []
+    for of_one in groups.values():
+        values = [v for row in of_one if (v := row["value"]) is not None and math.isfinite(v)]
+        mean = sum(values) / len(values) if values else None
+        told = {"state": "measured", "value": mean, "reason": "it is in no slice"}
+        found.append(_of_row({**of_one[0], **told}, f"mean over slices{where and ', '}{where}"))
+    return found
 
 
 def _of_row(row: Mapping[str, Any], where: str) -> Number:
     of = str(row.get("name") or row["label"])
+    of = f"label {of}" if of.isdigit() else of
     name = f"{row['metric']} of {of}" + (f", {where}" if where else "")
     value = row["value"]
     there = value is not None and math.isfinite(value)
