@@ -18,8 +18,9 @@ from cohortflow.reproduction.verdicts import (
 LEFT_OUT: Mapping[str, str] = {
     "timings": "times, rates and memory of a run are those of that run",
     "provenance": "dates, numbers of runs and names of programs; code and packages are compared apart",
+    "subjects": "what people said of subjects, and distances in a spread that was kept from an earlier run",
 }
-"""Sections that say when and where something was computed, and the reason they are not compared."""
+"""Sections that no run can compute again, and the reason they are not compared."""
 _NUMBERED = ("table", "figure")
 _REPLAY = re.compile(r"(cohortflow (?:replay|report|run) ).*?( [0-9a-f]{16}\b)")
 
