@@ -65,7 +65,7 @@ def with_findings(known: CohortKnown, subjects: Sequence[str]) -> CohortKnown:
     }
     lines = {
         subject: {"score": 9.0 if place % 100 == 0 else 1.0, "reason": "dice of liver 0.21, the median 0.93",
-                  "flagged": place % 500 == 0}
+                  "flagged": int(place % 500 == 0)}
         for place, subject in enumerate(subjects)
     }  # fmt: skip
     return CohortKnown(traits=traits, numbers=known.numbers, lines={"organs": lines})

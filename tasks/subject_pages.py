@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from cohortflow.cohort.cohort import Cohort
 from cohortflow.cohort.ratings import all_ratings
+from cohortflow.report.blocks import Roster, Section
 from cohortflow.report.from_run import RunSource
 from cohortflow.report.page import Page, html_page
+from cohortflow.report.roster import LETTERS, columns_of
 from cohortflow.report.sections.subjects import subjects_section
 from cohortflow.report.subjects.book import SubjectBook
 from cohortflow.report.subjects.keeping import keep_pages
@@ -41,7 +43,19 @@ def _list(source: RunSource, book: SubjectBook) -> str:
         home=r"/subjects\.html$",
         foot=f"cohortflow · pipeline {slug} · cohort {about['cohort']} · run {about['index']}",
     )
-    return html_page(page, [subjects_section(book, "subjects/")])
+    return html_page(
+        page, [_roster(source, book), subjects_section(book, "subjects/")], "roster.js"
+    )
+
+
+def _roster(source: RunSource, book: SubjectBook) -> Section:
+    """All of them to search, in the same order, each with a link."""
+    order = [row.subject for row in book.rows]
+    units = [{**vars(unit), "pipeline": ""} for unit in source.units()]
+    columns = [column.to_json() for column in columns_of(units, order)]
+    data = {"letters": LETTERS, "subjects": order, "steps": columns,
+            "pages": ["subjects/"], "within": "0" * len(order)}  # fmt: skip
+    return Section("roster", "Find a subject", [Roster("find", "Subjects by step", data)])
 
 
 def _rated(book: SubjectBook) -> int:

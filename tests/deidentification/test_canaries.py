@@ -30,7 +30,7 @@ inputs: {image: volume}
 steps:
   - resample: {spacing_mm: [2.0, 2.0, 2.0]}
   - preview: {reads: {image: resample}, black: 0.0, white: 800.0}
-report: [quality, methods]
+report: [subjects, quality, methods]
 """
 
 

@@ -70,10 +70,13 @@ def picture() -> Output:
 
 @functools.cache
 def scores(dice: float | None) -> Output:
-    """As ``score_segmentation`` writes them: one organ, and its volume in the reference."""
+    """As ``score_segmentation`` writes them: one organ, and its volume in the reference.
+
+    0: it was missed, and counts as the worst; None: it was missed, and has no value.
+    """
     told = {"label": 1, "name": "liver", "n": 1, "reason": "", "state": "measured", "worst": 0.0,
             "policy": "strict"}  # fmt: skip
-    missed = {"state": "missed", "reason": "nothing was predicted"} if dice is None else {}
+    missed = {} if dice else {"state": "missed", "reason": "nothing was predicted"}
     rows = [
         {**told, "metric": "dice", "unit": "1", "value": dice, **missed},
         {**told, "metric": "volume/reference", "unit": "ml", "value": 1500.0},

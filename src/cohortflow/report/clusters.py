@@ -10,7 +10,7 @@ from cohortflow.report.blocks import Block, Column, Note, Table
 from cohortflow.report.cohort_known import CohortKnown
 
 LEAST_FAILED = 3
-MOST_VALUES = 40
+MOST_VALUES = 100
 CHANCE = 0.01
 _ROWS_A_CAUSE = 3
 _BROKEN = ("failed", "quarantined")
@@ -35,7 +35,7 @@ class Common:
 def in_common(failed: Collection[str], everyone: Mapping[str, Mapping[str, str]]) -> list[Common]:
     """Traits that failures gather in, the least likely first.
 
-    ``everyone``: subject → traits, of all who could have failed. Traits of more than 40 values tell
+    ``everyone``: subject → traits, of all who could have failed. Traits of more than 100 values tell
     nobody apart, and those of one value all alike: they are not looked at. Names of traits that are
     the very same subjects stand together.
     Source: Fisher 1935, the hypergeometric tail.
@@ -57,7 +57,7 @@ def in_common(failed: Collection[str], everyone: Mapping[str, Mapping[str, str]]
             )
         )  # fmt: skip
     telling = [one for one in found if one.chance < CHANCE and one.inside >= LEAST_FAILED]
-    return sorted(telling, key=lambda one: (one.chance, -one.inside, one.trait))
+    return sorted(telling, key=lambda one: (one.chance, -one.inside / one.of, one.trait))
 
 
 def _groups(everyone: Mapping[str, Mapping[str, str]]) -> dict[frozenset[str], list[str]]:
@@ -95,7 +95,7 @@ def clusters_block(
     for (pipeline, step, code), failed in causes.items():
         if len(failed) >= LEAST_FAILED:
             rows += _rows(pipeline, step, code, failed, tried[pipeline, step], known)
-    rows.sort(key=lambda row: row["chance"])
+    rows.sort(key=lambda row: (row["chance"], -row["share"]))
     if not rows:
         return Note(
             "Failures of no cause gather in a site, a scanner or another trait of subjects.",

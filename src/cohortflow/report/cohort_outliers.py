@@ -9,11 +9,11 @@ from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text
 from cohortflow.report.cohort_known import CohortKnown
 from cohortflow.report.outliers import LEAST_SUBJECTS, OUTLYING, deviations
 
-SHOWN = 50
+SHOWN = 25
 
 
 def outliers_section(known: CohortKnown, subjects: list[str]) -> Section:
-    """Subjects without a value first, then the farthest out; it says so where nobody can stand out."""
+    """Subjects with something missed first, then the farthest out; it says so where nobody can stand out."""
     rows = _rows(known, set(subjects))
     judged = max([len(lines) for lines in known.lines.values()] + [_with_numbers(known)], default=0)
     blocks: list[Block] = [_said(len(subjects), judged, rows)]
@@ -57,7 +57,7 @@ def _said(subjects: int, judged: int, rows: list[dict[str, Any]]) -> Block:
             "from the median in any number."
         )
     return Text(
-        f"{len(rows):,} of {subjects:,} subjects stand out: a number without a value, or more than "
+        f"{len(rows):,} of {subjects:,} subjects stand out: a structure missed or invented, or more than "
         f"{OUTLYING} robust standard deviations from the median, on the side that is worse where one is."
     )
 
@@ -71,28 +71,34 @@ def _rows(known: CohortKnown, here: set[str]) -> list[dict[str, Any]]:
                 _keep_farther(found, row, here)
     for subject, apart in deviations(known.numbers).items():
         if apart.score > OUTLYING:
-            _keep_farther(found, _row(subject, "", apart.score, apart.reason, False), here)
+            _keep_farther(found, _row(subject, "", apart.score, apart.reason, 0), here)
     pages, within = known.pages_of(list(found))
     for digit, row in zip(within, found.values(), strict=True):
         if digit != "-":
             folder = f"{row['pipeline']}/subjects/" if row["pipeline"] else pages[int(digit, 36)]
             row["page"] = f"{folder}{quote(row['subject'], safe='')}.html"
-    return sorted(found.values(), key=lambda row: (-row["score"], row["subject"]))
+    return sorted(found.values(), key=lambda row: (*_first(row), row["subject"]))
 
 
-def _row(subject: str, slug: str, score: float, reason: str, flagged: bool) -> dict[str, Any]:
-    why = "no value, counted as the worst" if flagged else "far from the median"
+def _row(subject: str, slug: str, score: float, reason: str, flagged: int) -> dict[str, Any]:
+    found = ["missed, invented or failed"] if flagged else []
+    found += ["far from the median"] if score > OUTLYING else []
+    why = "; ".join(found)
     return {
         "subject": subject,
         "pipeline": slug or None,
-        "score": score,
-        "distance": None if flagged else score,
+        "flagged": flagged,
+        "distance": score or None,
         "reason": reason,
         "why": why if slug else "far from the median when it was taken in",
     }
 
 
+def _first(row: dict[str, Any]) -> tuple[int, float]:
+    return -row["flagged"], -(row["distance"] or 0.0)
+
+
 def _keep_farther(found: dict[str, dict[str, Any]], row: dict[str, Any], here: set[str]) -> None:
     known = found.get(row["subject"])
-    if row["subject"] in here and (known is None or row["score"] > known["score"]):
+    if row["subject"] in here and (known is None or _first(row) < _first(known)):
         found[row["subject"]] = row

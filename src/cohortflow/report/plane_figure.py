@@ -19,7 +19,7 @@ CONTOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#
 PREDICTION, REFERENCE = "#E69F00", "#56B4E9"
 _DASHES = "4 2.5"
 _GAP = 10
-_LEGEND = 20
+_LEGEND = 24
 _LETTERS_FIT = 30
 _LARGE = 280
 
@@ -144,13 +144,13 @@ def _legend(height: float) -> str:
     parts = []
     for left, name, ink, dashes in (
         (0, "reference", REFERENCE, ""),
-        (110, "prediction", PREDICTION, _DASHES),
+        (130, "prediction", PREDICTION, _DASHES),
     ):
         y = height + _LEGEND - 6
         dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
         parts.append(
             f'<path d="M{left} {y - 3}h26" stroke="{ink}" stroke-width="2.2"{dashed}/>'
-            f'<text x="{left + 32}" y="{y}" font-size="10" fill="currentColor">{name}</text>'
+            f'<text x="{left + 32}" y="{y}" font-size="13" fill="currentColor">{name}</text>'
         )
     return "".join(parts)
 

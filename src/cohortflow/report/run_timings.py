@@ -36,11 +36,12 @@ def unit_time(run: RunView, row: UnitRow) -> UnitTime | None:
         made_in = run.cohort.indexes(run.slug).get(row.made_in or run.index.number)
         name = f"{row.subject or 'cohort'}-{row.key[:KEY_DIGITS]}.log"
         text = run.cohort.storage.read(f"logs/{made_in.claim['run']}/{row.step}/{name}").decode()
-        first, *_, last = [line.split(" ", 1)[0] for line in text.splitlines() if line] * 2
-        began, ended = map(datetime.datetime.fromisoformat, (first, last))
-    except (EntryMissing, ValueError):
+        lines = text.splitlines()
+        first, last = (line.split(" ", 1)[0] for line in (lines[0], lines[-1]))
+        took = datetime.datetime.fromisoformat(last) - datetime.datetime.fromisoformat(first)
+    except (EntryMissing, ValueError, IndexError):
         return None
-    return UnitTime(first, int((ended - began).total_seconds()))
+    return UnitTime(first, int(took.total_seconds()))
 
 
 def _told(run: RunView, number: int) -> dict[str, Mapping[str, Any]]:

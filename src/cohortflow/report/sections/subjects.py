@@ -45,12 +45,12 @@ def _said(book: SubjectBook) -> Block:
             f"Outliers are not sought among {book.known} subjects with numbers: it takes at least "
             f"{LEAST_SUBJECTS}. Those that failed come first."
         )
-    flagged = sum(row.flagged for row in book.rows)
+    flagged = sum(row.flagged > 0 for row in book.rows)
     out = sum(row.score > OUTLYING and not row.flagged for row in book.rows)
     broken = sum(row.broken > 0 for row in book.rows)
     return Text(
         f"{broken} of {len(book.rows)} subjects have a unit that failed or was blocked, {flagged} a "
-        f"number without a value, and {out} others stand more than {OUTLYING} robust standard "
+        f"structure that was missed or invented, and {out} others stand more than {OUTLYING} robust standard "
         "deviations out in one of their numbers. They come first."
     )
 
@@ -79,7 +79,7 @@ def _row(row: SubjectRow, raters: dict[str, dict[str, Rating]], pages: str) -> d
     return {
         "subject": row.subject,
         "page": pages + row.address,
-        "score": None if row.flagged or not row.score else row.score,
+        "score": row.score or None,
         "reason": row.reason,
         "open": [f"{count} {state}" for state, count in row.states.items() if state != "done"],
         "warnings": row.warnings,
@@ -120,7 +120,8 @@ def _verdicts(book: SubjectBook, raters: dict[str, dict[str, Rating]]) -> list[B
     ]
     if unrated:
         some = ", ".join(unrated[:_NAMED]) + (" …" if len(unrated) > _NAMED else "")
-        blocks.append(Note(f"{len(unrated)} subjects have not been rated: {some}", "warning"))
+        have = "subject has" if len(unrated) == 1 else "subjects have"
+        blocks.append(Note(f"{len(unrated)} {have} not been rated: {some}", "warning"))
     else:
         blocks.append(Text("Every subject has been rated."))
     return blocks

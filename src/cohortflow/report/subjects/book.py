@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubjectRow:
-    """One subject. ``score``: how far its farthest number is out, in robust standard deviations;
-
-    ``reason``: of that number, ``flagged``: it is one that has no value. ``version``: digest of
-    what its page shows. ``broken``: units that failed, or were blocked by one that did.
+    """One subject. ``flagged``: numbers of what was missed, invented or failed; ``score``: how far
+       the farthest of the others is out, in robust standard deviations; ``reason``: which these are.
+    ``version``: digest of
+       what its page shows. ``broken``: units that failed, or were blocked by one that did.
     """
 
     subject: str
@@ -23,7 +23,7 @@ class SubjectRow:
     version: str
     score: float
     reason: str
-    flagged: bool
+    flagged: int
     states: Mapping[str, int]
     broken: int
     warnings: int

@@ -28,7 +28,7 @@ from cohortflow.report.subjects.numbers import (
     units_by_subject,
     with_nothing_said,
 )
-from cohortflow.report.subjects.page import SubjectView, address_of, ordered, subject_page
+from cohortflow.report.subjects.page import SubjectView, address_of, subject_page
 from cohortflow.report.subjects.spread import Spread
 
 SCHEMA = 1
@@ -49,13 +49,13 @@ def keep_pages(storage: Storage, source: ReportSource) -> SubjectBook:
     """Write the pages that show something else than before, delete those of nobody; what there is."""
     folder = subject_pages(source.pipeline["slug"])
     ledger = _ledger(storage, folder)
-    subjects = _subjects(source, ledger["subjects"])
+    subjects = _subjects(source, ledger["subjects"], ledger["names"])
     numbers = with_nothing_said({one.id: one.numbers for one in subjects})
     spread = _spread(ledger["spread"], Spread.of(numbers.values()))
     rows = {one.id: _row(one, numbers[one.id], spread) for one in subjects}
     order = sorted(subjects, key=lambda one: _first(rows[one.id]))
     there = {name for name in storage.list(folder) if name.endswith(".html")}
-    made, lines = 0, {}
+    made, lines, names = 0, {}, _Names()
     book: list[SubjectRow] = []
     for at, one in enumerate(order):
         before = order[at - 1].id if at else None
@@ -68,12 +68,11 @@ def keep_pages(storage: Storage, source: ReportSource) -> SubjectBook:
             storage.write(f"{folder}/{name}", subject_page(source, view).encode())
             made += 1
         there.discard(name)
-        lines[one.id] = _line(one, version, rows[one.id])
+        lines[one.id] = _line(one, version, rows[one.id], names)
         book.append(_with_version(rows[one.id], version))
     storage.delete_files([f"{folder}/{name}" for name in sorted(there)])
-    _keep(
-        storage, folder, {"schema": SCHEMA, "spread": spread.to_json(), "subjects": lines}, ledger
-    )
+    kept = {"spread": spread.to_json(), "names": names.told, "subjects": lines}
+    _keep(storage, folder, {"schema": SCHEMA, **kept}, ledger)
     known = max(map(len, spread.values.values()), default=0)
     return SubjectBook(book, made, known)
 
@@ -90,7 +89,8 @@ def _ledger(storage: Storage, folder: str) -> dict[str, Any]:
         found = read_document(storage, f"{folder}/{SUBJECT_LEDGER}")
     except (EntryMissing, EntryCorrupt):
         found = {}
-    return found if found.get("schema") == SCHEMA else {"spread": {}, "subjects": {}}
+    empty: dict[str, Any] = {"spread": {}, "names": [], "subjects": {}}
+    return found if found.get("schema") == SCHEMA and empty.keys() <= found.keys() else empty
 
 
 def _keep(storage: Storage, folder: str, ledger: dict[str, Any], before: dict[str, Any]) -> None:
@@ -98,7 +98,16 @@ def _keep(storage: Storage, folder: str, ledger: dict[str, Any], before: dict[st
         storage.write(f"{folder}/{SUBJECT_LEDGER}", encode_gzip(ledger))
 
 
-def _subjects(source: ReportSource, lines: Mapping[str, Any]) -> list[_Subject]:
+def _number(
+    about: Sequence[Any], value: float | None, reason: str = "", flagged: bool = False
+) -> Number:
+    name, unit, better, countable = about
+    return Number(name, value, unit, reason, flagged, better, countable)
+
+
+def _subjects(
+    source: ReportSource, lines: Mapping[str, Any], names: Sequence[Sequence[Any]]
+) -> list[_Subject]:
     refused = {str(row["subject"]): row["error"] for row in source.refused}
     warnings: dict[str, list[Mapping[str, Any]]] = {}
     for row in source.ingested:
@@ -108,7 +117,7 @@ def _subjects(source: ReportSource, lines: Mapping[str, Any]) -> list[_Subject]:
         material = digest([_unit(unit) for unit in units])
         known = lines.get(subject, {})
         if known.get("material") == material:
-            numbers = [Number(**number) for number in known["numbers"]]
+            numbers = [_number(names[at], *own) for at, *own in known["numbers"]]
         else:
             numbers = _numbers(source, units)
         error, told = refused.get(subject), warnings.get(subject, [])
@@ -134,44 +143,71 @@ def _spread(kept: Mapping[str, Any], now: Spread) -> Spread:
 
 
 def _row(one: _Subject, numbers: Sequence[Number], spread: Spread) -> SubjectRow:
-    farthest = next(iter(ordered(numbers, spread)), None)
+    flagged = [number for number in numbers if number.flagged]
+    others = [number for number in numbers if not number.flagged]
+    farthest = max(others, key=spread.outlying, default=None)
     score = 0.0 if farthest is None else spread.outlying(farthest)
+    reasons = [_fault(flagged)] if flagged else []
+    reasons += [_told(farthest, spread)] if farthest is not None and score else []
     counts = states(one.units)
     return SubjectRow(
         subject=one.id,
         address=address_of(one.id),
         version="",
         score=score,
-        reason="" if farthest is None or not score else _told(farthest, spread),
-        flagged=farthest is not None and farthest.flagged,
+        reason="; ".join(reasons),
+        flagged=len(flagged),
         states=counts,
         broken=sum(counts.get(state, 0) for state in BROKEN) + (one.refused is not None),
         warnings=sum(len(unit.warnings) for unit in one.units) + len(one.warnings),
     )
 
 
+def _fault(flagged: Sequence[Number]) -> str:
+    more = f", and {len(flagged) - 1} numbers more" if len(flagged) > 1 else ""
+    return f"{flagged[0].name}: {flagged[0].reason}{more}"
+
+
 def _told(number: Number, spread: Spread) -> str:
-    if number.value is None:
-        return f"{number.name}: none, {number.reason}"
     standing = spread.standing(number)
     median = "" if standing is None else f", the median {standing.median:.4g}"
     return f"{number.name} {number.value:.4g}{median}"
 
 
-def _first(row: SubjectRow) -> tuple[bool, bool, float, str]:
-    """What failed comes first, then what lacks a value, then the farthest out, then by id."""
-    return not row.broken, not row.flagged, -row.score, row.subject
+def _first(row: SubjectRow) -> tuple[bool, int, float, str]:
+    """What failed comes first, then of which most was missed, then the farthest out, then by id."""
+    return not row.broken, -row.flagged, -row.score, row.subject
 
 
 def _with_version(row: SubjectRow, version: str) -> SubjectRow:
     return SubjectRow(**{**vars(row), "version": version})
 
 
-def _line(one: _Subject, version: str, row: SubjectRow) -> dict[str, Any]:
+class _Names:
+    """What numbers are called, each once: thousands of subjects have the same."""
+
+    def __init__(self) -> None:
+        self.told: list[list[Any]] = []
+        self._at: dict[tuple[Any, ...], int] = {}
+
+    def at(self, number: Number) -> int:
+        place = self._at.setdefault(number.about, len(self.told))
+        if place == len(self.told):
+            self.told.append(list(number.about))
+        return place
+
+
+def _line(one: _Subject, version: str, row: SubjectRow, names: _Names) -> dict[str, Any]:
     return {
         "material": one.material,
         "page": version,
-        "numbers": [number.to_json() for number in one.numbers],
+        "numbers": [
+            [
+                names.at(number),
+                *(number.own if number.reason or number.flagged else (number.value,)),
+            ]
+            for number in one.numbers
+        ],
         "score": row.score,
         "reason": row.reason,
         "flagged": row.flagged,
@@ -188,7 +224,9 @@ def _version(
     """Digest of all that a page shows, save the number of the run that made it and its times."""
     told = [[unit.state, unit.reason, unit.error, list(unit.warnings)] for unit in one.units]
     shown = [one.id, one.material, told, one.refused, list(one.warnings), spread.digest]
-    return digest([*shown, [number.to_json() for number in numbers], before, after, _look()])
+    return digest(
+        [*shown, [[*number.about, *number.own] for number in numbers], before, after, _look()]
+    )
 
 
 @cache

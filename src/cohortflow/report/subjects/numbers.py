@@ -5,19 +5,20 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from cohortflow.errors import UnknownName
 from cohortflow.report.source import ReportSource, ReportUnit, place
 
 Better = Literal["higher", "lower", "none"]
-_IN_NO_DISTRIBUTION = frozenset({"missed", "invented", "failed"})
+_FAULTS = frozenset({"missed", "invented", "failed"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Number:
-    """``value`` None: there is none, for this ``reason``. ``flagged``: that is a fault of the result.
+    """``value`` None: there is none, for this ``reason``. ``flagged``: it is of a structure that was
+    missed or invented, or of a case that failed, with or without a value that counts for that.
 
     ``better``: which direction is; of a number without one both ends stand out. ``countable``: where
     it is not told, there is nothing of it, as of a label that is nowhere in an image.
@@ -31,8 +32,15 @@ class Number:
     better: Better = "none"
     countable: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    @property
+    def about(self) -> tuple[str, str, Better, bool]:
+        """What it has in common with the same number of others: name, unit, better, countable."""
+        return self.name, self.unit, self.better, self.countable
+
+    @property
+    def own(self) -> tuple[float | None, str, bool]:
+        """What it has for itself: value, reason, flagged."""
+        return self.value, self.reason, self.flagged
 
 
 def units_by_subject(source: ReportSource) -> dict[str, list[ReportUnit]]:
@@ -42,11 +50,6 @@ def units_by_subject(source: ReportSource) -> dict[str, list[ReportUnit]]:
         if unit.subject is not None:
             found.setdefault(unit.subject, []).append(unit)
     return dict(sorted(found.items()))
-
-
-def has_pages(source: ReportSource) -> bool:
-    """Whether anything of a subject is there to be looked at: a preview, or its own scores."""
-    return any(_tells(unit) for unit in source.units())
 
 
 def numbers_of(source: ReportSource, units: Sequence[ReportUnit]) -> list[Number]:
@@ -114,11 +117,28 @@ def _of_scores(source: ReportSource, unit: ReportUnit, where: str) -> list[Numbe
     table = pq.read_table(io.BytesIO(entry.read_file("metrics.parquet")))
     if not {"label", "metric", "value", "unit", "state"} <= set(table.column_names):
         return []
+    if "slice" in table.column_names:
+        return _over_slices(table.to_pylist(), where)
     return [_of_row(row, where) for row in table.to_pylist()]
+
+
+def _over_slices(rows: Sequence[Mapping[str, Any]], where: str) -> list[Number]:
+    """The mean of each metric over the slices in which it has a value, those missed among them."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((str(row["metric"]), str(row["label"])), []).append(row)
+    found = []
+    for of_one in groups.values():
+        values = [v for row in of_one if (v := row["value"]) is not None and math.isfinite(v)]
+        mean = sum(values) / len(values) if values else None
+        told = {"state": "measured", "value": mean, "reason": "it is in no slice"}
+        found.append(_of_row({**of_one[0], **told}, f"mean over slices{where and ', '}{where}"))
+    return found
 
 
 def _of_row(row: Mapping[str, Any], where: str) -> Number:
     of = str(row.get("name") or row["label"])
+    of = f"label {of}" if of.isdigit() else of
     name = f"{row['metric']} of {of}" + (f", {where}" if where else "")
     value = row["value"]
     there = value is not None and math.isfinite(value)
@@ -126,8 +146,10 @@ def _of_row(row: Mapping[str, Any], where: str) -> Number:
         name=name,
         value=rounded(value) if there else None,
         unit=str(row["unit"] or ""),
-        reason="" if there else str(row.get("reason") or row["state"]),
-        flagged=row["state"] in _IN_NO_DISTRIBUTION,
+        reason=""
+        if row["state"] == "measured" and there
+        else str(row.get("reason") or row["state"]),
+        flagged=row["state"] in _FAULTS,
         better=_better(str(row["metric"])),
     )
 

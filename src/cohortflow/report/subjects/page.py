@@ -174,7 +174,7 @@ def _said(known: int, numbers: Sequence[Number], spread: Spread) -> Block:
     out = sum(spread.outlying(number) > OUTLYING for number in numbers) - len(missing)
     text = f"{out} of {len(numbers)} numbers stand more than {OUTLYING} robust standard deviations out."
     if missing:
-        text += f" {len(missing)} have no value, which counts as the worst."
+        text += f" {len(missing)} are of a structure that was missed or invented, or of a case that failed."
     return Text(text)
 
 
@@ -188,7 +188,7 @@ def _table(numbers: Sequence[Number], spread: Spread) -> Table:
         Column("quartiles", "Quartiles"),
         Column("rank", "Rank from below", "fraction"),
         Column("distance", "Distance", "number", "robust SD"),
-        Column("reason", "Why there is none", "prose"),
+        Column("reason", "Reason", "prose"),
     ]
     if not any(row["reason"] for row in rows):
         columns = columns[:-1]
