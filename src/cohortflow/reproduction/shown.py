@@ -42,6 +42,7 @@ def compare_pages(
     left_out = [
         LeftOut(f"page, {name}", len(_NUMBER.findall(old.get(name, ""))), why)
         for name, why in LEFT_OUT.items()
+        if name in old or name in new
     ]
     own = "".join(_OF_THE_RUN.findall(_SECTION.sub("", original)))
     left_out.append(LeftOut("page, its subtitle, links and foot", len(_NUMBER.findall(own)), OWN))
