@@ -35,7 +35,7 @@ AHEAD = datetime.timedelta(days=1)
 VERDICTS = ("pass", "doubtful", "fail")
 _WHERE = "the ratings"
 _CODE = r"[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]*"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters; also those that turn the writing round, and so what stands beside it."""
 
 
