@@ -108,6 +108,37 @@ def test_verdicts_by_keyboard_become_a_file_that_the_cohort_takes(
     assert page.evaluate("document.querySelector('.rate form').verdict.value") == "fail"
 
 
+def test_two_raters_at_one_browser_are_two(
+    page: Page, cohort: Cohort, first: str, tmp_path: Path
+) -> None:
+    page.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    chosen = "document.querySelector('.rate form').verdict.value"
+    opened(page, first)
+    press(page, "f")
+    page.fill(page.find("textbox", "Your code", within_s=30), "r1")
+    press(page, "Escape")
+    told(page, "Rated before. 1 verdict is kept")
+    page.fill(page.find("textbox", "Your code", within_s=30), "r2")
+    press(page, "Escape")
+    told(page, "Not rated yet. 0 verdicts are kept")
+    assert page.evaluate(chosen) == "", "nobody is shown what another said"
+    press(page, "n")
+    leads_to(page, SECOND)
+    press(page, "p")
+    press(page, "c")
+    page.send("Input.insertText", text="\x9b\u202eturned")
+    press(page, "Escape")
+    press(page, "s")
+    file = until(lambda: next(tmp_path.glob("ratings*.json"), None), "the file", 60)
+    time.sleep(0.5)
+    stored = store_ratings(cohort, file.read_bytes())
+    assert (stored.rater, stored.ratings) == ("r2", 1)
+    assert [one.comment for one in all_ratings(cohort)] == ["turned"]
+    page.fill(page.find("textbox", "Your code", within_s=30), "r1")
+    press(page, "Escape")
+    told(page, "Not rated yet. 1 verdict is kept")
+
+
 def test_the_keys_are_shown_and_a_screen_reader_finds_the_choice(page: Page, first: str) -> None:
     opened(page, first)
     for key, name in (("p", "pass"), ("d", "doubtful"), ("f", "fail")):

@@ -61,7 +61,8 @@ def test_two_raters_stand_side_by_side_and_the_later_word_of_one_holds(rated: Co
     store(rated, line("ann-1", "doubtful", "10:30"), rater="r2")
     later = store(rated, line("ann-1", "pass", "11:00"))
     assert later.superseded == 1
-    store(rated, line("ann-1", "doubtful", "09:00", comment="found on another machine"))
+    earlier = store(rated, line("ann-1", "doubtful", "09:00", comment="found on another machine"))
+    assert earlier.superseded == 0
     assert verdicts(rated) == {("r1", "ann-1"): "pass", ("r2", "ann-1"): "doubtful"}
     assert [r.verdict for r in all_ratings(rated) if r.rater == "r1"] == [
         "doubtful",
@@ -81,6 +82,8 @@ def test_two_raters_stand_side_by_side_and_the_later_word_of_one_holds(rated: Co
         {"ratings": [line("ann-1", "good")]}, {"ratings": [line("ann-1", PERSON)]},
         {"ratings": [line("ann-1", comment="x" * 501)]},
         {"ratings": [line("ann-1", comment="\x1b[2J")]},
+        {"ratings": [line("ann-1", comment="\x9b2J")]},
+        {"ratings": [line("ann-1", comment="\u202eliaf")]},
         {"ratings": [line("ann-1", page="../../x")]},
         {"ratings": [line("ann-1", extra=PERSON)]},
         {"ratings": [{"subject": "ann-1", "verdict": "pass"}]},
@@ -110,6 +113,13 @@ def test_what_is_no_rating_is_refused_and_never_repeated(
 def test_what_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(BadRatings):
         read_ratings(data)
+
+
+@pytest.mark.parametrize("name", ["verdict", "rater"])
+def test_a_member_that_stands_twice_is_refused(rated: Cohort, name: str) -> None:
+    text = json.dumps(document(rated, line("ann-1")))
+    with pytest.raises(BadRatings):
+        read_ratings(text.replace(f'"{name}": ', f'"{name}": "r2", "{name}": ').encode())
 
 
 def test_too_much_is_refused_unread() -> None:

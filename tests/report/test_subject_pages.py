@@ -54,6 +54,13 @@ def test_what_everybody_misses_tells_nobody_apart(tmp_path: Path) -> None:
     assert book.rows[0].subject == "sub-0005"
 
 
+def test_a_structure_that_was_missed_among_few_is_not_called_far_out_alone(tmp_path: Path) -> None:
+    keep_pages(storage(tmp_path), study({"a": 0.9, "b": None}))
+    said = text_of(page(tmp_path, "b"))
+    assert "Outliers are not sought among 2 subjects" in said
+    assert re.search(r"Far out, missed or invented\s+[1-9]", said)
+
+
 def test_a_page_says_where_its_numbers_stand(tmp_path: Path) -> None:
     dice = {f"s{n}": 0.5 + n / 100 for n in range(9)} | {"odd": 0.2}
     source = study(dice)

@@ -45,7 +45,7 @@ def test_an_untouched_report_is_equal_and_nothing_is_taken_from_the_original(ran
     left_out = {one["what"]: one["values"] for one in found["not_compared"]}
     assert left_out.keys() == {
         "section timings", "section provenance", "page, timings", "page, provenance",
-        "page, its subtitle, links and foot",
+        "page, what its subtitle, links and foot say of the run",
     }  # fmt: skip
     assert all(values > 5 for values in left_out.values())
     page = (ran / "out" / "reproduction.html").read_text()

@@ -30,6 +30,7 @@ finite = st.floats(-1e6, 1e6, allow_nan=False)
     [
         (1.0, 1.0, EQUAL), (1.0, 1.0009, WITHIN), (1.0, 1.0011, DIFFERS), (-1.0, 1.0, DIFFERS),
         (0.0, 1e-12, DIFFERS), (1000, 1001, DIFFERS), (1000, 1000.5, WITHIN), (3, 3.0, EQUAL),
+        (1000.5, 1000, DIFFERS), (1e-300, 0, DIFFERS),
         (1.0, None, DIFFERS), (None, None, EQUAL), ("1.0", 1.0, DIFFERS), (True, 1, DIFFERS),
         ("HC", "HC", EQUAL), ("HC", "MCI", DIFFERS), ([], [], EQUAL), ({}, [], DIFFERS),
         (math.inf, math.inf, EQUAL), (math.inf, 1.0, DIFFERS),
@@ -117,6 +118,36 @@ def test_a_printed_number_has_one_unit_of_its_last_digit(
     assert {line.where: line.verdict for line in lines if line.group == "page, a"} == {
         lines[0].where: verdict
     }
+
+
+SUB = '<p class="sub">pipeline a-b · cohort 0c-1f · index 2 · created 2026-11-22T06:40:39+0000</p>'
+FOOT = "<footer><p>cohortflow · pipeline a-b · index — · cohort 0c · 2026-11-22</p></footer>"
+LINK = '<p class="elsewhere"><a href="http://h:1" rel="noreferrer">This run in MLflow</a></p>\n'
+TIMINGS = '<section id="timings"><p>1 s</p></section>'
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        (lambda page: page.replace("06:40", "07:12").replace("index 2", "index 31"), EQUAL),
+        (lambda page: page.replace(LINK, ""), EQUAL),
+        (lambda page: page.replace("1 s", "2 s"), EQUAL),
+        (lambda page: page.replace("a-b · cohort", "a-b · Dice 0.999 · cohort"), DIFFERS),
+        (lambda page: page.replace("MLflow", "MLflow: Dice 0.999"), DIFFERS),
+        (lambda page: page.replace("index —", "Dice 0.999"), DIFFERS),
+        (lambda page: page + "<footer><p>Dice 0.999</p></footer>", DIFFERS),
+        (lambda page: page + '<p class="links">Dice 0.999</p>', DIFFERS),
+        (lambda page: page + TIMINGS, DIFFERS),
+        (lambda page: TIMINGS + page.replace(TIMINGS, ""), DIFFERS),
+    ],
+)
+def test_what_is_left_out_of_a_page_hides_nothing_else(change: Any, verdict: str) -> None:
+    whole = f"{SUB}{LINK}{page('81.2')}{TIMINGS}{FOOT}"
+    lines, left_out = compare_pages(change(whole), whole, 0.0, [])
+    assert worst([line.verdict for line in lines]) == verdict
+    assert {one.what for one in left_out} == {
+        "page, timings", "page, what its subtitle, links and foot say of the run"
+    }  # fmt: skip
 
 
 def test_where_a_cohort_lies_is_no_difference() -> None:

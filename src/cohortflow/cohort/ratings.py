@@ -35,7 +35,8 @@ AHEAD = datetime.timedelta(days=1)
 VERDICTS = ("pass", "doubtful", "fail")
 _WHERE = "the ratings"
 _CODE = r"[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]*"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters; also those that turn the writing round, and so what stands beside it."""
 
 
 class _Strict(pydantic.BaseModel):
@@ -118,9 +119,14 @@ def store_ratings(
             else "",
         )
     document = {**document, "ratings": kept}
-    before = {(r.rater, r.subject) for r in current(all_ratings(cohort, document["pipeline"]))}
+    before = {
+        one.subject: one.rated
+        for one in current(all_ratings(cohort, document["pipeline"]))
+        if one.rater == document["rater"]
+    }
     new = _commit(cohort, document, at)
-    again = sum((document["rater"], line["subject"]) in before for line in kept) if new else 0
+    later = [line for line in kept if before.get(line["subject"], line["rated"]) < line["rated"]]
+    again = len(later) if new else 0
     key = digest(document)
     return Stored(key, new, document["rater"], document["pipeline"], len(kept), again, left_out)
 
@@ -133,7 +139,7 @@ def read_ratings(data: bytes) -> RatingsIn:
             expected=f"{MOST_BYTES} bytes at most", found=f"{len(data)} bytes",
         )  # fmt: skip
     try:
-        found = json.loads(data.decode("utf-8"))
+        found = json.loads(data.decode("utf-8"), object_pairs_hook=_once_each)
         return RatingsIn.model_validate(found)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -143,6 +149,13 @@ def read_ratings(data: bytes) -> RatingsIn:
         ) from None  # fmt: skip
     except (ValueError, RecursionError):
         raise BadRatings("this is no JSON", where=_WHERE, expected="a ratings.json") from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name that stands twice: which of the two was meant?")
+    return found
 
 
 def _place(error: Mapping[str, Any]) -> str:

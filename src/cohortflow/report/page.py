@@ -25,11 +25,11 @@ TOKEN_PLACE = '<meta name="cohortflow-save" content="">'
 class Page:
     """What stands around the sections. ``kind``: the word beside the name of the program.
 
-        ``verdict``: ``tone`` good, open or bad, and ``text``. ``links``: what is beside the page: its
-        name and where it is, seen from here; ``home``: how the page's own address ends there (a
-        pattern), as a copy of it elsewhere has nothing beside it. ``elsewhere``: name and whole address
-        of other pages. ``saves``: a server of ours may put a token into it, with which it saves there.
-    of other pages. ``data``: the element with what the page was made from, which no browser runs.
+    ``verdict``: ``tone`` good, open or bad, and ``text``. ``links``: what is beside the page: its
+    name and where it is, seen from here; ``home``: how the page's own address ends there (a
+    pattern), as a copy of it elsewhere has nothing beside it. ``elsewhere``: name and whole address
+    of other pages. ``saves``: a server of ours may put a token into it, with which it saves there.
+    ``data``: the element with what the page was made from, which no browser runs.
     """
 
     kind: str

@@ -19,8 +19,11 @@ from cohortflow.reproduction.verdicts import (
 )
 
 _SECTION = re.compile(r'<section id="([^"]{1,100})".*?</section>', re.DOTALL)
+_SAID = r"pipeline [a-z0-9_-]+(?: · (?:index |cohort |created )?[0-9a-fTZ:+—-]*)*"
+_LINK = r'<a href="[^"<>]*" rel="noreferrer">This run in [A-Za-z]{1,20}</a>'
 _OF_THE_RUN = re.compile(
-    r'<p class="(?:sub|links|elsewhere)".*?</p>|<footer>.*?</footer>', re.DOTALL
+    rf'<p class="sub">{_SAID}</p>|<p class="elsewhere">{_LINK}(?: · {_LINK})*</p>\n?'
+    rf"|<footer><p>cohortflow · {_SAID}</p></footer>"
 )
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 _AROUND = 50
@@ -33,6 +36,8 @@ def compare_pages(
 ) -> tuple[list[Line], list[LeftOut]]:
     """One line per section of the page, and one for all that stands around them.
 
+    Of the subtitle, the foot and links to servers only what a run writes there is left out: any
+    other word in them, or one of them too many, stands around the sections and is compared.
     Markup, curves and printed numbers are compared as they stand in the file, a printed number to
     one unit of its last digit where its section is not the same to the letter.
     """
@@ -44,8 +49,12 @@ def compare_pages(
         for name, why in LEFT_OUT.items()
         if name in old or name in new
     ]
-    own = "".join(_OF_THE_RUN.findall(_SECTION.sub("", original)))
-    left_out.append(LeftOut("page, its subtitle, links and foot", len(_NUMBER.findall(own)), OWN))
+    own = "".join(match[0] for match in _OF_THE_RUN.finditer(_SECTION.sub("", original)))
+    left_out.append(
+        LeftOut(
+            "page, what its subtitle, links and foot say of the run", len(_NUMBER.findall(own)), OWN
+        )
+    )
     return lines, left_out
 
 
@@ -58,7 +67,8 @@ def _parts(page: str, urls: list[str]) -> Mapping[str, str]:
     parts: dict[str, str] = {}
     for match in _SECTION.finditer(page):
         parts[match[1]] = parts.get(match[1], "") + match[0]
-    parts[AROUND] = _OF_THE_RUN.sub("", _SECTION.sub("", page))
+    around = _SECTION.sub(r"<section \1>", page)  # each in its place and as often as it is there
+    parts[AROUND] = _OF_THE_RUN.sub("", around)
     escaped = [html.escape(url) for url in urls]
     return {name: without_places(text, [*urls, *escaped]) for name, text in parts.items()}
 

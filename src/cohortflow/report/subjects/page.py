@@ -102,7 +102,10 @@ def _broken(counts: Mapping[str, int]) -> bool:
 def _tiles(view: SubjectView) -> list[tuple[str, str]]:
     out = [n for n in view.numbers if view.spread.outlying(n) > OUTLYING]
     warned = sum(len(unit.warnings) for unit in view.units) + len(view.warnings)
-    tiles = [("Numbers", f"{len(view.numbers):,}"), ("Of them far out", f"{len(out):,}")]
+    tiles = [
+        ("Numbers", f"{len(view.numbers):,}"),
+        ("Far out, missed or invented", f"{len(out):,}"),
+    ]
     return [*tiles, ("Warnings", f"{warned:,}")]
 
 

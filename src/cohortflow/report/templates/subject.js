@@ -4,10 +4,12 @@
   var form = root.querySelector("form"), told = root.querySelector("output");
   var meta = document.querySelector('meta[name="cohortflow-save"]');
   var token = meta ? meta.content : "";
-  var place = "cohortflow/ratings/" + data.cohort + "/" + data.pipeline;
+  var place = "cohortflow/ratings/" + data.cohort + "/" + data.pipeline + "/";
   var CODE = /^(?=.*[0-9])[A-Za-z0-9_-]{2,16}$/;
   var KEYS = { p: "pass", d: "doubtful", f: "fail" };
-  var memory = {}, kept = true;
+  // What a file of ratings may not hold, which a pasted text or a letter cut in half does.
+  var CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
+  var memory = {}, kept = true, code = "";
 
   function get(name) {
     try { return localStorage.getItem(name); } catch (error) { kept = false; return memory[name] || null; }
@@ -18,17 +20,18 @@
     try { localStorage.setItem(name, text); } catch (error) { kept = false; }
   }
 
+  // Of one rater: several may sit at one browser. Those under no code wait for the first that is said.
   function ratings() {
-    try { return JSON.parse(get(place) || "{}") || {}; } catch (error) { return {}; }
+    try { return JSON.parse(get(place + code) || "{}") || {}; } catch (error) { return {}; }
   }
 
-  function rater() { return form.rater.value.trim(); }
+  function keep(all) { set(place + code, JSON.stringify(all)); }
 
   function documentOf(subjects) {
     var all = ratings();
     return {
       schema: 1, kind: "cohortflow ratings", cohort: data.cohort, pipeline: data.pipeline,
-      rater: rater(),
+      rater: code,
       ratings: subjects.map(function (subject) {
         var one = all[subject];
         return { subject: subject, verdict: one.verdict, comment: one.comment || "",
@@ -45,7 +48,7 @@
 
   function send() {
     if (!token) return;
-    if (!CODE.test(rater())) { tell("Not saved in the cohort: it needs your code first."); return; }
+    if (!code) { tell("Not saved in the cohort: it needs your code first."); return; }
     fetch("/ratings", {
       method: "POST", credentials: "omit", cache: "no-store",
       headers: { "Content-Type": "application/json", "X-Cohortflow-Token": token },
@@ -62,16 +65,16 @@
     if (!chosen) { tell("No verdict yet."); return; }
     var all = ratings();
     all[data.subject] = {
-      verdict: chosen, comment: form.comment.value.trim(),
+      verdict: chosen, comment: form.comment.value.replace(CONTROL, " ").trim(),
       rated: new Date().toISOString(), page: data.page
     };
-    set(place, JSON.stringify(all));
+    keep(all);
     tell(token ? "Saving…" : "Noted.");
     send();
   }
 
   function download() {
-    if (!CODE.test(rater())) {
+    if (!code) {
       tell("A code of yours is needed first, such as r1: letters and digits, no name.");
       form.rater.focus();
       return;
@@ -82,6 +85,23 @@
     link.download = "ratings.json";
     link.click();
     setTimeout(function () { URL.revokeObjectURL(link.href); }, 10000);
+  }
+
+  function show() {
+    var mine = ratings()[data.subject];
+    form.verdict.forEach(function (one) { one.checked = !!mine && one.value === mine.verdict; });
+    form.comment.value = mine ? mine.comment : "";
+    tell(mine ? (mine.page === data.page ? "Rated before." : "Rated before, on an earlier version of this page.") : "Not rated yet.");
+  }
+
+  function called() {
+    var typed = form.rater.value.trim(), waiting = code ? {} : ratings();
+    if (!code) keep({});
+    code = CODE.test(typed) ? typed : "";
+    set("cohortflow/rater", code);
+    keep(Object.assign(ratings(), waiting));
+    show();
+    if (waiting[data.subject]) send();
   }
 
   function go(to) { if (to) location.href = to; }
@@ -101,16 +121,13 @@
   });
   form.addEventListener("submit", function (event) { event.preventDefault(); });
   form.addEventListener("change", function (event) {
-    if (event.target === form.rater) set("cohortflow/rater", rater());
-    if (event.target === form.rater && !form.verdict.value) return;
-    save();
+    if (event.target === form.rater) called(); else save();
   });
   root.querySelector("button").addEventListener("click", download);
 
-  var mine = ratings()[data.subject];
-  form.rater.value = get("cohortflow/rater") || "";
-  if (mine) { form.verdict.value = mine.verdict; form.comment.value = mine.comment; }
+  code = get("cohortflow/rater") || "";
+  form.rater.value = code;
   root.hidden = false;
-  set(place, JSON.stringify(ratings()));
-  tell(mine ? (mine.page === data.page ? "Rated before." : "Rated before, on an earlier version of this page.") : "Not rated yet.");
+  keep(ratings());
+  show();
 })();
