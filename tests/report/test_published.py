@@ -137,6 +137,16 @@ def test_without_an_empty_mask_the_strict_number_is_the_printed_definition() -> 
     assert (row["id"], row["difference"] is None) == ("dice", False)
 
 
+@pytest.mark.parametrize(("column", "value"), [("statistic", "median"), ("per", "slice")])
+def test_no_difference_of_a_median_or_of_slices(column: str, value: str) -> None:
+    rows = summary(unit_mm=True, lose=False).assign(**{column: value})
+    found = beside("dlkunet", rows)["beside_table3"]
+    row = next(row for row in found["rows"] if row["column"] == "LV")
+    assert row["obtained"] is not None
+    assert (row["difference"], row["place"]) == (None, None)
+    assert any(value in note and "mean over cases" in note for note in found["notes"])
+
+
 def test_no_difference_where_the_printed_unit_is_not_stated() -> None:
     rows = summary(unit_mm=False, lose=False, empty="strict")
     found = beside("synergynet", rows)["beside_table2"]

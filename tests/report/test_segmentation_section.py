@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 
@@ -15,7 +16,7 @@ from cohortflow.report.sections.segmentation_compared import case_values
 from cohortflow.report.segmentations import variants
 from cohortflow.report.subjects.book import SubjectBook, SubjectRow
 from tests.report.fake import FakeSource
-from tests.report.segmentation_runs import run_of, summarised, tables, usual
+from tests.report.segmentation_runs import LABELS, run_of, summarised, tables, usual
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,28 @@ def test_variants_are_tested_on_the_same_cases(source: FakeSource, section: Sect
     assert "hd95/pooled has no test of means: 1 of 15 cases count as infinite" in words(section)
     ranking = next(f for f in blocks(section, "figure") if f["name"] == "segmentation_ranking0")
     assert ranking["data"]["ranks"] == {"model fast": 2.0, "model full": 1.0}
+
+
+def test_a_case_that_failed_gains_by_no_label_of_another_variant(tables_only: None) -> None:
+    """Another variant invents a label, or knows the slices that nobody saw here."""
+    more = {**LABELS, 9: "gallbladder"}
+    other = tables(4, labels=more, **{f"sub_{k}": {9: "absent"} for k in (1, 2, 3)})
+    lost = summarised(tables(3), ("sub-4",))
+    values, cases, _ = case_values(variants(run_of(("a", lost), ("b", summarised(other)))), "dice")
+    assert values[cases.index("sub-4"), 0] == 0.0
+    slices = {
+        case: pd.concat([one.assign(slice=z) for z in range(5)]) for case, one in tables(4).items()
+    }
+    seen = {case: slices[case] for case in list(slices)[:3]}
+    runs = run_of(("a", summarised(seen, ("sub-4",))), ("b", summarised(slices)))
+    values, cases, _ = case_values(variants(runs), "dice")
+    assert values[cases.index("sub-4"), 0] == 0.0
+    own = slices["sub-4"]
+    assert values[cases.index("sub-4"), 1] == pytest.approx(
+        own.loc[own["metric"] == "dice", "value"].mean()
+    )
+    far, _, _ = case_values(variants(runs), "hd95/pooled")
+    assert np.isinf(far[cases.index("sub-4"), 0])
 
 
 def test_holm_is_over_every_row_and_cases_elsewhere_are_said(tables_only: None) -> None:

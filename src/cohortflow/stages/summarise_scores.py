@@ -124,7 +124,7 @@ def cost(parameters: SummariseScores, facts: Sequence[Facts]) -> Cost:
 
 STAGE = Stage(
     name="summarise_scores",
-    version=1,
+    version=2,
     about="Scores of all cases as one number a label and metric, with BCa intervals",
     parameters=SummariseScores,
     reads={"scores": Reads(("scores",), many=True)},

@@ -26,6 +26,7 @@ COLUMNS = (
 """Of one case, and before them ``slice`` where each slice is an image."""
 _WHOLE = ("slice", "label", "n", "cases", "missing", "left_out")
 _KIND = ["metric", "unit", "policy"]
+_SEVERITY = {"measured": 0, "absent": 1, "invented": 2, "missed": 2, "failed": 3}
 
 
 def write_table(table: pd.DataFrame) -> bytes:
@@ -110,8 +111,8 @@ def _value(metric: str, state: State, policy: str, worst: float) -> float:
 def once(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """A case that was scored several times, by folds that had not seen it, counts once.
 
-    Its mean where it was measured each time; else as the first time that it was not: what failed
-    at one of them cannot gain by the others.
+    Its mean where it was measured each time; else as the worst of what became of it: what failed
+    at one of them, or was invented there, cannot gain by the others.
     """
     import pandas as pd
 
@@ -119,10 +120,10 @@ def once(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         return tables[0]
     rows = pd.concat(tables, ignore_index=True)
     key = [column for column in ("slice", "label", "name", *_KIND) if column in rows]
-    rows["lost"] = rows["state"] != "measured"
+    rows["lost"] = rows["state"].map(_SEVERITY)
     mean = rows.groupby(key, sort=False)["value"].transform("mean")
-    lost = rows.groupby(key, sort=False)["lost"].transform("any")
-    rows["value"] = rows["value"].where(lost, mean)
+    lost = rows.groupby(key, sort=False)["lost"].transform("max")
+    rows["value"] = rows["value"].where(lost > 0, mean)
     rows = rows.sort_values("lost", ascending=False, kind="stable").drop_duplicates(key)
     return rows.sort_index().drop(columns="lost").reset_index(drop=True)
 

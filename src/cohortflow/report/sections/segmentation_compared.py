@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cohortflow.evaluation.segmentation.empties import worst_value
 from cohortflow.evaluation.segmentation.metrics import parse_metric
 from cohortflow.evaluation.statistics import (
     Comparison,
@@ -71,12 +72,13 @@ def case_values(found: Sequence[Variant], metric: str) -> tuple[Any, list[str], 
     """Values (case, variant) of cases that are in every variant, those cases, and how many are not.
 
     By case the mean over labels that count in any variant; where all leave a label out it is none.
+    A variant in which the case failed has the worst in every label of the others.
     """
     import pandas as pd
 
     columns = [pivot(one.of(metric), "counted")[metric] for one in found]
     wide = pd.concat(columns, axis=1, keys=range(len(found)))
-    kept = wide[wide.notna().any(axis=1)].fillna(best_of(metric))
+    kept = _filled(_known_slices(wide[wide.notna().any(axis=1)]), found, metric)
     # A row that one variant never heard of is no left-out label: its case is elsewhere.
     subjects = [set(one.subjects) for one in found]
     common = set.intersection(*subjects)
@@ -84,6 +86,25 @@ def case_values(found: Sequence[Variant], metric: str) -> tuple[Any, list[str], 
     kept = kept[kept.index.get_level_values("subject").isin(common)]
     means = kept.groupby(level="subject", sort=True).mean()
     return means.to_numpy(float), [str(name) for name in means.index], elsewhere
+
+
+def _filled(wide: Any, found: Sequence[Variant], metric: str) -> Any:
+    """What a variant left out counts as the best, and where its case failed as the worst."""
+    subjects = wide.index.get_level_values("subject")
+    worst = worst_value(parse_metric(metric), math.inf)
+    for place, one in enumerate(found):
+        lost = subjects.isin(one.failed)
+        wide[place] = wide[place].fillna(best_of(metric)).where(~(wide[place].isna() & lost), worst)
+    return wide
+
+
+def _known_slices(wide: Any) -> Any:
+    """Without the stand-in of a case whose slices one variant does not know and another does."""
+    if "slice" not in wide.index.names:
+        return wide
+    known = wide.index.get_level_values("slice") >= 0
+    subjects = wide.index.get_level_values("subject")
+    return wide[known | ~subjects.isin(subjects[known])]
 
 
 def _ranking(table: Any, names: list[str], metric: str, name: str) -> Block:
