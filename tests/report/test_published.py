@@ -94,7 +94,11 @@ def test_every_method_has_its_tables_and_says_that_nothing_was_obtained(system: 
 def test_places_and_gains_are_told_with_definitions_of_both_sides() -> None:
     rows = tables(source_of("dlkunet"))["places_table2"]["rows"]
     hd = next(row for row in rows if row["column"] == "HD95")
-    assert (hd["unit"], hd["ours"], hd["ours_unit"]) == ("mm", "hd95/pooled", "as computed")
+    assert (hd["unit"], hd["ours"], hd["ours_unit"]) == (
+        "mm, not stated",
+        "hd95/pooled",
+        "as computed",
+    )
     assert (hd["proposed"], hd["place"], hd["gain"]) == ("DLKUNet-L 13.89", [1, 8], 7.66)
     stomach = next(row for row in rows if row["column"] == "Stomach")
     assert stomach["place"] == [1, 8]
