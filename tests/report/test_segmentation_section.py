@@ -157,6 +157,22 @@ def test_a_case_that_failed_gains_by_no_label_of_another_variant(tables_only: No
     assert np.isinf(far[cases.index("sub-4"), 0])
 
 
+def test_recordings_of_one_patient_are_no_cases_of_a_test(tables_only: None) -> None:
+    groups = {f"sub-{i}": f"patient {i % 5}" for i in range(1, 13)}
+    outputs = [
+        (name, summarised(tables(12, skill, seed), groups=groups))
+        for name, skill, seed in (("a", 0.9, 1), ("b", 0.92, 2))
+    ]
+    source = run_of(*outputs)
+    section = SECTIONS["segmentation"](source)
+    row = rows(section, "segmentation_compared")[0]
+    assert row["n"] == 5
+    table, cases, _ = case_values(variants(source), "dice")
+    of = pd.DataFrame(table).groupby([groups[case] for case in cases]).mean()
+    assert row["p"] == pytest.approx(wilcoxon(of[0] - of[1]).pvalue)
+    assert "no independent ones" in words(section)
+
+
 def test_holm_is_over_every_row_and_cases_elsewhere_are_said(tables_only: None) -> None:
     outputs = [
         (name, summarised(tables(n, skill, seed)))

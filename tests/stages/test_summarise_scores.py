@@ -90,6 +90,15 @@ def test_cases_of_a_group_are_drawn_together() -> None:
         summary(CASES, [], {"stratify": "site"})
 
 
+def test_cases_say_their_group() -> None:
+    people = {subject: {"patient": f"p{int(subject[1:]) // 2}"} for subject in CASES}
+    cases = summary(CASES, [], {"group": "patient"}, Context(columns=people))[2]
+    assert set(zip(cases["subject"], cases["group"], strict=True)) == {
+        (subject, row["patient"]) for subject, row in people.items()
+    }
+    assert "group" not in summary(CASES)[2]
+
+
 def test_a_case_that_failed_counts_as_the_worst_and_is_listed() -> None:
     output, table, cases = summary(CASES, ["gone"])
     whole = summary(CASES)[1]

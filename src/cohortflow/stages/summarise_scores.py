@@ -50,6 +50,7 @@ def summarise_scores(parameters: SummariseScores, context: Context, scores: Many
     """
     tables, away = _tables(scores)
     subjects = [*tables, *away]
+    groups = _column(context, subjects, parameters.group)
     table = summarise_segmentations(
         tables,
         subjects,
@@ -60,12 +61,12 @@ def summarise_scores(parameters: SummariseScores, context: Context, scores: Many
             parameters.level,
             parameters.resamples,
             _column(context, subjects, parameters.stratify),
-            _column(context, subjects, parameters.group),
+            groups,
         ),
     )
     files = {
         "summary.parquet": write_table(table),
-        "cases.parquet": write_table(long_table(tables, away)),
+        "cases.parquet": write_table(long_table(tables, away, groups)),
     }
     context.recorder.progress(len(subjects), len(subjects))
     return Output(files=files, facts=_facts(tables, away), warnings=_warnings(away))

@@ -128,8 +128,15 @@ def once(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return rows.sort_index().drop(columns="lost").reset_index(drop=True)
 
 
-def long_table(tables: Mapping[str, pd.DataFrame], away: Sequence[str]) -> pd.DataFrame:
-    """All cases in one table, ``subject`` first; those ``away`` have rows without a value."""
+def long_table(
+    tables: Mapping[str, pd.DataFrame],
+    away: Sequence[str],
+    groups: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """All cases in one table, ``subject`` first; those ``away`` have rows without a value.
+
+    ``group``, where subjects have one: what is no case of its own, in a test either.
+    """
     import pandas as pd
 
     parts = [table.assign(subject=case) for case, table in tables.items()]
@@ -142,4 +149,8 @@ def long_table(tables: Mapping[str, pd.DataFrame], away: Sequence[str]) -> pd.Da
     )
     parts += [lost.assign(subject=case) for case in away]
     table = pd.concat(parts, ignore_index=True).sort_values("subject", kind="stable")
-    return table[["subject", *(name for name in table.columns if name != "subject")]]
+    first_columns = ["subject"]
+    if groups is not None:
+        table = table.assign(group=table["subject"].map(groups))
+        first_columns.append("group")
+    return table[[*first_columns, *(name for name in table.columns if name not in first_columns)]]

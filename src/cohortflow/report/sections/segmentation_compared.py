@@ -40,6 +40,12 @@ def compared(found: Sequence[Variant]) -> list[Block]:
     if len(found) > MOST_VARIANTS:
         text = f"The first {MOST_VARIANTS} of {len(found)} variants are compared."
         blocks.append(Note(text, "warning"))
+    patients = {case: group for one in shown for case, group in one.groups.items()}
+    if patients:
+        text = (
+            "Cases of one group, such as a patient, are no independent ones: tests and effect sizes"
+        )
+        blocks.append(Note(f"{text} are of the mean of each group, n of them."))
     rows: list[tuple[str, Comparison]] = []
     for number, metric in enumerate(common[:MOST_METRICS]):
         table, cases, elsewhere = case_values(shown, metric)
@@ -50,6 +56,7 @@ def compared(found: Sequence[Variant]) -> list[Block]:
             blocks.append(Note(f"{metric} not compared: no case is in every variant.", "absent"))
             continue
         names = [one.name for one in shown]
+        groups = [patients.get(case, case) for case in cases] if patients else None
         infinite = int((~np.isfinite(table)).any(axis=1).sum())
         if infinite:
             text = (
@@ -58,9 +65,9 @@ def compared(found: Sequence[Variant]) -> list[Block]:
             )
             blocks.append(Note(text, "absent"))
         else:
-            made = compare_systems(table, names, seed=SEED, resamples=RESAMPLES)
+            made = compare_systems(table, names, seed=SEED, groups=groups, resamples=RESAMPLES)
             rows += [(metric, one) for one in made]
-        blocks.append(_ranking(table, names, metric, f"segmentation_ranking{number}"))
+        blocks.append(_ranking(table, names, metric, f"segmentation_ranking{number}", groups))
     if rows:
         blocks.insert(2, _table(rows))
     if not common:
@@ -107,11 +114,17 @@ def _known_slices(wide: Any) -> Any:
     return wide[known | ~subjects.isin(subjects[known])]
 
 
-def _ranking(table: Any, names: list[str], metric: str, name: str) -> Block:
+def _ranking(
+    table: Any, names: list[str], metric: str, name: str, groups: Sequence[str] | None
+) -> Block:
     finite = np.where(np.isfinite(table), table, np.nan)
     better = parse_metric(metric).better
     found = ranking_stability(
-        finite, names, better="higher" if better == "higher" else "lower", seed=SEED
+        finite,
+        names,
+        better="higher" if better == "higher" else "lower",
+        seed=SEED,
+        groups=groups,
     )
     return ranking_plot(name, found, f"Ranking stability, {metric}")
 
@@ -122,7 +135,7 @@ def _table(rows: Sequence[tuple[str, Comparison]]) -> Table:
         Column("metric", "Metric", "code"),
         Column("first", "First"),
         Column("second", "Second"),
-        Column("n", "n", "integer", "cases"),
+        Column("n", "n", "integer", "pairs tested"),
         Column("difference", "Mean difference", "number", "first - second"),
         Column("interval", "95 % interval", "ends3", "BCa"),
         Column("p", "p", "p", "signed-rank"),
