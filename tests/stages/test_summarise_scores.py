@@ -202,6 +202,8 @@ def test_what_is_refused() -> None:
         summary(nowhere)
     kept = summary(nowhere, [], {"undefined": "keep"})[1]
     assert kept[kept["name"] == "gallbladder"]["value"].isna().all()
+    with pytest.raises(InvalidEntry, match="two names"):
+        summary({"a": CASES["s0"], "b": scores(REFERENCE, {1: "Liver", 2: "spleen"})})
     other = pd.DataFrame({"metric": ["accuracy"], "value": [1.0]}).to_parquet()
     entry = Entry.in_memory("scores", Output(files={"metrics.parquet": other}))
     with pytest.raises(InvalidEntry, match="no scores of segmentations"):

@@ -75,6 +75,12 @@ def of_equal_labels(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFram
 
     labels = pd.concat([table[["label", "name"]] for table in tables.values()]).drop_duplicates()
     labels = labels.sort_values(["label", "name"])
+    if labels["label"].duplicated().any():
+        raise InvalidEntry(
+            "one label has two names, and each would be absent from the cases of the other",
+            found=", ".join(labels.loc[labels["label"].duplicated(keep=False), "name"]),
+            hint="Give every step that scores the same labels.",
+        )
     filled = {}
     for case, table in tables.items():
         own = set(table[["label", "name"]].itertuples(index=False, name=None))
