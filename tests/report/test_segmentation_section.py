@@ -157,6 +157,16 @@ def test_a_case_that_failed_gains_by_no_label_of_another_variant(tables_only: No
     assert np.isinf(far[cases.index("sub-4"), 0])
 
 
+def test_slices_are_not_called_cases() -> None:
+    slices = {
+        case: pd.concat([one.assign(slice=z) for z in range(3)]) for case, one in tables(4).items()
+    }
+    section = SECTIONS["segmentation"](run_of(("a", summarised(slices))))
+    table = next(t for t in blocks(section, "table") if t["name"].endswith("_metrics"))
+    assert "over slices" in table["caption"]
+    assert table["rows"][0]["cases"] == 12
+
+
 def test_recordings_of_one_patient_are_no_cases_of_a_test(tables_only: None) -> None:
     groups = {f"sub-{i}": f"patient {i % 5}" for i in range(1, 13)}
     outputs = [

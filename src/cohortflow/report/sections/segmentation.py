@@ -79,7 +79,7 @@ def _unseen(one: Variant) -> list[Block]:
 
 
 def _table(one: Variant, stem: str) -> Table:
-    seen, per = set(one.seen), str(one.summary["per"].iloc[0])
+    seen, per = set(one.seen), "slice" if "slice" in one.cases else "case"
     rows = sorted((_row(row) for row in _records(one)), key=lambda row: row["name"] not in seen)
     columns = (
         Column("name", "Label"),
