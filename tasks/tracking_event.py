@@ -115,9 +115,12 @@ def _cell_metrics(cell: Cell, label: str) -> Iterable[tuple[str, float]]:
         found = cell.mean_sd(metric)
         if found is not None and found["mean"] is not None:
             yield mlflow_metric_name(f"{metric}_mean", label), found["mean"]
+            yield mlflow_metric_name(f"{metric}_seeds", label), float(found["n"] or 0)
             if found["sd"] is not None:
                 yield mlflow_metric_name(f"{metric}_sd", label), found["sd"]
+    yield mlflow_metric_name("seeds_asked", label), float(cell.seeds_asked)
     yield mlflow_metric_name("cases_n", label), float(cell.seeds[0].n)
+    yield mlflow_metric_name("cases_missing", label), float(cell.seeds[0].missing)
 
 
 def _label(point: Mapping[str, Any], step: str) -> str:

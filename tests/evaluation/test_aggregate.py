@@ -70,6 +70,12 @@ def test_rows_that_do_not_belong_together_are_refused() -> None:
         aggregate(rows("ssim", 0.1), ("z",))
     with pytest.raises(InvalidEntry, match="twice"):
         aggregate(rows("ssim", 0.1) * 2, CASES)
+    with pytest.raises(UsageError, match="each once"):
+        aggregate(rows("ssim", 0.9), ("a", "a", "b"))
+    with pytest.raises(UsageError, match="each once"):
+        aggregate(rows("ssim", 0.9), "ab")
+    with pytest.raises(UsageError, match="not the worst"):
+        aggregate(rows("ssim", 0.9), CASES, worst={"ssim": 0.9})
     mixed = [*rows("mae", 1.0, unit="mm"), measured("mae", 2.0, 1, unit="HU", case="b")]
     with pytest.raises(InvalidEntry, match="two units"):
         aggregate(mixed, CASES)

@@ -147,10 +147,11 @@ def test_statistics_of_resamples_are_the_metrics(
     arrays = columns_of_cases(cases)
     rng = np.random.default_rng(1)
     places = np.stack([np.arange(30), rng.permutation(np.r_[0:30:2, 0:15])])
-    rows = [
-        classification_metrics(replace(cases, cases=tuple(cases.cases[i] for i in at)), ids)
+    resamples = [
+        tuple(replace(cases.cases[i], subject=f"draw {k}") for k, i in enumerate(at))
         for at in places
     ]
+    rows = [classification_metrics(replace(cases, cases=own), ids) for own in resamples]
     for one, other in zip(*rows, strict=True):
         statistic = statistic_of(one.metric, one.label, arrays)
         if statistic is None:

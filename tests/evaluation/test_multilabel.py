@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from cohortflow.errors import BadProbabilities, EmptyInput, NotLabels, ShapeMismatch
+from cohortflow.errors import BadProbabilities, EmptyInput, NotLabels, ShapeMismatch, UsageError
 from cohortflow.evaluation.measurement import Measurement
 from cohortflow.evaluation.multilabel import multilabel_metrics
 
@@ -62,3 +62,14 @@ def test_what_cannot_be_evaluated_is_refused() -> None:
     for bad in (np.nan, -0.1, 1.1):
         with pytest.raises(BadProbabilities, match="1 cases"):
             multilabel_metrics(truth, np.where(np.eye(3, k=-2) == 1, bad, p), NAMES)
+
+
+@pytest.mark.parametrize("missing", [[False, True], [2], [-1], [0.0]])
+def test_missing_cases_are_told_by_their_indices(missing: Any) -> None:
+    with pytest.raises(UsageError, match="indices"):
+        multilabel_metrics([[1, 0], [0, 1]], [[0.9, 0.2], [0.3, 0.4]], ["a", "b"], missing)
+
+
+def test_two_labels_of_one_name_are_refused() -> None:
+    with pytest.raises(NotLabels, match="one name"):
+        multilabel_metrics([[1, 0], [0, 1]], [[0.9, 0.2], [0.3, 0.4]], ["a", "a"])

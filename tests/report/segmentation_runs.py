@@ -53,11 +53,12 @@ def tables(n: int, skill: float = 0.95, seed: int = 0, **states: Any) -> dict[st
 
 
 def summarised(found: dict[str, pd.DataFrame], away: tuple[str, ...] = (), **more: Any) -> Output:
+    groups = more.pop("groups", None)
     more = {"intervals": CaseIntervals(seed=0, resamples=200)} | more
     table = summarise_segmentations(found, [*found, *away], undefined="keep", **more)
     files = {
         "summary.parquet": write_table(table),
-        "cases.parquet": write_table(long_table(found, list(away))),
+        "cases.parquet": write_table(long_table(found, list(away), groups)),
     }
     return Output(files=files)
 

@@ -94,7 +94,11 @@ def test_every_method_has_its_tables_and_says_that_nothing_was_obtained(system: 
 def test_places_and_gains_are_told_with_definitions_of_both_sides() -> None:
     rows = tables(source_of("dlkunet"))["places_table2"]["rows"]
     hd = next(row for row in rows if row["column"] == "HD95")
-    assert (hd["unit"], hd["ours"], hd["ours_unit"]) == ("mm", "hd95/pooled", "as computed")
+    assert (hd["unit"], hd["ours"], hd["ours_unit"]) == (
+        "mm, not stated",
+        "hd95/pooled",
+        "as computed",
+    )
     assert (hd["proposed"], hd["place"], hd["gain"]) == ("DLKUNet-L 13.89", [1, 8], 7.66)
     stomach = next(row for row in rows if row["column"] == "Stomach")
     assert stomach["place"] == [1, 8]
@@ -135,6 +139,16 @@ def test_without_an_empty_mask_the_strict_number_is_the_printed_definition() -> 
     found = beside("synergynet", summary(unit_mm=False, lose=False, empty="strict"))
     row = next(row for row in found["beside_table2"]["rows"] if row["column"] == "RV")
     assert (row["id"], row["difference"] is None) == ("dice", False)
+
+
+@pytest.mark.parametrize(("column", "value"), [("statistic", "median"), ("per", "slice")])
+def test_no_difference_of_a_median_or_of_slices(column: str, value: str) -> None:
+    rows = summary(unit_mm=True, lose=False).assign(**{column: value})
+    found = beside("dlkunet", rows)["beside_table3"]
+    row = next(row for row in found["rows"] if row["column"] == "LV")
+    assert row["obtained"] is not None
+    assert (row["difference"], row["place"]) == (None, None)
+    assert any(value in note and "mean over cases" in note for note in found["notes"])
 
 
 def test_no_difference_where_the_printed_unit_is_not_stated() -> None:

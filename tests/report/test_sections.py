@@ -120,10 +120,28 @@ def test_a_lost_fold_counts_as_wrong_and_a_lost_seed_shows() -> None:
         for note in blocks(section, "note")
     )
     assert (first["network"], first["degree"]) == ("DMN", "H1")
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_a_lost_seed_counts_as_wrong_and_one_never_tried_shows(first: int) -> None:
     whole = make_source(subjects=8)
-    whole.change("score", 2, state="failed")
-    whole.change("score", 3, state="blocked")
-    assert rows(SECTIONS["accuracy"](whole), "accuracy")[0]["seeds"] == [1, 2]
+    every = rows(SECTIONS["accuracy"](whole), "accuracy_per_seed")[:2]
+    kept = every[1 if first == 0 else 0]["accuracy"]
+    whole.change("score", first, state="failed")
+    whole.change("score", first + 1, state="blocked")
+    row = rows(SECTIONS["accuracy"](whole), "accuracy")[0]
+    assert row["seeds"] == [2, 2]
+    assert row["accuracy"]["mean"] == pytest.approx(kept / 2)
+    assert row["hits"][1] == 8
+    assert (row["hits"][0] == 0) == (first == 0)
+    found = rows(SECTIONS["classification"](whole), "classification")[0]
+    assert found["metric"] == "accuracy"
+    assert found["seeds"]["mean"] == pytest.approx(kept / 2)
+    whole.change("score", first, state="pending")
+    whole.change("score", first + 1, state="pending")
+    row = rows(SECTIONS["accuracy"](whole), "accuracy")[0]
+    assert row["seeds"] == [1, 2]
+    assert row["accuracy"]["mean"] == pytest.approx(kept)
 
 
 def test_significant_pairs_are_counted_once_each(source: FakeSource) -> None:

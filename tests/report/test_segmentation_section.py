@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 
@@ -15,7 +16,7 @@ from cohortflow.report.sections.segmentation_compared import case_values
 from cohortflow.report.segmentations import variants
 from cohortflow.report.subjects.book import SubjectBook, SubjectRow
 from tests.report.fake import FakeSource
-from tests.report.segmentation_runs import run_of, summarised, tables, usual
+from tests.report.segmentation_runs import LABELS, run_of, summarised, tables, usual
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,54 @@ def test_variants_are_tested_on_the_same_cases(source: FakeSource, section: Sect
     assert "hd95/pooled has no test of means: 1 of 15 cases count as infinite" in words(section)
     ranking = next(f for f in blocks(section, "figure") if f["name"] == "segmentation_ranking0")
     assert ranking["data"]["ranks"] == {"model fast": 2.0, "model full": 1.0}
+
+
+def test_a_case_that_failed_gains_by_no_label_of_another_variant(tables_only: None) -> None:
+    """Another variant invents a label, or knows the slices that nobody saw here."""
+    more = {**LABELS, 9: "gallbladder"}
+    other = tables(4, labels=more, **{f"sub_{k}": {9: "absent"} for k in (1, 2, 3)})
+    lost = summarised(tables(3), ("sub-4",))
+    values, cases, _ = case_values(variants(run_of(("a", lost), ("b", summarised(other)))), "dice")
+    assert values[cases.index("sub-4"), 0] == 0.0
+    slices = {
+        case: pd.concat([one.assign(slice=z) for z in range(5)]) for case, one in tables(4).items()
+    }
+    seen = {case: slices[case] for case in list(slices)[:3]}
+    runs = run_of(("a", summarised(seen, ("sub-4",))), ("b", summarised(slices)))
+    values, cases, _ = case_values(variants(runs), "dice")
+    assert values[cases.index("sub-4"), 0] == 0.0
+    own = slices["sub-4"]
+    assert values[cases.index("sub-4"), 1] == pytest.approx(
+        own.loc[own["metric"] == "dice", "value"].mean()
+    )
+    far, _, _ = case_values(variants(runs), "hd95/pooled")
+    assert np.isinf(far[cases.index("sub-4"), 0])
+
+
+def test_slices_are_not_called_cases() -> None:
+    slices = {
+        case: pd.concat([one.assign(slice=z) for z in range(3)]) for case, one in tables(4).items()
+    }
+    section = SECTIONS["segmentation"](run_of(("a", summarised(slices))))
+    table = next(t for t in blocks(section, "table") if t["name"].endswith("_metrics"))
+    assert "over slices" in table["caption"]
+    assert table["rows"][0]["cases"] == 12
+
+
+def test_recordings_of_one_patient_are_no_cases_of_a_test(tables_only: None) -> None:
+    groups = {f"sub-{i}": f"patient {i % 5}" for i in range(1, 13)}
+    outputs = [
+        (name, summarised(tables(12, skill, seed), groups=groups))
+        for name, skill, seed in (("a", 0.9, 1), ("b", 0.92, 2))
+    ]
+    source = run_of(*outputs)
+    section = SECTIONS["segmentation"](source)
+    row = rows(section, "segmentation_compared")[0]
+    assert row["n"] == 5
+    table, cases, _ = case_values(variants(source), "dice")
+    of = pd.DataFrame(table).groupby([groups[case] for case in cases]).mean()
+    assert row["p"] == pytest.approx(wilcoxon(of[0] - of[1]).pvalue)
+    assert "no independent ones" in words(section)
 
 
 def test_holm_is_over_every_row_and_cases_elsewhere_are_said(tables_only: None) -> None:

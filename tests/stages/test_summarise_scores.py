@@ -90,6 +90,15 @@ def test_cases_of_a_group_are_drawn_together() -> None:
         summary(CASES, [], {"stratify": "site"})
 
 
+def test_cases_say_their_group() -> None:
+    people = {subject: {"patient": f"p{int(subject[1:]) // 2}"} for subject in CASES}
+    cases = summary(CASES, [], {"group": "patient"}, Context(columns=people))[2]
+    assert set(zip(cases["subject"], cases["group"], strict=True)) == {
+        (subject, row["patient"]) for subject, row in people.items()
+    }
+    assert "group" not in summary(CASES)[2]
+
+
 def test_a_case_that_failed_counts_as_the_worst_and_is_listed() -> None:
     output, table, cases = summary(CASES, ["gone"])
     whole = summary(CASES)[1]
@@ -160,8 +169,29 @@ def test_slices_of_a_case_are_drawn_together() -> None:
     entries = {f"s{k}": scores(shifted(k), per="slice") for k in range(3)}
     _, table, cases = summary(entries, ["gone"])
     row = table[(table["name"] == "liver") & (table["metric"] == "dice")].iloc[0]
-    assert (row["n"], row["left_out"], row["interval"]) == (7, 6, "BCa 95% of 4 units")
+    assert (row["n"], row["missing"], row["left_out"]) == (6, 1, 6)
+    # One worst slice would be less than the bad ones that it stands for.
+    assert math.isnan(row["value"])
+    assert math.isnan(row["low"])
+    assert "slices of 1 cases" in row["reason"]
     assert cases[cases["subject"] == "gone"]["slice"].unique().tolist() == [-1]
+    _, table, _ = summary(entries)
+    row = table[(table["name"] == "liver") & (table["metric"] == "dice")].iloc[0]
+    assert (row["n"], row["left_out"], row["interval"]) == (6, 6, "BCa 95% of 3 units")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("second", [np.full_like(REFERENCE, 3), None])
+def test_what_became_of_a_newcomer_is_the_worst_of_its_folds(
+    order: tuple[int, int], second: np.ndarray | None
+) -> None:
+    """In neither map by one fold, invented or failed by the other: it counts."""
+    labels = {**BOTH, 3: "aorta"}
+    entries = [scores(REFERENCE, labels), scores(second, labels)]
+    items = [Item({"subject": "new", "fold": k}, entries[k]) for k in order]
+    _, table, _ = summary(items, [])
+    row = table[(table["name"] == "aorta") & (table["metric"] == "dice")].iloc[0]
+    assert (row["value"], row["n"], row["missing"]) == (0.0, 1, 1)
 
 
 def test_what_is_refused() -> None:
@@ -172,6 +202,8 @@ def test_what_is_refused() -> None:
         summary(nowhere)
     kept = summary(nowhere, [], {"undefined": "keep"})[1]
     assert kept[kept["name"] == "gallbladder"]["value"].isna().all()
+    with pytest.raises(InvalidEntry, match="two names"):
+        summary({"a": CASES["s0"], "b": scores(REFERENCE, {1: "Liver", 2: "spleen"})})
     other = pd.DataFrame({"metric": ["accuracy"], "value": [1.0]}).to_parquet()
     entry = Entry.in_memory("scores", Output(files={"metrics.parquet": other}))
     with pytest.raises(InvalidEntry, match="no scores of segmentations"):

@@ -69,6 +69,9 @@ def test_a_run_arrives_whole(source: FakeSource, page: Path, database: str, tmp_
     )
     metrics = run.data.metrics
     assert metrics["accuracy_mean/score hc_mci DMN H0"] == accuracy[0]["accuracy"]["mean"]
+    counts = ("accuracy_seeds", "seeds_asked", "cases_n", "cases_missing")
+    told = [metrics[f"{name}/score hc_mci DMN H0"] for name in counts]
+    assert told == [*accuracy[0]["seeds"], accuracy[0]["hits"][1], 0], "no number without its n"
     assert metrics["units_done"] == report["verdict"]["units"]["done"]
     assert metrics["clouds_per_s/diagrams"] == 8 * 12 / 2.0
     assert metrics["clouds_per_core_s/diagrams"] == 8 * 12 / (4.0 * 2)

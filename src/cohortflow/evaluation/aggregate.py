@@ -30,6 +30,8 @@ def aggregate(
     """
     if not expected:
         raise EmptyInput("there is no case to aggregate")
+    if isinstance(expected, str) or len(set(expected)) < len(expected):
+        raise UsageError("the expected cases are no names, each once", found=str(expected)[:80])
     found: dict[tuple[str, str], dict[str, Measurement]] = {}
     for row in rows:
         own = found.setdefault((row.metric, row.label), {})
@@ -53,11 +55,13 @@ def _one(
     how: Statistic,
     worst: Mapping[str, float],
 ) -> Measurement:
-    units = sorted({row.unit for row in own.values()}) or [definition(metric).unit]
+    defined = definition(metric)
+    units = sorted({row.unit for row in own.values()}) or [defined.unit]
     if len(units) > 1:
         raise InvalidEntry(f"values of {metric} are in two units", found=", ".join(units))
-    floor = worst.get(metric, definition(metric).worst)
-    _refuse_beyond(metric, [row.value for row in own.values() if row.defined], floor)
+    floor = worst.get(metric, defined.worst)
+    known = [] if defined.worst is None else [defined.worst]
+    _refuse_beyond(metric, [*(row.value for row in own.values() if row.defined), *known], floor)
     found = counted(
         CaseValue(case, own[case].value if case in own else math.nan, floor) for case in expected
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from cohortflow.errors import BadProbabilities, InvalidEntry, UnknownClass
 from cohortflow.evaluation.cases import Case, Cases
@@ -20,7 +21,18 @@ def check_cases(cases: Cases) -> None:
             expected="two names or more, each once, the positive one among them",
             found=f"{', '.join(cases.classes)}; positive {cases.positive}",
         )
+    doubled = [name for name, n in Counter(c.subject for c in cases.cases).items() if n > 1]
+    if doubled:
+        raise InvalidEntry(
+            "a case stands twice",
+            where=doubled[0],
+            expected="each case once, however many seeds and folds scored it",
+            found=f"{len(doubled)} more than once",
+            hint="Join folds by pool_folds, and average seeds by pool_seeds.",
+        )
     for case in cases.cases:
+        if case.prediction is None and (case.probability, case.probabilities) != (None, None):
+            raise InvalidEntry("a probability without a prediction", where=case.subject)
         for word, name in (("truth", case.truth), ("prediction", case.prediction)):
             if name is not None and name not in known:
                 raise UnknownClass(
@@ -47,6 +59,14 @@ def _check_probabilities(case: Case, cases: Cases) -> None:
             where=case.subject,
             expected=str(len(cases.classes)),
             found=str(len(case.probabilities)),
+        )
+    own = case.probabilities[cases.classes.index(cases.positive)]
+    if case.probability is not None and abs(case.probability - own) > SUM_TOLERANCE:
+        raise BadProbabilities(
+            "two probabilities of the positive class",
+            where=case.subject,
+            expected=f"{own:g}, as among those of all classes",
+            found=f"{case.probability:g}",
         )
     total = math.fsum(case.probabilities)
     if abs(total - 1.0) > SUM_TOLERANCE:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cohortflow.errors import BadProbabilities, EmptyInput, NotLabels, ShapeMismatch
+from cohortflow.errors import BadProbabilities, EmptyInput, NotLabels, ShapeMismatch, UsageError
 from cohortflow.evaluation.measurement import Measurement, measured, undefined
 from cohortflow.evaluation.probabilities import area_under_roc, average_precision
 
@@ -23,8 +23,8 @@ def multilabel_metrics(
     found for the labels it has, and above all others for those it has not. A mean is undefined
     while a label has no positive case (for the area: or no negative one).
 
-    Raises ShapeMismatch, EmptyInput for no case, NotLabels for truths that are not 0 or 1,
-    BadProbabilities for ones that are not finite or outside [0, 1].
+    Raises ShapeMismatch, EmptyInput for no case, NotLabels for truths that are not 0 or 1 and for
+    two labels of one name, UsageError for indices of no case, BadProbabilities for ones that are not finite or outside [0, 1].
     """
     holds, ranks = _checked(truth, probabilities, labels, missing)
     precisions = [
@@ -76,8 +76,9 @@ def _checked(
         raise EmptyInput("there is no case to evaluate")
     if not np.isin(holds, (0, 1)).all():
         raise NotLabels("a truth is neither 0 nor 1")
-    lost = np.zeros(len(holds), bool)
-    lost[np.asarray(missing, dtype=np.int64)] = True
+    if len(set(labels)) < len(labels):
+        raise NotLabels("two labels of one name", found=", ".join(labels))
+    lost = _lost(missing, len(holds))
     good = np.isfinite(ranks) & (ranks >= 0.0) & (ranks <= 1.0)
     if not good[~lost].all():
         raise BadProbabilities(
@@ -87,3 +88,18 @@ def _checked(
         )
     worst = np.where(holds == 1, -np.inf, np.inf)
     return holds == 1, np.where(lost[:, None], worst, ranks)
+
+
+def _lost(missing: ArrayLike, cases: int) -> NDArray[np.bool_]:
+    """Booleans (case) of indices; a mask of booleans would pass for the cases 0 and 1."""
+    places = np.asarray(missing)
+    if places.size and (places.dtype.kind not in "iu" or places.min() < 0 or places.max() >= cases):
+        raise UsageError(
+            "missing cases are told by their indices",
+            where="missing",
+            expected=f"whole numbers, 0 … {cases - 1}",
+            found=str(missing)[:80],
+        )
+    lost = np.zeros(cases, bool)
+    lost[places.astype(np.int64)] = True
+    return lost

@@ -13,6 +13,7 @@ from cohortflow.evaluation.pooling import FoldPool, SeedPool, pool_folds, pool_s
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
 POOLED = ("fold", "seed")
+LOST = ("failed", "blocked", "quarantined")
 _PROBABILITIES = "probabilities.parquet"
 
 
@@ -182,9 +183,10 @@ def _folds(
     """Cases of every fold of one seed. A fold that did not finish has its cases counted as wrong.
 
     Which cases those are is known from another seed, because folds do not depend on it; where no
-    seed finished the fold, the seed has no number at all: a lost fold must not raise a mean.
+    seed finished the fold, the seed has no number at all: a lost fold must not raise a mean. Nor must
+    a lost seed: only one that nothing was tried of is none.
     """
-    if not done(units):
+    if not tried(units):
         return []
     parts = []
     for unit in units:
@@ -198,6 +200,11 @@ def _folds(
             return []
         parts.append(_lost(read_cases_of(source, twin)))
     return parts
+
+
+def tried(units: Sequence[ReportUnit]) -> bool:
+    """Whether any of them finished, failed or was blocked by one that did."""
+    return any(unit.state in ("done", *LOST) for unit in units)
 
 
 def read_cases_of(source: ReportSource, unit: ReportUnit) -> Cases:

@@ -52,6 +52,13 @@ class Variant:
         known = set(self.cases.loc[self.cases["state"].isin(SEEN), "name"])
         return [name for name in dict.fromkeys(map(str, self.summary["name"])) if name in known]
 
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """Of what each subject is a part, a patient with several recordings; empty: of itself."""
+        if "group" not in self.cases:
+            return {}
+        return dict(zip(self.cases["subject"], map(str, self.cases["group"]), strict=True))
+
     def of(self, metric: str) -> pd.DataFrame:
         """Rows of cases of one metric."""
         return self.cases[self.cases["metric"] == metric]

@@ -50,6 +50,7 @@ def summarise_scores(parameters: SummariseScores, context: Context, scores: Many
     """
     tables, away = _tables(scores)
     subjects = [*tables, *away]
+    groups = _column(context, subjects, parameters.group)
     table = summarise_segmentations(
         tables,
         subjects,
@@ -60,12 +61,12 @@ def summarise_scores(parameters: SummariseScores, context: Context, scores: Many
             parameters.level,
             parameters.resamples,
             _column(context, subjects, parameters.stratify),
-            _column(context, subjects, parameters.group),
+            groups,
         ),
     )
     files = {
         "summary.parquet": write_table(table),
-        "cases.parquet": write_table(long_table(tables, away)),
+        "cases.parquet": write_table(long_table(tables, away, groups)),
     }
     context.recorder.progress(len(subjects), len(subjects))
     return Output(files=files, facts=_facts(tables, away), warnings=_warnings(away))
@@ -124,7 +125,7 @@ def cost(parameters: SummariseScores, facts: Sequence[Facts]) -> Cost:
 
 STAGE = Stage(
     name="summarise_scores",
-    version=1,
+    version=2,
     about="Scores of all cases as one number a label and metric, with BCa intervals",
     parameters=SummariseScores,
     reads={"scores": Reads(("scores",), many=True)},

@@ -86,6 +86,17 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
         published_tables("cmunet")
 
 
+def test_a_setting_is_no_score_and_a_protocol_keeps_its_rule() -> None:
+    table = published_paper("federated-memory-elements").table("text_reference_accuracy")
+    assert correspondence(table, "epochs").ids == (), "25 epochs are no 25 percent"
+    assert table.better["epochs"] == "none"
+    for name in ("synergynet", "snet", "dlkunet"):
+        (table,) = [one for one in published_tables(name) if one.id == "table2"]
+        assert correspondence(table, "DSC").ids == ("dice/transunet", "dice"), name
+    copied = correspondence(published_paper("dlkunet").table("table2"), "HD95")
+    assert not copied.comparable("mm"), "its rows are of code that measures in voxels"
+
+
 def test_flagged_cells_are_where_they_should_be() -> None:
     found = []
     for name in PUBLISHED:

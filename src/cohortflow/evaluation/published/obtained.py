@@ -15,9 +15,11 @@ from cohortflow.evaluation.published.tables import PublishedTable
 if TYPE_CHECKING:
     import pandas as pd
 
+USUAL = "mean over cases"
+"""What printed numbers of segmentation are."""
 _COLUMNS = (
     *("name", "metric", "value", "unit", "n", "cases", "low", "high"),
-    *("missing", "left_out", "policy", "statistic"),
+    *("missing", "left_out", "policy", "statistic", "per"),
 )
 
 
@@ -27,7 +29,7 @@ class Obtained:
 
     The interval is NaN for a mean over structures, whose own is not known. ``structures``: how many
     it is the mean of. ``empty``: masks that a rule for empty ones speaks of. ``reason``: why there
-    is no value, where it is NaN.
+    is no value, where it is NaN. ``statistic`` over what of a cohort.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Obtained:
     structures: int
     empty: int
     reason: str = ""
+    statistic: str = USUAL
 
 
 def read_summary(data: bytes, where: str) -> pd.DataFrame:
@@ -123,6 +126,7 @@ def _joined(id: str, rows: pd.DataFrame, wanted: Sequence[str]) -> Obtained:
         structures=len(rows),
         empty=int(rows["missing"].sum() + rows["left_out"].sum()),
         reason=reason,
+        statistic=f"{rows['statistic'].iloc[0]} over {rows['per'].iloc[0]}s",
     )
 
 
@@ -139,9 +143,10 @@ def place_among(table: PublishedTable, column: str, value: float, group: int) ->
 
 
 def comparable(ours: Correspondence, found: Obtained) -> bool:
-    """True where a difference may be formed: one definition, stated and convertible units.
+    """True where a difference may be formed: one definition, stated and convertible units, a mean
+    over cases.
 
     A rule for empty masks makes no other definition where no mask was empty.
     """
-    same = found.id == ours.ids[0] or not found.empty
+    same = (found.id == ours.ids[0] or not found.empty) and found.statistic == USUAL
     return same and ours.comparable(found.unit) and not math.isnan(found.value)

@@ -133,8 +133,19 @@ def checked_labels(labels: Mapping[int, str]) -> dict[int, str]:
 
 
 def _integers(array: npt.ArrayLike, role: str, where: str) -> Array:
-    found = np.asarray(array)
     what = f"the {role or 'prediction'}"
+    if isinstance(array, np.ma.MaskedArray):
+        raise NotLabels(
+            f"{what} is masked, and a mask says nothing of what lies under it",
+            where=where,
+            expected="every voxel a label, 0 of the background",
+            found="a masked array",
+            hint="Say what masked voxels are: array.filled(0).",
+        )
+    try:
+        found = np.asarray(array)
+    except ValueError as error:
+        raise NotLabels(f"{what} is no array", where=where, found=str(error)) from error
     if found.dtype.kind in "biu":
         return found
     if found.dtype.kind == "f" and not np.isfinite(found).all():
@@ -188,7 +199,10 @@ def _spacing(
 def _checked_spacing(
     spacing_mm: Sequence[float], axes: int, where: str
 ) -> tuple[float, float, float]:
-    numbers = np.atleast_1d(np.asarray(spacing_mm, dtype=float))
+    try:
+        numbers = np.atleast_1d(np.asarray(spacing_mm, dtype=float))
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
     if numbers.shape != (axes,) or not np.isfinite(numbers).all() or not (numbers > 0).all():
         raise ImpossibleGeometry(
             "a spacing that no image can have",

@@ -26,6 +26,7 @@ COLUMNS = (
 """Of one case, and before them ``slice`` where each slice is an image."""
 _WHOLE = ("slice", "label", "n", "cases", "missing", "left_out")
 _KIND = ["metric", "unit", "policy"]
+_SEVERITY = {"measured": 0, "absent": 1, "invented": 2, "missed": 2, "failed": 3}
 
 
 def write_table(table: pd.DataFrame) -> bytes:
@@ -74,6 +75,12 @@ def of_equal_labels(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFram
 
     labels = pd.concat([table[["label", "name"]] for table in tables.values()]).drop_duplicates()
     labels = labels.sort_values(["label", "name"])
+    if labels["label"].duplicated().any():
+        raise InvalidEntry(
+            "one label has two names, and each would be absent from the cases of the other",
+            found=", ".join(labels.loc[labels["label"].duplicated(keep=False), "name"]),
+            hint="Give every step that scores the same labels.",
+        )
     filled = {}
     for case, table in tables.items():
         own = set(table[["label", "name"]].itertuples(index=False, name=None))
@@ -110,8 +117,8 @@ def _value(metric: str, state: State, policy: str, worst: float) -> float:
 def once(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """A case that was scored several times, by folds that had not seen it, counts once.
 
-    Its mean where it was measured each time; else as the first time that it was not: what failed
-    at one of them cannot gain by the others.
+    Its mean where it was measured each time; else as the worst of what became of it: what failed
+    at one of them, or was invented there, cannot gain by the others.
     """
     import pandas as pd
 
@@ -119,16 +126,23 @@ def once(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         return tables[0]
     rows = pd.concat(tables, ignore_index=True)
     key = [column for column in ("slice", "label", "name", *_KIND) if column in rows]
-    rows["lost"] = rows["state"] != "measured"
+    rows["lost"] = rows["state"].map(_SEVERITY)
     mean = rows.groupby(key, sort=False)["value"].transform("mean")
-    lost = rows.groupby(key, sort=False)["lost"].transform("any")
-    rows["value"] = rows["value"].where(lost, mean)
+    lost = rows.groupby(key, sort=False)["lost"].transform("max")
+    rows["value"] = rows["value"].where(lost > 0, mean)
     rows = rows.sort_values("lost", ascending=False, kind="stable").drop_duplicates(key)
     return rows.sort_index().drop(columns="lost").reset_index(drop=True)
 
 
-def long_table(tables: Mapping[str, pd.DataFrame], away: Sequence[str]) -> pd.DataFrame:
-    """All cases in one table, ``subject`` first; those ``away`` have rows without a value."""
+def long_table(
+    tables: Mapping[str, pd.DataFrame],
+    away: Sequence[str],
+    groups: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """All cases in one table, ``subject`` first; those ``away`` have rows without a value.
+
+    ``group``, where subjects have one: what is no case of its own, in a test either.
+    """
     import pandas as pd
 
     parts = [table.assign(subject=case) for case, table in tables.items()]
@@ -141,4 +155,8 @@ def long_table(tables: Mapping[str, pd.DataFrame], away: Sequence[str]) -> pd.Da
     )
     parts += [lost.assign(subject=case) for case in away]
     table = pd.concat(parts, ignore_index=True).sort_values("subject", kind="stable")
-    return table[["subject", *(name for name in table.columns if name != "subject")]]
+    first_columns = ["subject"]
+    if groups is not None:
+        table = table.assign(group=table["subject"].map(groups))
+        first_columns.append("group")
+    return table[[*first_columns, *(name for name in table.columns if name not in first_columns)]]

@@ -38,9 +38,10 @@ class _Case(NamedTuple):
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One label and metric over ``n`` of ``cases``.
+    """One label and metric over ``n`` of ``cases``; ``per`` says whether these are cases or slices.
 
-    ``low`` and ``high`` are NaN where ``interval`` says that there is none. ``missing``: missed, invented, failed and absent cases among the n, each counted as its worst.
+    ``low`` and ``high`` are NaN where ``interval`` says that there is none. ``missing``: missed,
+    invented, failed and absent cases among the n, each counted as its worst.
     ``left_out``: cases with the label in neither map, not among the n. ``published``: the number of
     a policy other than strict, for a printed table to stand beside, never alone.
     """
@@ -51,6 +52,7 @@ class SummaryRow:
     value: float
     unit: str
     statistic: str
+    per: str
     low: float
     high: float
     interval: str
@@ -73,9 +75,10 @@ def summarise_segmentations(
     """One row per label and metric over the cases' tables from ``evaluate_segmentation``.
 
     ``tables``: case → its table; slices of a case count as cases. ``expected``: all cases there
-    should be; one without a table counts as the worst, a distance of an image nobody saw as
-    infinite (``evaluate_segmentation(reference, None, …)`` tells its diagonal). ``intervals``: how
-    to make those of the values; slices of a case are drawn together.
+    should be, each once; one without a table counts as the worst, a distance of an image nobody saw
+    as infinite (``evaluate_segmentation(reference, None, …)`` tells its diagonal, and its slices:
+    without them a number over slices has no value, because nobody knows how many are lost).
+    ``intervals``: how to make those of the values; slices of a case are drawn together.
 
     A case that was missed, invented, failed or absent counts as the worst under every policy; where
     the policy of the tables is not ``strict``, the number by that policy stands in a row of its
@@ -91,6 +94,9 @@ def summarise_segmentations(
     if statistic not in ("mean", "median"):
         raise BadParameter("no such statistic", expected="mean or median", found=repr(statistic))
     names = list(tables) if expected is None else list(expected)
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise BadParameter("a case is expected twice", found=", ".join(doubled))
     unknown = sorted(set(tables) - set(names))
     if unknown:
         raise BadParameter("cases that are not expected", found=", ".join(unknown))
@@ -99,6 +105,7 @@ def summarise_segmentations(
     _refuse_mixed(tables)
     away = [name for name in names if name not in tables]
     table = pd.concat([frame.assign(case=case) for case, frame in tables.items()])
+    slices = "slice" in table
     rows = []
     for _, group in table.groupby(list(_KEY), sort=False, observed=True):
         about = _About(*next(group[list(_KEY)].itertuples(index=False, name=None)))
@@ -106,7 +113,7 @@ def summarise_segmentations(
         if metric.better == "none":
             continue
         cases = [_Case(*row) for row in group[list(_Case._fields)].itertuples(index=False)]
-        cases += [_absent(case, about.metric) for case in away]
+        cases += [_absent(case, about.metric, slices=slices) for case in away]
         found = counted(_ours(case) for case in cases)
         rows.append(_row(about, found, statistic, intervals))
         if about.policy != "strict" and speaks_of(about.policy, metric):
@@ -118,7 +125,8 @@ def summarise_segmentations(
             found=", ".join(nowhere[:10]),
             hint="Leave it out of labels, or say undefined='keep'.",
         )
-    return pd.DataFrame([asdict(row) for row in rows])
+    per = "slice" if slices else "case"
+    return pd.DataFrame([asdict(replace(row, per=per)) for row in rows])
 
 
 def _refuse_mixed(tables: Mapping[str, pd.DataFrame]) -> None:
@@ -142,9 +150,10 @@ def _refuse_mixed(tables: Mapping[str, pd.DataFrame]) -> None:
             )
 
 
-def _absent(case: str, metric: str) -> _Case:
-    """A case of which nothing is known: no image, so no diagonal."""
-    worst = worst_value(parse_metric(metric), math.inf)
+def _absent(case: str, metric: str, *, slices: bool) -> _Case:
+    """A case of which nothing is known: no image, so no diagonal, and no number of slices that one
+    worst value could stand for."""
+    worst = math.nan if slices else worst_value(parse_metric(metric), math.inf)
     return _Case(case, worst, "failed", worst)
 
 
@@ -153,7 +162,8 @@ def _ours(case: _Case) -> CaseValue:
     rest."""
     measured = case.state == "measured"
     left_out = case.state == "absent" or (measured and math.isnan(case.value))
-    return CaseValue(case.case, case.value if measured else math.nan, case.worst, left_out)
+    worst = None if math.isnan(case.worst) else case.worst
+    return CaseValue(case.case, case.value if measured else math.nan, worst, left_out)
 
 
 def _published(
@@ -161,14 +171,21 @@ def _published(
 ) -> SummaryRow:
     """As the policy counts, under its own id."""
     found = counted(
-        CaseValue(case.case, case.value, None, left_out=math.isnan(case.value)) for case in cases
+        CaseValue(
+            case.case,
+            case.value,
+            None,
+            left_out=math.isnan(case.value) and case.state != "failed",
+        )
+        for case in cases
     )
     row = _row(about._replace(metric=f"{about.metric}/{about.policy}"), found, statistic, intervals)
+    reason = f"as {about.policy} counts: a missed structure may improve it"
     return replace(
         row,
         missing=sum(case.state not in ("measured", "absent") for case in cases),
         published=True,
-        reason=f"as {about.policy} counts: a missed structure may improve it",
+        reason=row.reason if found.bottomless else reason,
     )
 
 
@@ -176,12 +193,17 @@ def _row(
     about: _About, found: Counted, statistic: Statistic, intervals: CaseIntervals | None
 ) -> SummaryRow:
     low, high, how = math.nan, math.nan, ""
-    if intervals is not None and found.values:
+    reason = "" if found.values else "undefined: the label is in no case"
+    if found.bottomless:
+        reason = f"undefined: nobody knows the slices of {found.bottomless} cases without scores"
+        how = "none: there is no value" if intervals is not None else ""
+    elif intervals is not None and found.values:
         low, high, how = intervals.of(found, statistic)
     return SummaryRow(
         **about._asdict(),
         value=found.centre(statistic),
         statistic=statistic,
+        per="case",
         low=low,
         high=high,
         interval=how,
@@ -190,5 +212,5 @@ def _row(
         missing=found.missing,
         left_out=found.left_out,
         published=False,
-        reason="" if found.values else "undefined: the label is in no case",
+        reason=reason,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cohortflow.errors import ShapeMismatch
+from cohortflow.errors import ShapeMismatch, UsageError
 from cohortflow.evaluation.statistics.bootstrap import Interval, bca_interval
 from cohortflow.evaluation.statistics.effects import (
     Effect,
@@ -54,7 +54,7 @@ def compare_systems(
     Where ``groups`` say that several cases are of one patient, tests and effect sizes are of the
     mean of each group, because repeated cases are no independent ones; intervals draw groups.
 
-    Raises ShapeMismatch, EmptyInput, NotFinite (give missing cases their worst value first).
+    Raises ShapeMismatch, EmptyInput, UsageError, NotFinite (give missing cases their worst value first).
     """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != len(systems):
@@ -63,6 +63,8 @@ def compare_systems(
             expected=f"(case, {len(systems)})",
             found=str(table.shape),
         )
+    if len(set(systems)) < len(systems):
+        raise UsageError("two systems of one name", found=", ".join(systems))
     alone = table if groups is None else _means(table, groups)
     pairs = list(combinations(range(len(systems)), 2))
     tests = [wilcoxon_test(alone[:, i], alone[:, j]) for i, j in pairs]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cohortflow.errors import NotFinite, NotLabels, ShapeMismatch
+from cohortflow.errors import NotFinite, NotLabels, ShapeMismatch, UsageError
 from cohortflow.evaluation.statistics.samples import Floats
 
 
@@ -42,12 +42,14 @@ def delong_test(
     truth: (case) of booleans. first, second: (case), larger for positive ones; -inf and inf rank a
     missing case as badly as can be.
 
-    Raises ShapeMismatch, NotLabels, NotFinite for NaN.
+    Raises ShapeMismatch, NotLabels, NotFinite for NaN, UsageError.
     Source: DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44, 837–845, by the ranks of Sun and
     Xu 2014, IEEE Signal Processing Letters 21, 1389–1393.
     """
     from scipy.special import ndtr, ndtri
 
+    if not 0.0 < level < 1.0:
+        raise UsageError("no such interval", expected="0 < level < 1", found=f"{level}")
     holds = np.asarray(truth)
     scores = [np.asarray(one, dtype=np.float64) for one in (first, second)]
     _check(holds, scores)

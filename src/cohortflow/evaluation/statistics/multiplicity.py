@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cohortflow.errors import NotFinite
+from cohortflow.errors import NotFinite, UsageError
 from cohortflow.evaluation.statistics.samples import Floats
 
 Control = Literal["holm", "benjamini-hochberg"]
@@ -19,12 +19,14 @@ def adjusted_p_values(p_values: ArrayLike, control: Control = "holm") -> Floats:
     ``holm`` controls the chance of one false positive, ``benjamini-hochberg`` the share of false
     ones among the positives. A test without a p-value (NaN) has none, and counts in the family.
 
-    Raises NotFinite for values outside [0, 1].
+    Raises NotFinite for values outside [0, 1], UsageError for another control.
     Source: Holm 1979, Scandinavian Journal of Statistics 6, 65–70; Benjamini and Hochberg 1995,
     JRSS B 57, 289–300.
     """
     from scipy.stats import false_discovery_control
 
+    if control not in ("holm", "benjamini-hochberg"):
+        raise UsageError("no such control", expected="holm or benjamini-hochberg", found=control)
     given = np.asarray(p_values, dtype=np.float64)
     known = ~np.isnan(given)
     p = np.where(known, given, 1.0)

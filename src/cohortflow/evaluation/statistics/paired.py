@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cohortflow.errors import EmptyInput, NotLabels, ShapeMismatch
+from cohortflow.errors import EmptyInput, NotLabels, ShapeMismatch, UsageError
 from cohortflow.evaluation.statistics.samples import columns_of, too_few
 
 EQUAL = "the two are equal in every case"
@@ -90,6 +90,8 @@ def mcnemar_test(
     """
     from scipy.stats import binom, binomtest
 
+    if method not in ("exact", "mid-p"):
+        raise UsageError("no such test of McNemar", expected="exact or mid-p", found=method)
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape or a.ndim != 1:
         raise ShapeMismatch("columns are not (case) of one length", found=f"{a.shape}, {b.shape}")

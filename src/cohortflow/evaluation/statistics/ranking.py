@@ -92,6 +92,8 @@ def _checked(
     scores: ArrayLike, systems: Sequence[str], better: Better, worst: float | None
 ) -> Floats:
     """Scores (case, system) of which the smaller is the better; a missing one is the worst."""
+    if better not in ("higher", "lower"):
+        raise UsageError("no such direction", expected="higher or lower", found=better)
     table = np.array(scores, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != len(systems) or len(systems) < 2:
         raise ShapeMismatch(

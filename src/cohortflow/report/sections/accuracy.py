@@ -34,8 +34,9 @@ def accuracy(source: ReportSource) -> Section:
     if partial:
         text = (
             f"{len(partial)} of {len(found)} cells miss folds or seeds that did not finish. The "
-            "cases of a lost fold count as wrong; a seed without any finished fold, or with a fold "
-            "that no seed finished, has no number and shows in the column Seeds."
+            "cases of a lost fold count as wrong, and so do all of a lost seed; a seed of which "
+            "nothing was tried, or with a fold that no seed finished, has no number and shows in the "
+            "column Seeds."
         )
         blocks.append(Note(text, "warning"))
     absent = without_number(source, found)

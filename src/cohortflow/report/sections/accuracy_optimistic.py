@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cohortflow.evaluation.pooling import pool_seeds
-from cohortflow.report.cells import Cell, cell_units, is_control, mean_sd, read_cases_of, step_names
+from cohortflow.report.cells import (
+    Cell,
+    cell_units,
+    is_control,
+    mean_sd,
+    read_cases_of,
+    step_names,
+    tried,
+)
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
 SAME_TRAINING = ("classes", "n", "parameters", "regions", "loss_first", "loss_last")
@@ -152,7 +160,7 @@ def _seed_curve(
     cell: Cell,
 ) -> SeedCurve | None:
     """None where a fold was monitored by no seed: a lost fold must not raise a mean."""
-    if not done(units):
+    if not tried(units):
         return None
     parts: list[tuple[Sequence[int], int]] = []
     for unit in units:

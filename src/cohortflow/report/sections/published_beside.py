@@ -15,7 +15,7 @@ from cohortflow.evaluation.published import (
     convertible,
     correspondence,
 )
-from cohortflow.evaluation.published.obtained import Obtained, comparable, place_among
+from cohortflow.evaluation.published.obtained import USUAL, Obtained, comparable, place_among
 from cohortflow.evaluation.published.ranks import best_row
 from cohortflow.report.blocks import Block, Column, Note, Table
 from cohortflow.report.sections.published_runs import Run
@@ -119,6 +119,8 @@ def _why(ours: Correspondence, found: Obtained, same: bool) -> str:
         return found.reason
     if same:
         return ""
+    if found.statistic != USUAL:
+        return f"no difference: ours is the {found.statistic}, the printed one the {USUAL}"
     if found.id != ours.ids[0] and found.empty:
         return f"no difference: {found.id} counts empty masks otherwise than {ours.ids[0]} does"
     if not ours.stated:

@@ -14,6 +14,8 @@ from cohortflow.report.blocks import Column, Table
 from cohortflow.report.cells import Cell
 from cohortflow.report.source import ReportSource, done, place
 
+_HOW = ("policy", "statistic", "per")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -60,15 +62,17 @@ def _of_cell(cell: Cell, table: PublishedTable, column: str) -> list[Obtained]:
 
 
 def segmented(source: ReportSource) -> list[Run]:
-    """A run for every point of a summary of segmentations; the first seed of several."""
+    """A run for every point of a summary of segmentations; the first finished seed of several."""
     found: dict[str, list[Any]] = {}
-    for unit in done(source.units(stage="summarise_scores")):
+    for unit in source.units(stage="summarise_scores"):
         found.setdefault(place(unit.point, without=("seed",)), []).append(unit)
     runs = []
     for point, units in found.items():
-        data = source.entry(units[0]).read_file("summary.parquet")
-        summary = read_summary(data, units[0].step)
-        how = {name: sorted(set(summary[name].astype(str))) for name in ("policy", "statistic")}
+        if not (finished := done(units)):
+            continue
+        data = source.entry(finished[0]).read_file("summary.parquet")
+        summary = read_summary(data, finished[0].step)
+        how = {name: sorted(set(summary[name].astype(str))) for name in _HOW}
         of = partial(obtained, summary=summary)
         runs.append(Run(point, of, len(units), int(summary["missing"].max()), how))
     return runs
@@ -79,16 +83,16 @@ def segmentation_differences(source: ReportSource, paper: Paper, runs: Sequence[
     seeds = max(run.seeds for run in runs)
     datasets = dict.fromkeys(table.dataset for table in paper.tables if table.dataset)
     subjects = len(source.participants)
-    policies, statistics = (
-        ", ".join(sorted({one for run in runs for one in run.how[name]}))
-        for name in ("policy", "statistic")
+    policies, statistics, per = (
+        ", ".join(sorted({one for run in runs for one in run.how[name]})) for name in _HOW
     )
     rows = [
         {"what": "Data", "paper": "; ".join(datasets), "run": f"this cohort: {subjects} subjects"},
         {
             "what": "Protocol",
             "paper": paper.protocol or "not stated",
-            "run": f"{statistics} over cases" + (f"; first of {seeds} seeds" if seeds > 1 else ""),
+            "run": f"{statistics} by {per}"
+            + (f"; the first finished of {seeds} seeds" if seeds > 1 else ""),
         },
         {
             "what": "Missing structures",

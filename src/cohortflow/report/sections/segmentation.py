@@ -79,7 +79,7 @@ def _unseen(one: Variant) -> list[Block]:
 
 
 def _table(one: Variant, stem: str) -> Table:
-    seen = set(one.seen)
+    seen, per = set(one.seen), "slice" if "slice" in one.cases else "case"
     rows = sorted((_row(row) for row in _records(one)), key=lambda row: row["name"] not in seen)
     columns = (
         Column("name", "Label"),
@@ -87,16 +87,16 @@ def _table(one: Variant, stem: str) -> Table:
         Column("value", "Value", "number"),
         Column("unit", "Unit"),
         Column("interval", "Interval", "ends3"),
-        Column("n", "n", "integer", "cases that count"),
+        Column("n", "n", "integer", f"{per}s that count"),
         Column("missing", "Missing", "integer", "of n, at the worst"),
         Column("left_out", "Left out", "integer", "not in n"),
-        Column("cases", "Cases", "integer", "in all"),
+        Column("cases", f"{per.capitalize()}s", "integer", "in all"),
         Column("policy", "Policy"),
         *([Column("why", "Remark", "prose")] if any(row["why"] for row in rows) else []),
     )
     statistics = ", ".join(dict.fromkeys(map(str, one.summary["statistic"])))
     caption = (
-        f"{statistics.capitalize()} over cases by label and metric, of {len(one.subjects)} cases"
+        f"{statistics.capitalize()} over {per}s by label and metric, of {len(one.subjects)} cases"
     )
     long = len(rows) > MOST_OPEN
     notes = _definitions(one)

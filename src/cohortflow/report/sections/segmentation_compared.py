@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cohortflow.evaluation.segmentation.empties import worst_value
 from cohortflow.evaluation.segmentation.metrics import parse_metric
 from cohortflow.evaluation.statistics import (
     Comparison,
@@ -39,6 +40,12 @@ def compared(found: Sequence[Variant]) -> list[Block]:
     if len(found) > MOST_VARIANTS:
         text = f"The first {MOST_VARIANTS} of {len(found)} variants are compared."
         blocks.append(Note(text, "warning"))
+    patients = {case: group for one in shown for case, group in one.groups.items()}
+    if patients:
+        text = (
+            "Cases of one group, such as a patient, are no independent ones: tests and effect sizes"
+        )
+        blocks.append(Note(f"{text} are of the mean of each group, n of them."))
     rows: list[tuple[str, Comparison]] = []
     for number, metric in enumerate(common[:MOST_METRICS]):
         table, cases, elsewhere = case_values(shown, metric)
@@ -49,6 +56,7 @@ def compared(found: Sequence[Variant]) -> list[Block]:
             blocks.append(Note(f"{metric} not compared: no case is in every variant.", "absent"))
             continue
         names = [one.name for one in shown]
+        groups = [patients.get(case, case) for case in cases] if patients else None
         infinite = int((~np.isfinite(table)).any(axis=1).sum())
         if infinite:
             text = (
@@ -57,9 +65,9 @@ def compared(found: Sequence[Variant]) -> list[Block]:
             )
             blocks.append(Note(text, "absent"))
         else:
-            made = compare_systems(table, names, seed=SEED, resamples=RESAMPLES)
+            made = compare_systems(table, names, seed=SEED, groups=groups, resamples=RESAMPLES)
             rows += [(metric, one) for one in made]
-        blocks.append(_ranking(table, names, metric, f"segmentation_ranking{number}"))
+        blocks.append(_ranking(table, names, metric, f"segmentation_ranking{number}", groups))
     if rows:
         blocks.insert(2, _table(rows))
     if not common:
@@ -71,12 +79,13 @@ def case_values(found: Sequence[Variant], metric: str) -> tuple[Any, list[str], 
     """Values (case, variant) of cases that are in every variant, those cases, and how many are not.
 
     By case the mean over labels that count in any variant; where all leave a label out it is none.
+    A variant in which the case failed has the worst in every label of the others.
     """
     import pandas as pd
 
     columns = [pivot(one.of(metric), "counted")[metric] for one in found]
     wide = pd.concat(columns, axis=1, keys=range(len(found)))
-    kept = wide[wide.notna().any(axis=1)].fillna(best_of(metric))
+    kept = _filled(_known_slices(wide[wide.notna().any(axis=1)]), found, metric)
     # A row that one variant never heard of is no left-out label: its case is elsewhere.
     subjects = [set(one.subjects) for one in found]
     common = set.intersection(*subjects)
@@ -86,11 +95,36 @@ def case_values(found: Sequence[Variant], metric: str) -> tuple[Any, list[str], 
     return means.to_numpy(float), [str(name) for name in means.index], elsewhere
 
 
-def _ranking(table: Any, names: list[str], metric: str, name: str) -> Block:
+def _filled(wide: Any, found: Sequence[Variant], metric: str) -> Any:
+    """What a variant left out counts as the best, and where its case failed as the worst."""
+    subjects = wide.index.get_level_values("subject")
+    worst = worst_value(parse_metric(metric), math.inf)
+    for place, one in enumerate(found):
+        lost = subjects.isin(one.failed)
+        wide[place] = wide[place].fillna(best_of(metric)).where(~(wide[place].isna() & lost), worst)
+    return wide
+
+
+def _known_slices(wide: Any) -> Any:
+    """Without the stand-in of a case whose slices one variant does not know and another does."""
+    if "slice" not in wide.index.names:
+        return wide
+    known = wide.index.get_level_values("slice") >= 0
+    subjects = wide.index.get_level_values("subject")
+    return wide[known | ~subjects.isin(subjects[known])]
+
+
+def _ranking(
+    table: Any, names: list[str], metric: str, name: str, groups: Sequence[str] | None
+) -> Block:
     finite = np.where(np.isfinite(table), table, np.nan)
     better = parse_metric(metric).better
     found = ranking_stability(
-        finite, names, better="higher" if better == "higher" else "lower", seed=SEED
+        finite,
+        names,
+        better="higher" if better == "higher" else "lower",
+        seed=SEED,
+        groups=groups,
     )
     return ranking_plot(name, found, f"Ranking stability, {metric}")
 
@@ -101,7 +135,7 @@ def _table(rows: Sequence[tuple[str, Comparison]]) -> Table:
         Column("metric", "Metric", "code"),
         Column("first", "First"),
         Column("second", "Second"),
-        Column("n", "n", "integer", "cases"),
+        Column("n", "n", "integer", "pairs tested"),
         Column("difference", "Mean difference", "number", "first - second"),
         Column("interval", "95 % interval", "ends3", "BCa"),
         Column("p", "p", "p", "signed-rank"),
