@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from cohortflow.errors import CohortflowError, InputError, TrackingUnavailable
 from cohortflow.report.source import ReportSource
 from tasks.outbox import Outbox, Waiting
-from tasks.tracking_event import RUN_TAG, case_table, run_event
+from tasks.tracking_event import RUN_TAG, case_table, run_event, segmentation_table
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -98,6 +98,9 @@ def _artifacts(source: ReportSource, report: Path) -> dict[str, bytes]:
     cases = case_table(source)
     if cases is not None:
         artifacts["cases.parquet"] = cases
+    segmented = segmentation_table(source)
+    if segmented is not None:
+        artifacts["segmentation_cases.parquet"] = segmented
     return artifacts
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cohortflow.evaluation.metric_names import mlflow_metric_name
 from cohortflow.report.cells import Cell, case_rows, cells
 from cohortflow.report.overview import verdict
+from cohortflow.report.segmentations import Variant, variants
 from cohortflow.report.source import ReportSource, StepTimes, done
 from cohortflow.report.timings import MIB, counted, rates
 
@@ -69,6 +71,23 @@ def case_table(source: ReportSource) -> bytes | None:
     return write_parquet(pa.table({name: [row.get(name) for row in rows] for name in names}))
 
 
+def segmentation_table(source: ReportSource) -> bytes | None:
+    """Scores of all label maps as Parquet: variant, subject, label, metric, value, state, …; None
+    where none were summarised."""
+    import pandas as pd
+    import pyarrow as pa
+
+    from cohortflow.evaluation.cases import write_parquet
+
+    found = variants(source)
+    if not found:
+        return None
+    frames = [one.cases.drop(columns=["lost", "counted"]) for one in found]
+    for one, frame in zip(found, frames, strict=True):
+        frame.insert(0, "variant", one.name)
+    return write_parquet(pa.Table.from_pandas(pd.concat(frames), preserve_index=False))
+
+
 def _parameters(source: ReportSource) -> Iterable[tuple[str, str]]:
     yield "seed", str(source.environment.get("seed", ""))
     for axis, labels in source.pipeline.get("axes", {}).items():
@@ -93,6 +112,9 @@ def _metrics(source: ReportSource) -> Iterable[tuple[str, float]]:
     for cell in found:
         label = _label(cell.point, cell.step if several else "")
         yield from _cell_metrics(cell, label)
+    segmented = variants(source)
+    for variant in segmented:
+        yield from _segmentation_metrics(variant, variant.name if len(segmented) > 1 else "")
     for unit in done(source.units(stage="rank_sum_map")):
         label = _label(unit.point, unit.step)
         for fact in ("tests", "significant", "significant_corrected", "significant_family"):
@@ -121,6 +143,19 @@ def _cell_metrics(cell: Cell, label: str) -> Iterable[tuple[str, float]]:
     yield mlflow_metric_name("seeds_asked", label), float(cell.seeds_asked)
     yield mlflow_metric_name("cases_n", label), float(cell.seeds[0].n)
     yield mlflow_metric_name("cases_missing", label), float(cell.seeds[0].missing)
+
+
+def _segmentation_metrics(variant: Variant, name: str) -> Iterable[tuple[str, float]]:
+    """Of each label and metric: its value where it is finite, the cases that count, and those of
+    them that are lost and count as the worst."""
+    columns = ("name", "metric", "unit", "value", "n", "missing")
+    for row in variant.summary[list(columns)].itertuples(index=False):
+        label = f"{row.name} {name}".strip()
+        if math.isfinite(row.value):
+            unit = "" if row.unit == "1" else f"_{row.unit}"
+            yield mlflow_metric_name(f"{row.metric}{unit}", label), float(row.value)
+        yield mlflow_metric_name(f"{row.metric}_n", label), float(row.n)
+        yield mlflow_metric_name(f"{row.metric}_missing", label), float(row.missing)
 
 
 def _label(point: Mapping[str, Any], step: str) -> str:

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from cohortflow.report import render_report
+from cohortflow.report.segmentations import variants
 from tasks.outbox import Outbox
 from tasks.tracking import TrackingResult, track_run
 from tests.report.fake import FakeSource, make_source
+from tests.report.segmentation_runs import usual
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +223,25 @@ def test_only_one_delivers_at_a_time(tmp_path: Path) -> None:
         assert (first, second) == (True, False)
     with box.locked(wait_s=0.0) as third:
         assert third
+
+
+def test_means_of_label_maps_go_with_their_denominators(database: str, tmp_path: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    source = usual(6)
+    page = render_report(source, tmp_path / "report")
+    assert track(source, page, database, tmp_path / "box", experiment="maps", run_id="m1").delivered
+    (run,) = runs(database, "maps")
+    metrics = run.data.metrics
+    summary = next(one for one in variants(source) if one.name == "model fast").summary
+    liver = summary[(summary["name"] == "liver") & (summary["metric"] == "dice")].iloc[0]
+    assert metrics["dice/liver model fast"] == liver["value"]
+    assert metrics["dice_n/liver model fast"] == 7.0
+    assert metrics["dice_missing/liver model fast"] == 2.0  # one missed, one without scores
+    assert "hd95_pooled_mm/aorta model fast" not in metrics  # infinite: a case is away
+    assert metrics["hd95_pooled_missing/aorta model fast"] == 1.0
+    client = MlflowClient(tracking_uri=database)
+    stored = client.download_artifacts(run.info.run_id, "segmentation_cases.parquet", str(tmp_path))
+    cases = pd.read_parquet(stored)
+    assert set(cases["variant"]) == {"model fast", "model full"}
+    assert set(cases["subject"]) == {*(f"sub-{i}" for i in range(1, 7)), "sub-99"}
