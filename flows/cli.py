@@ -11,15 +11,19 @@ import typer
 
 from cohortflow.errors import CohortflowError, UnknownName, UsageError, nearest
 from flows import cli_cohort, cli_reproduce, cli_serve
-from flows.console import complain, dump, run_document, say, table, tell_ingest, tell_run
+from flows.console import complain, dump, end_run, say, table, tell_ingest, tell_run
 from flows.environment import set_defaults
 from flows.options import (
     AtOption,
+    ClusterOption,
     CohortArgument,
     JsonOption,
+    MemoryOption,
     PipelineArgument,
+    PrefectOption,
     SetOption,
     SubjectsOption,
+    WaitOption,
     listed,
     points,
 )
@@ -334,12 +338,12 @@ def run(
     retry_failed: bool = False,
     refresh: Annotated[list[str], typer.Option(help="Renew this step's training selection.")] = [],  # noqa: B006
     no_train: Annotated[bool, typer.Option("--no-train")] = False,
-    wait: Annotated[bool, typer.Option(help="Wait for another run of this pipeline.")] = False,
-    cluster: Annotated[str, typer.Option(help="local, tcp://scheduler or none")] = "local",
+    wait: WaitOption = False,
+    cluster: ClusterOption = "local",
     workers: int | None = None,
     threads: int | None = None,
-    memory: Annotated[str | None, typer.Option(help="Per worker, such as 4GiB.")] = None,
-    prefect: Annotated[bool, typer.Option(help="Record the run in Prefect.")] = True,
+    memory: MemoryOption = None,
+    prefect: PrefectOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run a pipeline over a cohort; what stands is not computed again."""
@@ -350,12 +354,7 @@ def run(
         not no_train, wait, cluster, workers, threads, memory,
     )  # fmt: skip
     result = run_request(request, prefect=prefect)
-    if as_json:
-        dump(run_document(result))
-    else:
-        tell_run(result)
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    end_run(result, as_json=as_json)
 
 
 @app.command()

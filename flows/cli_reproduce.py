@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.console import dump, run_document, say, table, tell_run
-from flows.options import AtOption, CohortArgument, JsonOption, SetOption, points
+from flows.console import dump, end_run, say, table
+from flows.options import (
+    AtOption,
+    ClusterOption,
+    CohortArgument,
+    JsonOption,
+    MemoryOption,
+    PrefectOption,
+    SetOption,
+    WaitOption,
+    points,
+)
 
 if TYPE_CHECKING:
     from cohortflow.reproduction.outcome import Outcome
@@ -31,12 +41,12 @@ def benchmark(
     set_: SetOption = [],  # noqa: B006 - typer reads the default, nothing changes it
     at: AtOption = [],  # noqa: B006
     retry_failed: bool = False,
-    wait: Annotated[bool, typer.Option(help="Wait for another run of this pipeline.")] = False,
-    cluster: Annotated[str, typer.Option(help="local, tcp://scheduler or none")] = "local",
+    wait: WaitOption = False,
+    cluster: ClusterOption = "local",
     workers: int | None = None,
     threads: int | None = None,
-    memory: Annotated[str | None, typer.Option(help="Per worker, such as 4GiB.")] = None,
-    prefect: Annotated[bool, typer.Option(help="Record the run in Prefect.")] = True,
+    memory: MemoryOption = None,
+    prefect: PrefectOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Train, test and report a published system on a cohort, beside its printed numbers."""
@@ -49,12 +59,7 @@ def benchmark(
         threads=threads, memory=memory,
     )  # fmt: skip
     result = run_request(request, prefect=prefect, after=after_benchmark)
-    if as_json:
-        dump(run_document(result))
-    else:
-        tell_run(result)
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    end_run(result, as_json=as_json)
 
 
 @app.command()
@@ -73,9 +78,9 @@ def reproduce(
     every_number: Annotated[
         bool, typer.Option("--every-number", help="Also those that are equal, one line each.")
     ] = False,
-    cluster: Annotated[str, typer.Option(help="local, tcp://scheduler or none")] = "local",
+    cluster: ClusterOption = "local",
     workers: int | None = None,
-    memory: Annotated[str | None, typer.Option(help="Per worker, such as 4GiB.")] = None,
+    memory: MemoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute a report again from nothing, and compare it number by number."""

@@ -8,7 +8,7 @@ import typer
 
 from cohortflow.errors import Cancelled
 from flows.console import say
-from flows.options import CohortArgument, PipelineArgument, SetOption
+from flows.options import ClusterOption, CohortArgument, MemoryOption, PipelineArgument, SetOption
 
 app = typer.Typer()
 
@@ -24,10 +24,10 @@ def serve(
     label: Annotated[
         str | None, typer.Option(help="Name of this cohort in Prefect; it is shown to all.")
     ] = None,
-    cluster: Annotated[str, typer.Option(help="local, tcp://scheduler or none")] = "local",
+    cluster: ClusterOption = "local",
     workers: int | None = None,
     threads: int | None = None,
-    memory: Annotated[str | None, typer.Option(help="Per worker, such as 4GiB.")] = None,
+    memory: MemoryOption = None,
     silence: Annotated[
         float, typer.Option(help="Seconds without a sign of life until a run counts as crashed.")
     ] = 90.0,

@@ -6,6 +6,7 @@ import json
 import sys
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -113,3 +114,13 @@ def tell_run(result: Any) -> None:
         say("stopped: the same command goes on from here")
     if result.exit_code == 4:
         err.print("error [selection-empty]: no unit was selected", style="red", markup=False)
+
+
+def end_run(result: Any, *, as_json: bool) -> None:
+    """Tell how a run ended, and end the command with its exit code."""
+    if as_json:
+        dump(run_document(result))
+    else:
+        tell_run(result)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
