@@ -154,3 +154,17 @@ def test_where_a_cohort_lies_is_no_difference() -> None:
     said = "cohortflow replay /home/a/my cohort 0123456789abcdef"
     assert without_places(said, []) == "cohortflow replay COHORT 0123456789abcdef"
     assert without_places(["in /tmp/x"], ["/tmp/x"]) == ["in COHORT"]
+
+
+def test_one_number_of_a_section_that_was_changed_differs() -> None:
+    def report(value: float) -> dict[str, Any]:
+        rows = [{"metric": "dice", "value": value, "n": 12}]
+        blocks = [{"type": "table", "name": "means", "rows": rows}]
+        section = {"title": "Segmentation", "blocks": blocks}
+        return {"verdict": {"tone": "good"}, "sections": {"segmentation": section}}
+
+    lines, left_out = compare_report(report(0.5), report(0.75), 1e-9, [])
+    assert [line.verdict for line in lines if line.verdict != EQUAL] == [DIFFERS]
+    same, _ = compare_report(report(0.5), report(0.5), 1e-9, [])
+    assert {line.verdict for line in same} == {EQUAL}
+    assert left_out == []
