@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Tone = Literal["info", "absent", "warning", "error"]
@@ -164,15 +164,27 @@ Block = Text | Note | Table | Figure | Heading | Roster | Verdict
 
 
 @dataclass(frozen=True)
+class Highlight:
+    """A result that the page opens with, as printed; the section has it whole."""
+
+    label: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Section:
     """One part of the report, under its name in the pipeline's ``report`` list."""
 
     name: str
     title: str
     blocks: Sequence[Block]
+    highlights: Sequence[Highlight] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"title": self.title, "blocks": [block.to_json() for block in self.blocks]}
+        blocks = [block.to_json() for block in self.blocks]
+        told = [asdict(one) for one in self.highlights]
+        return {"title": self.title, **({"highlights": told} if told else {}), "blocks": blocks}
 
 
 def not_run(name: str, title: str, what: str, hint: str = "") -> Section:

@@ -7,6 +7,8 @@ from typing import Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
 from cohortflow.report.cells import Cell, cells, without_number
+from cohortflow.report.formats import interval, mean_sd, share
+from cohortflow.report.highlights import Result, highlights
 from cohortflow.report.sections.accuracy_figure import accuracy_figure
 from cohortflow.report.sections.accuracy_optimistic import N_NOTE, WHY, Twins, optimistic_of
 from cohortflow.report.source import ReportSource
@@ -57,7 +59,20 @@ def accuracy(source: ReportSource) -> Section:
     columns = without_empty(FURTHER, rows)
     blocks.append(Table("metrics", further, columns, rows, notes=[_positives(found)]))
     blocks.append(_per_seed(found))
-    return Section("accuracy", title, blocks)
+    return Section("accuracy", title, blocks, highlights("Accuracy", _results(own), share))
+
+
+def _results(own: Sequence[Cell]) -> list[Result]:
+    return [
+        Result(
+            " ".join(str(label(axis, one.point[axis])) for axis in AXES if axis in one.point),
+            mean,
+            mean_sd(found),
+            f"95 % interval of the first seed {interval(one.seeds[0].interval)}, n = {one.seeds[0].n}",
+        )
+        for one in own
+        if (found := one.mean_sd("accuracy")) and (mean := found["mean"]) is not None
+    ]
 
 
 def _optimistic(found: Sequence[Cell], twins: Twins) -> list[Block]:

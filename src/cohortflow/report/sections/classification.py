@@ -20,8 +20,19 @@ from cohortflow.evaluation.definitions import definition
 from cohortflow.evaluation.intervals import CLOPPER_PEARSON
 from cohortflow.evaluation.measurement import Measurement
 from cohortflow.evaluation.pooling import pool_seeds
-from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
+from cohortflow.report.blocks import (
+    Block,
+    Column,
+    Highlight,
+    Note,
+    Section,
+    Table,
+    Text,
+    not_run,
+)
 from cohortflow.report.cells import cell_units, is_control, seed_pools
+from cohortflow.report.formats import cell, share
+from cohortflow.report.highlights import Result, highlights
 from cohortflow.report.identifiers import slug
 from cohortflow.report.plots.calibration import calibration_plot
 from cohortflow.report.plots.confusion import confusion_plot
@@ -74,13 +85,33 @@ def classification(source: ReportSource) -> Section:
             "the pipeline; accuracies of all stand in the section accuracy, where it is asked for."
         )
         blocks.append(Note(text))
-    blocks.append(_table(found))
+    table = _table(found)
+    blocks.append(table)
     for number, one in enumerate(own[:MOST_DRAWN]):
         blocks += _plots(one, number)
     if len(own) > MOST_DRAWN:
         text = f"{len(own) - MOST_DRAWN} more points of the table are not drawn."
         blocks.append(Note(text))
-    return Section("classification", TITLE, blocks)
+    return Section("classification", TITLE, blocks, _highlights(source, table, own))
+
+
+def _highlights(source: ReportSource, table: Table, own: Sequence[Scored]) -> list[Highlight]:
+    """Accuracy of each point, where no section of its own opens with it."""
+    if "accuracy" in (source.pipeline.get("report") or ()):
+        return []
+    points = {one.name for one in own}
+    rows = [row for row in table.rows if row["metric"] == "accuracy" and row["point"] in points]
+    results = [
+        Result(
+            row["point"] if len(points) > 1 else "",
+            row["value"],
+            share(row["value"]),
+            f"95 % interval {cell(row['interval'], 'interval')}, n = {row['n']}, first seed",
+        )
+        for row in rows
+        if not math.isnan(row["value"])
+    ]
+    return highlights("Accuracy", results, share) if results else []
 
 
 ABOUT = (

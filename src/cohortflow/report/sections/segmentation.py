@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,19 @@ import numpy as np
 from cohortflow.errors import UnknownName
 from cohortflow.evaluation.definitions import definition
 from cohortflow.evaluation.segmentation.metrics import parse_metric
-from cohortflow.report.blocks import Block, Column, Heading, Note, Section, Table, Text, not_run
+from cohortflow.report.blocks import (
+    Block,
+    Column,
+    Heading,
+    Highlight,
+    Note,
+    Section,
+    Table,
+    Text,
+    not_run,
+)
+from cohortflow.report.formats import cell, number
+from cohortflow.report.highlights import MOST, Result, highlights, middle
 from cohortflow.report.identifiers import slug
 from cohortflow.report.sections.segmentation_compared import compared
 from cohortflow.report.sections.segmentation_plots import distributions, volumes
@@ -38,17 +51,51 @@ def segmentation(source: ReportSource) -> Section:
     if len(found) > 1:
         blocks += compared(found)
     links = _links(source)
-    for number, one in enumerate(found):
-        stem = f"seg{number}_{slug(one.name)}"
+    for place, one in enumerate(found):
+        stem = f"seg{place}_{slug(one.name)}"
         if len(found) > 1:
             blocks.append(Heading(one.name))
         blocks += [*_failed(one), *_unseen(one), _table(one, stem)]
-        if number < MOST_DRAWN:
+        if place < MOST_DRAWN:
             blocks += [*distributions(one, stem), *volumes(one, stem)]
         blocks.append(_worst(one, stem, links))
     if len(found) > MOST_DRAWN:
         blocks.append(Note(f"{len(found) - MOST_DRAWN} more variants are in tables, not drawn."))
-    return Section("segmentation", TITLE, blocks)
+    return Section("segmentation", TITLE, blocks, _highlights(found))
+
+
+def _highlights(found: Sequence[Variant]) -> list[Highlight]:
+    """The first metric of every variant, by label; of many variants, how they lie."""
+    told = {one.name: (one.metrics[0], _results(one)) for one in found}
+    told = {name: (metric, results) for name, (metric, results) in told.items() if results}
+    if len(told) <= MOST:
+        return [
+            one
+            for name, (metric, results) in told.items()
+            for one in highlights(f"{metric} {name}" if len(told) > 1 else metric, results, number)
+        ]
+    medians = [
+        Result(name, value, number(value), "")
+        for name, (_, results) in told.items()
+        for value in [middle(results)]
+    ]
+    metric = " and ".join(dict.fromkeys(metric for metric, _ in told.values()))
+    return highlights(f"{metric}, medians of labels by variant", medians, number)
+
+
+def _results(one: Variant) -> list[Result]:
+    """Labels that a scored case has and whose value is one."""
+    rows = [row for row in map(_row, _records(one)) if row["metric"] == one.metrics[0]]
+    return [
+        Result(
+            row["name"],
+            row["value"],
+            f"{number(row['value'])} {row['unit']}".strip(),
+            f"interval {cell(row['interval'], 'ends3')}, n = {row['n']}, missing {row['missing']}",
+        )
+        for row in rows
+        if row["name"] in one.seen and not np.isnan(row["value"])
+    ]
 
 
 def _links(source: ReportSource) -> dict[str, str]:

@@ -1,0 +1,102 @@
+"""What a report opens with: numbers of its sections, in order, none chosen for being good."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cohortflow.report import SECTIONS, render_report
+from cohortflow.report.formats import interval, mean_sd, number, share
+from cohortflow.report.highlights import Result, highlights, middle
+from tests.report.fake import make_source
+from tests.report.plots.gallery import classified
+from tests.report.segmentation_runs import run_of, summarised, tables
+from tests.report.test_classification_section import one_score
+from tests.report.test_segmentation_section import rows
+
+
+def results(*values: float) -> list[Result]:
+    return [Result(f"r{i}", value, number(value), f"n {i}") for i, value in enumerate(values)]
+
+
+def test_few_results_stand_each_by_itself_in_their_order() -> None:
+    told = highlights("dice", results(0.2, 0.9, 0.5), number)
+    assert [(one.label, one.value, one.detail) for one in told] == [
+        ("dice, r0", "0.2", "n 0"),
+        ("dice, r1", "0.9", "n 1"),
+        ("dice, r2", "0.5", "n 2"),
+    ]
+    assert [one.label for one in highlights("dice", [Result("", 1.0, "1", "")], number)] == ["dice"]
+    assert highlights("dice", [], number) == []
+
+
+def test_of_many_results_the_middle_and_both_ends() -> None:
+    (told,) = highlights("hd", results(3.0, math.inf, 1.0, 2.0), number)
+    assert (told.label, told.value) == ("hd, median of 4", "2")
+    assert told.detail == "from 1 (r2) to ∞ (r1)"
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=9))
+def test_the_middle_is_a_value_with_no_more_than_half_on_either_side(values: list[float]) -> None:
+    found = middle(results(*values))
+    assert found in values
+    assert sum(value < found for value in values) <= len(values) / 2
+    assert sum(value > found for value in values) <= len(values) / 2
+
+
+def test_accuracies_are_those_of_the_table() -> None:
+    source = make_source()
+    section = SECTIONS["accuracy"](source)
+    table = rows(section, "accuracy")
+    assert len(table) > 3
+    (told,) = section.highlights
+    means = sorted(row["accuracy"]["mean"] for row in table)
+    assert told.value == share(means[(len(means) - 1) // 2])
+    assert told.detail.startswith(f"from {share(means[0])} (")
+    assert SECTIONS["classification"](source).highlights == [], "told once"
+
+
+def test_one_accuracy_has_its_interval_and_n() -> None:
+    source = one_score(classified(30), classified(30, seed=1))
+    source.pipeline["report"] = ["classification"]
+    section = SECTIONS["classification"](source)
+    row = next(row for row in rows(section, "classification") if row["metric"] == "accuracy")
+    (told,) = section.highlights
+    assert told.value == share(row["value"])
+    assert told.detail == f"95 % interval {interval(row['interval'])}, n = 30, first seed"
+    first = next(iter(rows(SECTIONS["accuracy"](source), "accuracy")))
+    (told,) = SECTIONS["accuracy"](source).highlights
+    assert told.value == mean_sd(first["accuracy"])
+    assert told.detail.endswith(f"{interval(first['interval'])}, n = 30")
+
+
+def test_a_lost_structure_shows_in_what_a_report_opens_with() -> None:
+    source = run_of(("fast", summarised(tables(6, sub_2={1: "missed"}))))
+    section = SECTIONS["segmentation"](source)
+    liver = next(row for row in rows(section, "_metrics") if row["name"] == "liver")
+    told = {one.label: one for one in section.highlights}
+    assert list(told) == ["dice, liver", "dice, spleen", "dice, aorta"]
+    assert told["dice, liver"].value == number(liver["value"])
+    assert told["dice, liver"].detail.endswith("n = 6, missing 1")
+
+
+def test_of_many_variants_how_they_lie() -> None:
+    source = run_of(*((f"v{i}", summarised(tables(5, 0.5 + i / 10))) for i in range(4)))
+    (told,) = SECTIONS["segmentation"](source).highlights
+    assert told.label == "dice, medians of labels by variant, median of 4"
+    assert re.fullmatch(r"from 0\.\d+ \(model v0\) to 0\.\d+ \(model v3\)", told.detail)
+
+
+def test_the_page_and_the_json_have_them(tmp_path: Path) -> None:
+    page = render_report(make_source(), tmp_path)
+    html = page.read_text("utf-8")
+    document = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    (told,) = document["sections"]["accuracy"]["highlights"]
+    assert html.index(f'<a href="#accuracy">{told["label"]}</a>') < html.index("<main")
+    assert f"<dd>{told['value']}</dd>" in html
+    assert "highlights" not in document["sections"]["methods"]
