@@ -12,6 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cohortflow.errors import CohortflowError
+from flows.status_lines import tell_cause
+
+MOST_CAUSES = 4
 
 out = Console()
 err = Console(stderr=True)
@@ -92,7 +95,7 @@ def run_document(result: Any) -> dict[str, Any]:
     """How a run ended, as ``--json`` tells it."""
     steps = [vars(timing) for timing in result.timings]
     return {
-        "counts": result.counts, "report": result.report, "run": result.run_id, "steps": steps,
+        "counts": result.counts, "failures": result.failures, "report": result.report, "run": result.run_id, "steps": steps,
     }  # fmt: skip
 
 
@@ -106,7 +109,11 @@ def tell_run(result: Any) -> None:
     elif result.exit_code == 0:
         say("nothing to do: all that was asked for stands")
     elif result.exit_code == 3:
-        say("nothing to try again: --retry-failed does, cohortflow status says what stands")
+        say("nothing to try again: --retry-failed does")
+    for cause in result.failures[:MOST_CAUSES]:
+        tell_cause(cause, say)
+    if len(result.failures) > MOST_CAUSES:
+        say(f"{len(result.failures) - MOST_CAUSES} more causes: cohortflow status has them")
     say(", ".join(f"{n} {state}" for state, n in sorted(result.counts.items())))
     if result.report:
         say(f"report: {result.report}")

@@ -29,7 +29,7 @@ def tell_status(found: Mapping[str, Any], table: Table, say: Say) -> None:
     for row in found["selections"]:
         _tell_model(row, say)
     for cause in found["failures"]:
-        _tell_cause(cause, say)
+        tell_cause(cause, say)
     if "disk" in found:
         table(
             ["stage", "of", "entries", "files", "MiB"],
@@ -72,7 +72,8 @@ def _tell_model(row: Mapping[str, Any], say: Say) -> None:
         )
 
 
-def _tell_cause(cause: Mapping[str, Any], say: Say) -> None:
+def tell_cause(cause: Mapping[str, Any], say: Say) -> None:
+    """Step, code, message, whom it concerns; the hint; how one unit of it runs again."""
     named: Sequence[str] = cause["subjects"]
     told = ", ".join(named[:FEW]) + ("…" if len(named) > FEW else "")
     where = f"{cause['pipeline']} {cause['step']}".strip()

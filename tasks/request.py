@@ -76,7 +76,7 @@ class StepTiming:
 class RunResult:
     """How a run ended. ``changed``: some unit changed its state.
 
-    ``report``: where the report is. ``prefect_page`` and ``mlflow_page``: addresses of the pages
+    ``failures``: what was asked for and did not come out, a row per cause. ``report``: where the report is. ``prefect_page`` and ``mlflow_page``: addresses of the pages
     that show this run, where they are known.
     """
 
@@ -86,6 +86,7 @@ class RunResult:
     timings: list[StepTiming]
     changed: bool
     cancelled: bool
+    failures: list[dict[str, Any]] = field(default_factory=list)
     report: str | None = None
     prefect_page: str | None = None
     mlflow_page: str | None = None

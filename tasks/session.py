@@ -32,6 +32,7 @@ from tasks.patience import patience, patiently
 from tasks.planning import Known, Planned, check_subjects
 from tasks.progress import Progress
 from tasks.request import RunRequest, RunResult, StepTiming
+from tasks.status import failures_of
 
 log = logging.getLogger(__name__)
 
@@ -264,6 +265,7 @@ class Session:
             timings=list(self.timings.values()),
             changed=previous != now,
             cancelled=self.stop.is_set(),
+            failures=failures_of(self.pipeline.slug, self.plan, self.cohort.url),
         )
         for table in self.plan.steps():
             gone = [unit for unit in table.units() if unit.key in self.outcomes.gone]

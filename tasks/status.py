@@ -20,7 +20,7 @@ from cohortflow.pipeline.parse import parse_pipeline
 from cohortflow.pipeline.parts import made_in_by_key
 from cohortflow.pipeline.plan import Plan, make_plan
 from cohortflow.pipeline.states import REFUSED
-from cohortflow.pipeline.unit import SETTLED_BADLY, Unit
+from cohortflow.pipeline.unit import SETTLED_BADLY, StepTable, Unit
 from cohortflow.report.causes import Causes
 from cohortflow.report.source import place
 from tasks.models import model_rows
@@ -181,23 +181,32 @@ def _ingest_row(subject: Any) -> dict[str, Any]:
     }
 
 
+def failures_of(slug: str, plan: Plan, url: str) -> list[dict[str, Any]]:
+    """What a run was asked for and did not come out, by cause."""
+    bad = (
+        _unit_row(slug, table, unit)
+        for table in plan.steps()
+        for unit in table.unique()
+        if unit.asked and unit.state in SETTLED_BADLY
+    )
+    return failure_rows(bad, url)
+
+
 def _unit_rows(slug: str, plan: Plan) -> list[dict[str, Any]]:
-    rows = []
-    for table in plan.steps():
-        for unit in table.units():
-            error = unit.error
-            rows.append(
-                {
-                    "pipeline": slug,
-                    "subject": unit.subject,
-                    "step": unit.step,
-                    "point": table.point(unit),
-                    "state": unit.state,
-                    "key": unit.key,
-                    "reason": _reason(unit),
-                    "error": None
-                    if error is None or unit.state == "done"
-                    else {name: error.get(name, "") for name in ("code", "message", "hint")},
-                }
-            )
-    return rows
+    return [_unit_row(slug, table, unit) for table in plan.steps() for unit in table.units()]
+
+
+def _unit_row(slug: str, table: StepTable, unit: Unit) -> dict[str, Any]:
+    error = unit.error
+    return {
+        "pipeline": slug,
+        "subject": unit.subject,
+        "step": unit.step,
+        "point": table.point(unit),
+        "state": unit.state,
+        "key": unit.key,
+        "reason": _reason(unit),
+        "error": None
+        if error is None or unit.state == "done"
+        else {name: error.get(name, "") for name in ("code", "message", "hint")},
+    }

@@ -284,6 +284,8 @@ def test_retry_failed_tries_standing_failures_again(failing: Study) -> None:
     again = failing.run("--at", "seed=0")
     assert again.code == 3
     assert "nothing to try again" in again.out, "what failed for good stands failed"
+    assert "series-too-short: " in again.out, "a run says why without being asked"
+    assert "(2: sub-03, sub-04)" in again.out
     assert failing.actions("--retry-failed", "--at", "seed=0")[("standardise", "run")] == 2
     tried = failing.run("--retry-failed", "--at", "seed=0")
     assert tried.code == 3

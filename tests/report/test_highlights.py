@@ -21,24 +21,30 @@ from tests.report.test_segmentation_section import rows
 
 
 def results(*values: float) -> list[Result]:
-    return [Result(f"r{i}", value, number(value), f"n {i}") for i, value in enumerate(values)]
+    return [
+        Result(f"r{i}", value, number(value), "0 to 1", 9 + i) for i, value in enumerate(values)
+    ]
 
 
 def test_few_results_stand_each_by_itself_in_their_order() -> None:
-    told = highlights("dice", results(0.2, 0.9, 0.5), number)
+    told = highlights("dice", results(0.2, 0.9, 0.5), number, "labels")
     assert [(one.label, one.value, one.detail) for one in told] == [
-        ("dice, r0", "0.2", "n 0"),
-        ("dice, r1", "0.9", "n 1"),
-        ("dice, r2", "0.5", "n 2"),
+        ("dice, r0", "0.2", "0 to 1, n = 9"),
+        ("dice, r1", "0.9", "0 to 1, n = 10"),
+        ("dice, r2", "0.5", "0 to 1, n = 11"),
     ]
-    assert [one.label for one in highlights("dice", [Result("", 1.0, "1", "")], number)] == ["dice"]
-    assert highlights("dice", [], number) == []
+    (alone,) = highlights("dice", [Result("", 1.0, "1", "1 to 1", 4, 2)], number, "labels")
+    assert (alone.label, alone.detail) == ("dice", "1 to 1, n = 4, 2 missing")
+    assert highlights("dice", [], number, "labels") == []
 
 
 def test_of_many_results_the_middle_and_both_ends() -> None:
-    (told,) = highlights("hd", results(3.0, math.inf, 1.0, 2.0), number)
-    assert (told.label, told.value) == ("hd, median of 4", "2")
-    assert told.detail == "from 1 (r2) to ∞ (r1)"
+    (told,) = highlights("hd", results(3.0, math.inf, 1.0, 2.0), number, "labels")
+    assert (told.label, told.value) == ("hd, median of 4 labels", "2")
+    assert told.detail == "from 1 (r2) to ∞ (r1), n = 9 to 12"
+    lost = [Result("a", 0.5, "", "", 8, missing) for missing in (0, 3, 1, 2)]
+    (told,) = highlights("dice", lost, number, "labels")
+    assert told.detail.endswith(", n = 8, up to 3 missing")
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=9))
@@ -68,7 +74,7 @@ def test_one_accuracy_has_its_interval_and_n() -> None:
     row = next(row for row in rows(section, "classification") if row["metric"] == "accuracy")
     (told,) = section.highlights
     assert told.value == share(row["value"])
-    assert told.detail == f"95 % interval {interval(row['interval'])}, n = 30, first seed"
+    assert told.detail == f"95 % interval of the first seed {interval(row['interval'])}, n = 30"
     first = next(iter(rows(SECTIONS["accuracy"](source), "accuracy")))
     (told,) = SECTIONS["accuracy"](source).highlights
     assert told.value == mean_sd(first["accuracy"])
@@ -82,14 +88,14 @@ def test_a_lost_structure_shows_in_what_a_report_opens_with() -> None:
     told = {one.label: one for one in section.highlights}
     assert list(told) == ["dice, liver", "dice, spleen", "dice, aorta"]
     assert told["dice, liver"].value == number(liver["value"])
-    assert told["dice, liver"].detail.endswith("n = 6, missing 1")
+    assert told["dice, liver"].detail.endswith("n = 6, 1 missing")
 
 
 def test_of_many_variants_how_they_lie() -> None:
     source = run_of(*((f"v{i}", summarised(tables(5, 0.5 + i / 10))) for i in range(4)))
     (told,) = SECTIONS["segmentation"](source).highlights
-    assert told.label == "dice, medians of labels by variant, median of 4"
-    assert re.fullmatch(r"from 0\.\d+ \(model v0\) to 0\.\d+ \(model v3\)", told.detail)
+    assert told.label == "dice, median label, median of 4 variants"
+    assert re.fullmatch(r"from 0\.\d+ \(model v0\) to 0\.\d+ \(model v3\), n = 5", told.detail)
 
 
 def test_the_page_and_the_json_have_them(tmp_path: Path) -> None:

@@ -12,27 +12,42 @@ MOST = 3
 
 @dataclass(frozen=True)
 class Result:
-    """A number of the section's first table. ``detail``: interval, n and what is missing."""
+    """A number of the section's first table. ``n``: its denominator, of which ``missing`` count as
+    the worst."""
 
     name: str
     value: float
     text: str
-    detail: str
+    interval: str
+    n: int
+    missing: int = 0
 
 
 def highlights(
-    what: str, results: Sequence[Result], text: Callable[[float], str]
+    what: str, results: Sequence[Result], text: Callable[[float], str], of: str
 ) -> list[Highlight]:
     """Up to three results each by itself; of more their median and both ends.
 
-    To pick the best of many would flatter, and to pick the first would hide the others.
+    ``of``: what the results are of, in the plural. To pick the best of many would flatter, and to pick the first would hide the others.
     """
     if len(results) <= MOST:
-        return [Highlight(_named(what, one.name), one.text, one.detail) for one in results]
+        return [
+            Highlight(_named(what, one.name), one.text, f"{one.interval}, {_counted([one])}")
+            for one in results
+        ]
     low = min(results, key=lambda one: one.value)
     high = max(results, key=lambda one: one.value)
-    detail = f"from {text(low.value)} ({low.name}) to {text(high.value)} ({high.name})"
-    return [Highlight(f"{what}, median of {len(results)}", text(middle(results)), detail)]
+    ends = f"from {text(low.value)} ({low.name}) to {text(high.value)} ({high.name})"
+    label = f"{what}, median of {len(results)} {of}"
+    return [Highlight(label, text(middle(results)), f"{ends}, {_counted(results)}")]
+
+
+def _counted(results: Sequence[Result]) -> str:
+    sizes = sorted({one.n for one in results})
+    n = f"n = {sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "")
+    missing = max(one.missing for one in results)
+    most = "up to " if missing and len(results) > 1 else ""
+    return f"{n}, {most}{missing} missing" if missing else n
 
 
 def middle(results: Sequence[Result]) -> float:

@@ -59,7 +59,7 @@ def accuracy(source: ReportSource) -> Section:
     columns = without_empty(FURTHER, rows)
     blocks.append(Table("metrics", further, columns, rows, notes=[_positives(found)]))
     blocks.append(_per_seed(found))
-    return Section("accuracy", title, blocks, highlights("Accuracy", _results(own), share))
+    return Section("accuracy", title, blocks, highlights("Accuracy", _results(own), share, "cells"))
 
 
 def _results(own: Sequence[Cell]) -> list[Result]:
@@ -68,7 +68,9 @@ def _results(own: Sequence[Cell]) -> list[Result]:
             " ".join(str(label(axis, one.point[axis])) for axis in AXES if axis in one.point),
             mean,
             mean_sd(found),
-            f"95 % interval of the first seed {interval(one.seeds[0].interval)}, n = {one.seeds[0].n}",
+            f"95 % interval of the first seed {interval(one.seeds[0].interval)}",
+            one.seeds[0].n,
+            max(scores.missing for scores in one.seeds),
         )
         for one in own
         if (found := one.mean_sd("accuracy")) and (mean := found["mean"]) is not None

@@ -106,12 +106,14 @@ def _highlights(source: ReportSource, table: Table, own: Sequence[Scored]) -> li
             row["point"] if len(points) > 1 else "",
             row["value"],
             share(row["value"]),
-            f"95 % interval {cell(row['interval'], 'interval')}, n = {row['n']}, first seed",
+            f"95 % interval of the first seed {cell(row['interval'], 'interval')}",
+            row["n"],
+            row["missing"],
         )
         for row in rows
         if not math.isnan(row["value"])
     ]
-    return highlights("Accuracy", results, share) if results else []
+    return highlights("Accuracy", results, share, "points")
 
 
 ABOUT = (

@@ -72,15 +72,23 @@ def _highlights(found: Sequence[Variant]) -> list[Highlight]:
         return [
             one
             for name, (metric, results) in told.items()
-            for one in highlights(f"{metric} {name}" if len(told) > 1 else metric, results, number)
+            for one in highlights(
+                f"{metric} {name}" if len(told) > 1 else metric, results, number, "labels"
+            )
         ]
     medians = [
-        Result(name, value, number(value), "")
+        Result(
+            name,
+            middle(results),
+            "",
+            "",
+            max(one.n for one in results),
+            max(one.missing for one in results),
+        )
         for name, (_, results) in told.items()
-        for value in [middle(results)]
     ]
     metric = " and ".join(dict.fromkeys(metric for metric, _ in told.values()))
-    return highlights(f"{metric}, medians of labels by variant", medians, number)
+    return highlights(f"{metric}, median label", medians, number, "variants")
 
 
 def _results(one: Variant) -> list[Result]:
@@ -91,7 +99,9 @@ def _results(one: Variant) -> list[Result]:
             row["name"],
             row["value"],
             f"{number(row['value'])} {row['unit']}".strip(),
-            f"interval {cell(row['interval'], 'ends3')}, n = {row['n']}, missing {row['missing']}",
+            f"interval {cell(row['interval'], 'ends3')}",
+            row["n"],
+            row["missing"],
         )
         for row in rows
         if row["name"] in one.seen and not np.isnan(row["value"])
