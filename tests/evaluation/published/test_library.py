@@ -33,7 +33,7 @@ FOUND = {
     "sepsis-tabular-privacy": 2,
     "svd-grad-cam": 5,
     "specular-covariant": 3,
-    "lora-sam-surgical": 8,
+    "lora-sam-surgical": 10,
     "drivpocket": 8,
     "totalct-sam": 1,
     "epilepsy-multitask": 9,
