@@ -34,7 +34,7 @@ FOUND = {
     "svd-grad-cam": 5,
     "specular-covariant": 3,
     "lora-sam-surgical": 10,
-    "drivpocket": 8,
+    "drivpocket": 26,
     "totalct-sam": 1,
     "epilepsy-multitask": 9,
     "multilabel-hashing": 1,
