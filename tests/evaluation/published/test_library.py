@@ -35,7 +35,7 @@ FOUND = {
     "specular-covariant": 3,
     "lora-sam-surgical": 10,
     "drivpocket": 26,
-    "totalct-sam": 1,
+    "totalct-sam": 7,
     "epilepsy-multitask": 9,
     "multilabel-hashing": 1,
     "ma-dtnet": 7,
