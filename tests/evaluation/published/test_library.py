@@ -38,6 +38,7 @@ FOUND = {
     "totalct-sam": 7,
     "epilepsy-multitask": 9,
     "multilabel-hashing": 1,
+    "cross-modal-ad-progression": 2,
     "ma-dtnet": 7,
     "transnetoct": 2,
     "mrd-flow-cytometry": 6,
