@@ -36,7 +36,7 @@ FOUND = {
     "lora-sam-surgical": 10,
     "drivpocket": 26,
     "totalct-sam": 7,
-    "epilepsy-multitask": 9,
+    "epilepsy-multitask": 11,
     "multilabel-hashing": 1,
     "cross-modal-ad-progression": 2,
     "ma-dtnet": 7,
