@@ -41,6 +41,7 @@ FOUND = {
     "ma-dtnet": 7,
     "transnetoct": 2,
     "mrd-flow-cytometry": 6,
+    "two-teachers-3d-denseunet": 3,
     "superpixel-sparse-labels": 13,
     "cmu-net": 2,
     "pulmonary-artery-vein": 6,
