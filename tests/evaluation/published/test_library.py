@@ -44,6 +44,7 @@ FOUND = {
     "two-teachers-3d-denseunet": 3,
     "superpixel-sparse-labels": 13,
     "cmu-net": 2,
+    "mcgan": 1,
     "pulmonary-artery-vein": 6,
     "seanet-ldct": 9,
     "icu-vitals": 4,
