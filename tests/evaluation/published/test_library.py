@@ -45,7 +45,7 @@ FOUND = {
     "superpixel-sparse-labels": 13,
     "cmu-net": 2,
     "mcgan": 1,
-    "pulmonary-artery-vein": 6,
+    "pulmonary-artery-vein": 10,
     "seanet-ldct": 9,
     "icu-vitals": 4,
 }
