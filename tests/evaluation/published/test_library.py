@@ -47,7 +47,7 @@ FOUND = {
     "mcgan": 1,
     "pulmonary-artery-vein": 10,
     "seanet-ldct": 9,
-    "icu-vitals": 4,
+    "icu-vitals": 6,
 }
 
 
