@@ -83,6 +83,11 @@ def test_a_method_needs_no_network_to_have_tables() -> None:
     assert first.rows[-1].numbers["IoU"].text == "0.7420"  # type: ignore[union-attr]
 
 
+def test_a_deviation_keeps_its_digits_too() -> None:
+    row = published_paper("ma-dtnet").table("table2").rows[-1]
+    assert str(row.numbers["AUROC"]) == "0.978 ± 0.010"
+
+
 def test_an_unknown_name_is_told_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="cmu-net"):
         published_tables("cmunet")
