@@ -105,3 +105,9 @@ def test_gains_of_a_real_table() -> None:
     )
     over = next(gain for gain in gains(table, over="TransUNet") if gain.column == "HD95")
     assert (over.method, over.value) == ("SynergyNet-8s8h", 11.13)
+
+
+def test_rows_that_compare_by_method_compete_with_none_of_another() -> None:
+    table = published_paper("icu-vitals").table("table2")
+    assert table.compare == ("method",)
+    assert row_ranks(table, "accuracy_before") == [1, 1], "two kinds of samples, not two methods"

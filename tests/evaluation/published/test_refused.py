@@ -44,6 +44,7 @@ def test_the_file_itself_is_read() -> None:
         ("columns: [A, B]", "columns: [A, B]\n    structures: {C: liver}", "no such column.*C"),
         ("columns: [A, B]", "columns: [A, B]\n    baseline: older", "no such method.*older"),
         ("columns: [A, B]", "columns: [A, B]\n    flags: even", "no such flag.*even"),
+        ("columns: [A, B]", "columns: [A, B]\n    compare: [fold]", "old.*no such label.*fold"),
         (
             "columns: [A, B]",
             "columns: [A, B]\n    relations: [{kind: mean, column: A, of: [C]}]",

@@ -67,7 +67,7 @@ def _spread(
     off = max(one.half_width for one in values)
     if not population - off <= printed.sd <= sample + off:
         told = f"{sample:.2g} (sample) or {population:.2g} (population)"
-        yield Broken(row, column, f"sd {printed.sd:g} is printed where the rows' is {told}")
+        yield Broken(row, column, f"sd {printed.sd_text} is printed where the rows' is {told}")
 
 
 def same(relation: r.Same, rows: Any, table: PublishedTable, paper: Paper) -> Found:

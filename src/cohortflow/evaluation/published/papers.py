@@ -137,6 +137,8 @@ def _table(table: TableFile, paper: PaperFile, where: str) -> PublishedTable:
     _known([*table.flags, *codes], paper.flags, where, "flag")
     metrics = {column: table.metrics[name] for column, name in names.items()}
     rows = [_row(row, table, paper, where, position) for position, row in enumerate(table.rows, 1)]
+    for row in rows:
+        _known(table.compare, row.said, f"{where}, {row.method}", "label to compare by")
     if table.baseline:
         _known([table.baseline], [row.method for row in rows], where, "method")
     return PublishedTable(

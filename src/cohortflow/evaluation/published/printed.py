@@ -19,18 +19,19 @@ _CELL_KEYS = {"mean", "sd", "significant"}
 class PrintedNumber:
     """One printed number: its value, half of its last digit's unit, and the spread beside it.
 
-    ``sd`` is None where none is printed; ``significant``: marked so in print.
+    ``sd`` is None where none is printed (``sd_text``: its digits); ``significant``: marked so.
     """
 
     value: float
     half_width: float
     text: str
     sd: float | None = None
+    sd_text: str = ""
     significant: bool = False
 
     def __str__(self) -> str:
         mark = " *" if self.significant else ""
-        return f"{self.text}{mark}" if self.sd is None else f"{self.text} ± {self.sd:g}{mark}"
+        return f"{self.text}{mark}" if self.sd is None else f"{self.text} ± {self.sd_text}{mark}"
 
 
 def printed_number(cell: Any, decimals: int, where: str) -> PrintedNumber | None:
@@ -59,6 +60,7 @@ def printed_number(cell: Any, decimals: int, where: str) -> PrintedNumber | None
         half_width=0.5 * 10.0 ** min(places, -decimals),
         text=format(mean, "f") if places > -12 and mean < 10**9 else f"{mean:g}",
         sd=None if sd is None else float(sd),
+        sd_text="" if sd is None else format(sd, "f"),
         significant=significant,
     )
 

@@ -103,7 +103,7 @@ def _gain(
     if best is None or other is None or mine is None or theirs is None:
         return []
     value, half_width = gain_of(mine, theirs, better)
-    labels = {key: best.labels.get(key) for key in table.compare}
+    labels = {key: best.said[key] for key in table.compare}
     relative = value / abs(theirs.value) if theirs.value else None
     among = sum(row.values[column] is not None for row in ours)
     return [Gain(column, labels, best.method, other.method, value, relative, half_width, among)]

@@ -34,6 +34,11 @@ class PublishedRow:
     def values(self) -> dict[str, float | None]:
         return {name: None if n is None else n.value for name, n in self.numbers.items()}
 
+    @cached_property
+    def said(self) -> dict[str, Label]:
+        """What the row is of: its labels, and its method as one of them."""
+        return {**self.labels, "method": self.method}
+
     @property
     def name(self) -> str:
         """Method and labels, as a person would say which row."""
@@ -42,9 +47,8 @@ class PublishedRow:
 
     def fits(self, wanted: Mapping[str, object]) -> bool:
         """True where method and labels are the wanted ones; a list admits each of its members."""
-        have: dict[str, object] = {**self.labels, "method": self.method}
         return all(
-            have.get(key) in (wish if isinstance(wish, list) else [wish])
+            self.said.get(key) in (wish if isinstance(wish, list) else [wish])
             for key, wish in wanted.items()
         )
 
@@ -105,7 +109,7 @@ class PublishedTable:
         """Rows that compete: those that share the labels of ``compare``, in printed order."""
         found: dict[tuple[Label, ...], list[PublishedRow]] = {}
         for row in self.rows:
-            found.setdefault(tuple(row.labels.get(key) for key in self.compare), []).append(row)
+            found.setdefault(tuple(row.said[key] for key in self.compare), []).append(row)
         return list(found.values())
 
 
