@@ -9,7 +9,7 @@ import pytest
 from cohortflow.errors import BadPublishedTable, UnknownName
 from cohortflow.evaluation.published import findings
 from cohortflow.evaluation.published.related import broken
-from tests.evaluation.published.made import paper_of
+from tests.evaluation.published.made import made, paper_of
 
 
 def told(columns: dict[str, list[Any]], relation: dict[str, Any]) -> list[str]:
@@ -101,6 +101,45 @@ IOU = {"kind": "overlap", "iou": "A", "dice": "B"}
 )
 def test_relations(columns: dict[str, list[Any]], relation: dict[str, Any], found: int) -> None:
     assert len(told(columns, relation)) == found
+
+
+ROWS = """
+system: synergynet
+title: "A made paper"
+year: 2024
+tables:
+  - id: table1
+    printed_in: "Table 1"
+    about: "folds"
+    metrics: {{A: {{unit: percent, better: higher, why: "made"}}}}
+    columns: [A]
+    relations: [{{kind: row-mean, label: fold, over: [a, b, c], columns: [A], rows: {{fold: mean}}}}]
+    rows:
+      - {{method: m, proposed: true, fold: a, A: 79.0}}
+      - {{method: m, proposed: true, fold: b, A: 80.0}}
+      - {{method: m, proposed: true, fold: c, A: 81.0}}
+      - {{method: m, proposed: true, fold: mean, A: {{mean: {mean}, sd: {sd}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "found"),
+    [
+        ("80.0", "1.0", []),
+        ("80.0", "0.82", []),
+        ("80.0", "0.77", []),  # the rows may be up to 0.05 nearer to each other
+        ("80.0", "1.1", []),  # from 1.05 on, by its own digits
+        ("80.0", "1.10", ["sd 1.10 is printed where the rows' is 1 (sample) or 0.82 (population)"]),
+        ("80.0", "0.70", ["sd 0.70 is printed where the rows' is 1 (sample) or 0.82 (population)"]),
+        ("80.2", "1.0", ["80.2 is printed where rows average 80.00"]),
+    ],
+)
+def test_a_row_is_the_mean_of_others_and_has_their_spread(
+    mean: str, sd: str, found: list[str]
+) -> None:
+    paper = made(ROWS.format(mean=mean, sd=sd))
+    assert [one.about for one in findings(paper)] == found
+    assert str(paper.tables[0].rows[-1].numbers["A"]) == f"{mean} ± {sd}"
 
 
 def test_a_finding_says_what_the_other_numbers_give() -> None:

@@ -64,7 +64,7 @@ def _spread(
     mean = sum(one.value for one in values) / len(values)
     squares = sum((one.value - mean) ** 2 for one in values)
     sample, population = (math.sqrt(squares / n) for n in (len(values) - 1, len(values)))
-    off = max(one.half_width for one in values)
+    off = max(one.half_width for one in values) + printed.sd_half_width + EPSILON
     if not population - off <= printed.sd <= sample + off:
         told = f"{sample:.2g} (sample) or {population:.2g} (population)"
         yield Broken(row, column, f"sd {printed.sd_text} is printed where the rows' is {told}")

@@ -29,6 +29,10 @@ class PrintedNumber:
     sd_text: str = ""
     significant: bool = False
 
+    @property
+    def sd_half_width(self) -> float:
+        return 0.5 * 10.0 ** -len(self.sd_text.partition(".")[2])
+
     def __str__(self) -> str:
         mark = " *" if self.significant else ""
         return f"{self.text}{mark}" if self.sd is None else f"{self.text} ± {self.sd_text}{mark}"
