@@ -27,7 +27,7 @@ FOUND = {
     "snet": 7,
     "dlkunet": 4,
     "adlitenet": 1,
-    "mci-persistent-homology": 11,
+    "mci-persistent-homology": 28,
     "texture-attack": 4,
     "covid-severity": 1,
     "sepsis-tabular-privacy": 2,

@@ -37,8 +37,9 @@ def findings(paper: Paper) -> list[Finding]:
             for one in broken(relation, table, paper):
                 found.append(Finding(table.id, one.row.name, one.column, one.about, _flagged(one)))
         for claim in table.claims:
+            row = ", ".join((claim.method, *(f"{key} {one}" for key, one in claim.rows.items())))
             found += [
-                Finding(table.id, claim.method, column, text, _claim_flagged(claim, table, column))
+                Finding(table.id, row, column, text, _claim_flagged(claim, table, column))
                 for column, text in claim_findings(claim, table)
             ]
     return found
