@@ -70,7 +70,9 @@ def test_table_2_repeats_the_best_of_table_1_but_for_the_flagged_cell():
 
 @pytest.mark.parametrize("name", ["table1", "table2"])
 def test_the_computed_counts_are_the_flagged_cells(name):
-    found = {(one.row, one.column) for one in findings(published_paper(SYSTEM)) if one.table == name}
+    found = {
+        (one.row, one.column) for one in findings(published_paper(SYSTEM)) if one.table == name
+    }
     flagged = {
         (row.name, column)
         for row in table(name).rows
