@@ -84,7 +84,7 @@ def _ranked(claim: Claim, stated: int, table: PublishedTable) -> list[tuple[str,
         place = places[methods.index(ours)]
         if place is not None and place > stated:
             better = [
-                row.method
+                row.name if row.method == claim.method else row.method
                 for row, other in zip(methods, places, strict=True)
                 if other is not None and other < place
             ]
