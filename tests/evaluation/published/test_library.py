@@ -105,6 +105,29 @@ def test_a_setting_is_no_score_and_a_protocol_keeps_its_rule() -> None:
     assert not copied.comparable("mm"), "its rows are of code that measures in voxels"
 
 
+@pytest.mark.parametrize(
+    ("method", "paper", "table", "there"),
+    [
+        ("R50 UNet", "dlkunet", "table2", "R50 U-Net"),
+        ("R50 ViT", "snet", "table1", "R50 ViT"),
+        ("TransUNet", "snet", "table1", "TransUNet"),
+    ],
+)
+def test_rows_said_to_stand_in_other_papers_do(
+    method: str, paper: str, table: str, there: str
+) -> None:
+    (ours,) = (
+        row
+        for row in published_paper("synergynet").table("table1").rows
+        if row.method == method and "papers of others" in row.flag
+    )
+    (theirs,) = (row for row in published_paper(paper).table(table).rows if row.method == there)
+    assert len(ours.values) == 10
+    for column, value in ours.values.items():
+        other = column if column in theirs.values else "HD"
+        assert theirs.values[other] == value, column
+
+
 def test_flagged_cells_are_where_they_should_be() -> None:
     found = []
     for name in PUBLISHED:

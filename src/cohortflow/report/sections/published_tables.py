@@ -114,7 +114,7 @@ def _place(
     named: dict[Any, Gain],
 ) -> dict[str, Any]:
     ours = correspondence(table, column)
-    labels = tuple(group[0].labels.get(key) for key in table.compare)
+    labels = tuple(group[0].said[key] for key in table.compare)
     all_ranks = {id(row): r for row, r in zip(table.rows, row_ranks(table, column), strict=True)}
     placed = [(rank, row) for row in group if (rank := all_ranks[id(row)]) is not None]
     best = min(placed, key=lambda one: one[0], default=None)
@@ -140,7 +140,7 @@ def _place(
 
 def group_name(table: PublishedTable, column: str, group: Sequence[PublishedRow]) -> str:
     """What competing rows share in a column: its data set, and the labels they are told by."""
-    labels = [group[0].labels.get(key) for key in table.compare]
+    labels = [group[0].said[key] for key in table.compare]
     return ", ".join(str(one) for one in (table.datasets.get(column), *labels) if one is not None)
 
 
