@@ -26,7 +26,7 @@ def claim_findings(claim: Claim, table: PublishedTable) -> list[tuple[str, str]]
     return [
         (
             ", ".join(claim.columns),
-            f"{claim.said_in}: {mean}{stated:g}{unit} better than {rival}; the table gives "
+            f"{claim.said_in}: {mean}{stated:.{claim.digits}f}{unit} better than {rival}; the table gives "
             f"{value:.{claim.digits + 1}f}{unit}",
         )
     ]
