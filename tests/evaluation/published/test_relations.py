@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cohortflow.errors import BadPublishedTable, UnknownName
-from cohortflow.evaluation.published import findings
+from cohortflow.evaluation.published import findings, published_paper
 from cohortflow.evaluation.published.related import broken
 from tests.evaluation.published.made import made, paper_of
 
@@ -165,6 +165,16 @@ def test_claims_against_their_own_table(claim: dict[str, Any], found: int) -> No
     columns = {"A": ["80.0", "83.0", "82.0"]}
     paper = paper_of(columns, claims=[{"method": "m2", "columns": ["A"], **claim}])
     assert len(findings(paper)) == found
+
+
+def test_a_claim_about_one_of_several_rows_says_which() -> None:
+    found = findings(published_paper("texture-attack"))
+    assert [(one.row, one.column) for one in found] == [
+        ("CycleAdvGAN (ours), source DenseNet121", "ResNet50"),
+        ("CycleAdvGAN (ours), source DenseNet121", "MedViT"),
+        ("CycleAdvGAN (ours), source InceptionV3", "MedViT"),
+        ("CycleAdvGAN (ours), source MedViT", "DenseNet121"),
+    ]
 
 
 def test_a_flagged_table_is_told_from_one_that_is_not() -> None:
