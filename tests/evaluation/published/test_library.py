@@ -128,6 +128,21 @@ def test_rows_said_to_stand_in_other_papers_do(
         assert theirs.values[other] == value, column
 
 
+def test_groups_of_patients_add_up_to_the_whole() -> None:
+    paper = published_paper("covid-severity")
+    women, men = [9, 9, 8, 6, 4], [12, 6, 18, 15, 13]
+    (whole,) = (row for row in paper.table("table1").rows if row.proposed)
+    first, second, *bands = paper.table("table2").rows
+    for column in (f"cov{tolerance}" for tolerance in range(6)):
+        within = [
+            round((row.values[column] or 0.0) * n)
+            for row, n in zip(bands, [*women, *men], strict=True)
+        ]
+        assert round((first.values[column] or 0.0) * 36) == sum(within[:5]), column
+        assert round((second.values[column] or 0.0) * 64) == sum(within[5:]), column
+        assert round((whole.values[column] or 0.0) * 100) == sum(within), column
+
+
 def test_flagged_cells_are_where_they_should_be() -> None:
     found = []
     for name in PUBLISHED:
