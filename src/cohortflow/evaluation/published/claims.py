@@ -26,8 +26,8 @@ def claim_findings(claim: Claim, table: PublishedTable) -> list[tuple[str, str]]
     return [
         (
             ", ".join(claim.columns),
-            f"{claim.said_in}: {mean}{stated:.{claim.digits}f}{unit} better than {rival}; the table gives "
-            f"{value:.{claim.digits + 1}f}{unit}",
+            f"{claim.said_in}: {mean}{stated:.{max(claim.digits, 0)}f}{unit} better than {rival}; "
+            f"the table gives {value:.{claim.digits + 1}f}{unit}",
         )
     ]
 
