@@ -113,7 +113,8 @@ tables:
     about: "folds"
     metrics: {{A: {{unit: percent, better: higher, why: "made"}}}}
     columns: [A]
-    relations: [{{kind: row-mean, label: fold, over: [a, b, c], columns: [A], rows: {{fold: mean}}}}]
+    relations:
+      - {{kind: row-mean, label: fold, over: [a, b, c], columns: [A], rows: {{fold: mean}}}}
     rows:
       - {{method: m, proposed: true, fold: a, A: 79.0}}
       - {{method: m, proposed: true, fold: b, A: 80.0}}
