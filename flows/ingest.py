@@ -57,9 +57,10 @@ def _remembered(cohort: Cohort, request: IngestRequest) -> tuple[str, IngestOpti
     source, before = known
     if not source.exists():
         raise NoSuchSource(
-            "the remembered source is not there", where=request.cohort,
+            "the remembered source is not there",
+            where=request.cohort,
             hint="Is its disk mounted? cohortflow ingest SOURCE COHORT remembers another place.",
-        )  # fmt: skip
+        )
     given = _options(request.options).model_dump(exclude_defaults=True)
     return str(source), before.model_copy(update=given)
 

@@ -116,8 +116,8 @@ def _figure(
 ) -> Figure:
     first = drawn[0].curve
     areas = "; ".join(
-        f"{one.name}: {number(one.area)}{ends(one.low, one.high)}, {one.curve.positives} cases of the "
-        f"class and {one.curve.negatives} others"
+        f"{one.name}: {number(one.area)}{ends(one.low, one.high)}, {one.curve.positives} cases of "
+        f"the class and {one.curve.negatives} others"
         for one in drawn
     )
     others = " Thin lines: other seeds, the same cases again." if drawn[0].others else ""
@@ -127,19 +127,26 @@ def _figure(
         name,
         draw(name, (HALF, 4.3 + 0.17 * len(drawn)), paint),
         alt=f"{what}. {area} with 95 % interval: {areas}.",
-        caption=f"{what}, n = {first.positives + first.negatives}; {told}. Band: pointwise 95 % of cases "
-        f"drawn anew within each class. {area[0].upper()}{area[1:]} with 95 % interval: {areas}."
+        caption=f"{what}, n = {first.positives + first.negatives}; {told}. Band: pointwise 95 % of "
+        f"cases drawn anew within each class. {area[0].upper()}{area[1:]} with 95 % "
+        f"interval: {areas}."
         f"{others}{left}",
         data={
             one.name: {
-                "x": one.curve.x, "y": one.curve.y, "grid": one.curve.grid, "low": one.curve.low,
-                "high": one.curve.high, "area": one.area, "interval": [one.low, one.high],
-                "positives": one.curve.positives, "negatives": one.curve.negatives,
+                "x": one.curve.x,
+                "y": one.curve.y,
+                "grid": one.curve.grid,
+                "low": one.curve.low,
+                "high": one.curve.high,
+                "area": one.area,
+                "interval": [one.low, one.high],
+                "positives": one.curve.positives,
+                "negatives": one.curve.negatives,
             }
             for one in drawn
         },
         half=True,
-    )  # fmt: skip
+    )
 
 
 def _why(one: Operating) -> str:
