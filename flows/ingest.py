@@ -11,7 +11,7 @@ import pydantic
 
 from cohortflow.cohort.cohort import Cohort, create_cohort, open_cohort
 from cohortflow.cohort.leases import Lease
-from cohortflow.cohort.storage import open_storage
+from cohortflow.cohort.open_storage import open_storage
 from cohortflow.errors import NoSuchSource, UsageError
 from cohortflow.sources.ingest import IngestOptions, IngestReport, ingest, remembered
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cohortflow.cohort.storage import open_storage
+from cohortflow.cohort.open_storage import open_storage
 from cohortflow.errors import AccessDenied, AlreadyExists, StoreUnavailable
 from tests.cohort import own_processes
 from tests.s3 import runs
