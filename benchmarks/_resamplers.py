@@ -76,7 +76,7 @@ class Case:
         return call
 
     def nnunet(self, is_seg: bool, order: int, slices: bool | None) -> Call:
-        """nnU-Net itself; ``slices``: apart, the nearest through the plane (None: its plans' choice).
+        """nnU-Net itself; ``slices``: apart, the nearest through the plane (None: as planned).
 
         Its plans look at the spacings, and take slices apart where they are thick.
         """

@@ -55,7 +55,7 @@ def one_in_fifty_fails(session: Session, step: str, units: Sequence[Unit], numbe
 
 
 def with_findings(known: CohortKnown, subjects: Sequence[str]) -> CohortKnown:
-    """Sites of which one fails, eight facts beside them, and numbers in which one in a hundred is far out."""
+    """Sites of which one fails, eight facts beside them, and one number in a hundred far out."""
     traits = {
         subject: {
             "site": f"site {place % 50}",
@@ -64,10 +64,13 @@ def with_findings(known: CohortKnown, subjects: Sequence[str]) -> CohortKnown:
         for place, subject in enumerate(subjects)
     }
     lines = {
-        subject: {"score": 9.0 if place % 100 == 0 else 1.0, "reason": "dice of liver 0.21, the median 0.93",
-                  "flagged": int(place % 500 == 0)}
+        subject: {
+            "score": 9.0 if place % 100 == 0 else 1.0,
+            "reason": "dice of liver 0.21, the median 0.93",
+            "flagged": int(place % 500 == 0),
+        }
         for place, subject in enumerate(subjects)
-    }  # fmt: skip
+    }
     return CohortKnown(traits=traits, numbers=known.numbers, lines={"organs": lines})
 
 

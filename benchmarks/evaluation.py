@@ -1,9 +1,9 @@
 """Segmentation metrics of a pair of label maps beside the peers; wall, CPU time and peak memory.
 
 A label map of eight organs, 3 × 0.78 × 0.78 mm, against a copy that waves by up to 4 voxels and has
-islands far away. The rounds of all alternate in one process, warm; every peer's answers are compared
-with ours of the same definition. ``--many``: 117 labels at that size on a side, ours alone: displaced
-likewise, and all over the place, where surfaces are far apart. Peers
+islands far away. The rounds of all alternate in one process, warm; every peer's answers are
+compared with ours of the same definition. ``--many``: 117 labels at that size on a side, ours
+alone: displaced likewise, and all over the place, where surfaces are far apart. Peers
 that are not installed are left out and said; the slow ones take minutes (``--peers``).
 """
 

@@ -167,9 +167,11 @@ def run(folder: Path, shape: tuple[int, ...], volumes: int, repeat: int) -> dict
         for threads in (1, 2):
             new = create_cohort(folder / f"ingest-{turn}-{threads}")
             timed(
-                rows, f"ingest, {threads} at a time", volumes,
+                rows,
+                f"ingest, {threads} at a time",
+                volumes,
                 lambda c=new, t=threads: ingest(c, source, threads=t),  # type: ignore[misc]
-            )  # fmt: skip
+            )
             shutil.rmtree(folder / f"ingest-{turn}-{threads}")
     rows["peak"] = peak(path, array.nbytes)
     return rows

@@ -68,14 +68,22 @@ def disturbed(folder: Path, subjects: int, settings: dict[str, str], api: str) -
     names = [f"sub-{number:05d}" for number in range(1, subjects + 1)]
     study.make_study(folder, names)
     hangs = {
-        "does": "hang", "step": "clean", "who": names[subjects // 2], "phase": "middle", "times": 1,
+        "does": "hang",
+        "step": "clean",
+        "who": names[subjects // 2],
+        "phase": "middle",
+        "times": 1,
         "folder": str(folder),
-    }  # fmt: skip
+    }
     started = time.perf_counter()
     run = Run(
-        folder, folder / "cohort", name="large", plan=hangs, options=("--prefect",),
+        folder,
+        folder / "cohort",
+        name="large",
+        plan=hangs,
+        options=("--prefect",),
         environment={**settings, misbehave.TIMEOUT: str(TIMEOUT_S)},
-    )  # fmt: skip
+    )
     try:
         killed = until(lambda: _started(folder) > subjects // 3 or _ended(run), RUN_S)
         if not killed or _ended(run):

@@ -48,7 +48,7 @@ def phantom(
 
 
 def peak_of(call: Callable[[], object]) -> float:
-    """MiB that a call needs at its peak beside what stood before; NaN where the system does not say."""
+    """MiB that a call needs at its peak beside what stood before; NaN where it is not told."""
     try:
         ctypes.CDLL(None).malloc_trim(0)  # what peers left free is not there to be used again
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins again at what stands

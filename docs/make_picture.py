@@ -18,20 +18,27 @@ SIZE = (1100, 1480)
 def main(report: Path) -> None:
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or "google-chrome"
     # Head and one section fill the picture; the report itself is left as it is.
-    hidden = "<style>section:not(#pair_maps), #pair_maps table, #pair_maps caption {display: none}</style>"
+    others = "section:not(#pair_maps), #pair_maps table, #pair_maps caption"
+    hidden = f"<style>{others} {{display: none}}</style>"
     page = report.read_text("utf-8").replace("</head>", f"{hidden}</head>")
     with tempfile.TemporaryDirectory() as profile:
         shown = Path(profile) / "report.html"
         shown.write_text(page, "utf-8")
         subprocess.run(
             [
-                browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-                "--disable-background-networking", f"--user-data-dir={profile}",
-                f"--window-size={SIZE[0]},{SIZE[1]}", f"--screenshot={OUT}",
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                "--disable-background-networking",
+                f"--user-data-dir={profile}",
+                f"--window-size={SIZE[0]},{SIZE[1]}",
+                f"--screenshot={OUT}",
                 shown.as_uri(),
             ],
             check=True,
-        )  # fmt: skip
+        )
 
 
 if __name__ == "__main__":

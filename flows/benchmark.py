@@ -64,8 +64,10 @@ def _make_benchmark(pipelines: dict[str, list[str]]) -> Any:
         "pipeline": Literal[("", *slugs)],
     }
     plain: dict[str, Any] = {
-        "persist_result": False, "validate_parameters": False, "log_prints": False,
-    }  # fmt: skip
+        "persist_result": False,
+        "validate_parameters": False,
+        "log_prints": False,
+    }
     return flow(name="benchmark", **plain)(benchmark)
 
 

@@ -86,15 +86,17 @@ def _pipeline_of(system: str, asked: str | None) -> str:
     own = known.get(system, [])
     if not own:
         raise UnknownName(
-            f"system {system!r} has no pipeline", found=", ".join(own) or "none",
+            f"system {system!r} has no pipeline",
+            found=", ".join(own) or "none",
             hint=f"Those that have: {', '.join(sorted(known)) or 'none'}.",
-        )  # fmt: skip
+        )
     if asked is not None:
         if asked not in own:
             raise UnknownName(
-                f"pipeline {asked!r} is none of {system!r}", where="--pipeline",
+                f"pipeline {asked!r} is none of {system!r}",
+                where="--pipeline",
                 hint=nearest(asked, own),
-            )  # fmt: skip
+            )
         return asked
     if system in own or len(own) == 1:
         return system if system in own else own[0]

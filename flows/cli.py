@@ -75,9 +75,12 @@ def list_command(
     from flows.describe_published import published_list
 
     listings: dict[str, Callable[[], list[list[str]]]] = {
-        "pipelines": _pipelines, "stages": _stages, "systems": _systems, "metrics": _metrics,
+        "pipelines": _pipelines,
+        "stages": _stages,
+        "systems": _systems,
+        "metrics": _metrics,
         "published": published_list,
-    }  # fmt: skip
+    }
     if what not in listings:
         raise UnknownName(f"nothing called {what!r} to list", hint=nearest(what, listings))
     rows = listings[what]()
@@ -304,8 +307,15 @@ def plan(
     from tasks.request import RunRequest
 
     request = RunRequest(
-        pipeline, cohort, tuple(set_), points(at), listed(subjects), retry_failed, tuple(refresh), not no_train
-    )  # fmt: skip
+        pipeline,
+        cohort,
+        tuple(set_),
+        points(at),
+        listed(subjects),
+        retry_failed,
+        tuple(refresh),
+        not no_train,
+    )
     planned, projection = plan_only(request)
     rows = summary(planned)
     lines = unit_lines(planned) if units else []
@@ -350,9 +360,20 @@ def run(
     from tasks.request import RunRequest
 
     request = RunRequest(
-        pipeline, cohort, tuple(set_), points(at), listed(subjects), retry_failed, tuple(refresh),
-        not no_train, wait, cluster, workers, threads, memory,
-    )  # fmt: skip
+        pipeline,
+        cohort,
+        tuple(set_),
+        points(at),
+        listed(subjects),
+        retry_failed,
+        tuple(refresh),
+        not no_train,
+        wait,
+        cluster,
+        workers,
+        threads,
+        memory,
+    )
     result = run_request(request, prefect=prefect)
     end_run(result, as_json=as_json)
 

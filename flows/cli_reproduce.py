@@ -55,9 +55,14 @@ def benchmark(
 
     request = benchmark_run(
         BenchmarkRequest(system, cohort, pipeline, seeds, tuple(set_)),
-        at=points(at), retry_failed=retry_failed, wait=wait, cluster=cluster, workers=workers,
-        threads=threads, memory=memory,
-    )  # fmt: skip
+        at=points(at),
+        retry_failed=retry_failed,
+        wait=wait,
+        cluster=cluster,
+        workers=workers,
+        threads=threads,
+        memory=memory,
+    )
     result = run_request(request, prefect=prefect, after=after_benchmark)
     end_run(result, as_json=as_json)
 
@@ -109,10 +114,18 @@ def tell_outcome(outcome: Outcome, *, every_number: bool = False) -> None:
     from cohortflow.reproduction.verdicts import EQUAL
 
     rows = [
-        [part, g.name, g.verdict, g.equal, g.within, g.differs, *map(_number, (g.largest, g.tolerance))]
+        [
+            part,
+            g.name,
+            g.verdict,
+            g.equal,
+            g.within,
+            g.differs,
+            *map(_number, (g.largest, g.tolerance)),
+        ]
         for part, lines in outcome.parts.items()
         for g in groups(lines)
-    ]  # fmt: skip
+    ]
     table(["what", "where", "outcome", "equal", "within", "differ", "largest", "tolerance"], rows)
     lines = outcome.lines if every_number else [n for n in outcome.lines if n.verdict != EQUAL]
     shown = lines if every_number else lines[:SHOWN]

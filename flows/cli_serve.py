@@ -42,9 +42,15 @@ def serve(
     from tasks.request import RunRequest
 
     run = RunRequest(
-        pipeline, cohort, tuple(set_), retry_failed=retry_failed,
-        cluster=cluster, workers=workers, threads=threads, memory=memory,
-    )  # fmt: skip
+        pipeline,
+        cohort,
+        tuple(set_),
+        retry_failed=retry_failed,
+        cluster=cluster,
+        workers=workers,
+        threads=threads,
+        memory=memory,
+    )
     request = ServeRequest(
         run, cron, timezone, label, silence, prefect_port, mlflow_port, report_port
     )

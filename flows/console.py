@@ -57,13 +57,17 @@ def tell_ingest(report: Any) -> None:
     for subject, error in report.refused.items():
         err.print(
             f"refused {subject} [{error['code']}]: {error['message']}",
-            style="red", markup=False, soft_wrap=True,
-        )  # fmt: skip
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
     for name, error in report.refused_files.items():
         err.print(
             f"file {name} stays as it was taken in [{error['code']}]: {error['message']}",
-            style="red", markup=False, soft_wrap=True,
-        )  # fmt: skip
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
     for name, change in report.files.items():
         say(f"file {name}: {change}")
     say(
@@ -77,9 +81,12 @@ def tell_export(report: Any, out: object) -> None:
         say(f"note: {note}")
     for error in report.errors:
         err.print(
-            f"not exported: {error['result']} [{error['code']}]: {error['message']}. {error['hint']}",
-            style="red", markup=False, soft_wrap=True,
-        )  # fmt: skip
+            f"not exported: {error['result']} [{error['code']}]: {error['message']}. "
+            f"{error['hint']}",
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
     told = {error["result"] for error in report.errors}
     for missing in report.missing:
         if missing.stem() not in told:
@@ -95,8 +102,12 @@ def run_document(result: Any) -> dict[str, Any]:
     """How a run ended, as ``--json`` tells it."""
     steps = [vars(timing) for timing in result.timings]
     return {
-        "counts": result.counts, "failures": result.failures, "report": result.report, "run": result.run_id, "steps": steps,
-    }  # fmt: skip
+        "counts": result.counts,
+        "failures": result.failures,
+        "report": result.report,
+        "run": result.run_id,
+        "steps": steps,
+    }
 
 
 def tell_run(result: Any) -> None:

@@ -37,8 +37,10 @@ set_defaults()
 
 Count = Annotated[int, pydantic.Field(gt=0)]
 _PLAIN: dict[str, Any] = {
-    "persist_result": False, "validate_parameters": False, "log_prints": False,
-}  # fmt: skip
+    "persist_result": False,
+    "validate_parameters": False,
+    "log_prints": False,
+}
 
 
 def make_on_demand(pipeline: Pipeline | None) -> Any:
@@ -162,8 +164,9 @@ def _ended_by_sigterm() -> Iterator[threading.Event]:
     """SIGTERM ends the run cleanly, also the second one; Ctrl-C is for the server to act on."""
     stop = threading.Event()
     handlers: dict[signal.Signals, Any] = {
-        signal.SIGTERM: lambda number, frame: stop.set(), signal.SIGINT: signal.SIG_IGN,
-    }  # fmt: skip
+        signal.SIGTERM: lambda number, frame: stop.set(),
+        signal.SIGINT: signal.SIG_IGN,
+    }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield stop

@@ -11,7 +11,7 @@ import pydantic
 
 from cohortflow.cohort.cohort import Cohort, create_cohort, open_cohort
 from cohortflow.cohort.leases import Lease
-from cohortflow.cohort.storage import open_storage
+from cohortflow.cohort.open_storage import open_storage
 from cohortflow.errors import NoSuchSource, UsageError
 from cohortflow.sources.ingest import IngestOptions, IngestReport, ingest, remembered
 
@@ -57,9 +57,10 @@ def _remembered(cohort: Cohort, request: IngestRequest) -> tuple[str, IngestOpti
     source, before = known
     if not source.exists():
         raise NoSuchSource(
-            "the remembered source is not there", where=request.cohort,
+            "the remembered source is not there",
+            where=request.cohort,
             hint="Is its disk mounted? cohortflow ingest SOURCE COHORT remembers another place.",
-        )  # fmt: skip
+        )
     given = _options(request.options).model_dump(exclude_defaults=True)
     return str(source), before.model_copy(update=given)
 

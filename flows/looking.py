@@ -132,11 +132,14 @@ def _refuse_what_cannot_run(plan: Plan, unit: Unit) -> None:
         told = [f"{source.step} is {source.state}" for source in absent] or [unit.reason]
         said = str((unit.error or {}).get("message", ""))
         raise Refused(
-            f"an input is not there: {', '.join(told)}", where=where, found=said,
+            f"an input is not there: {', '.join(told)}",
+            where=where,
+            found=said,
             hint="Replay or mend that one first.",
-        )  # fmt: skip
+        )
     if unit.selection is not None and unit.selection not in plan.frozen:
         raise Refused(
-            "it has no training selection yet", where=where,
+            "it has no training selection yet",
+            where=where,
             hint="A run freezes one; replay computes on what is frozen.",
-        )  # fmt: skip
+        )

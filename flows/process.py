@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from cohortflow.cohort.leases import Lease, holder
-from cohortflow.cohort.storage import open_storage
+from cohortflow.cohort.open_storage import open_storage
 from cohortflow.errors import Cancelled
 from cohortflow.pipeline.unit import Unit
 from tasks.planning import Planned

@@ -89,9 +89,11 @@ def _refuse_other_code(manifest: Manifest, *, allowed: bool) -> None:
     others = [code for code in (manifest.code, manifest.rendered_by) if code != here]
     if others and not allowed:
         raise OtherCode(
-            "this report was computed by other code", expected=told(others[0]), found=told(here),
+            "this report was computed by other code",
+            expected=told(others[0]),
+            found=told(here),
             hint="Install that version, or --allow-other-code tries all the same and says so.",
-        )  # fmt: skip
+        )
 
 
 def _pipeline(manifest: Manifest, folder: Path) -> Pipeline:

@@ -36,8 +36,10 @@ def run_request(request: Any, *, prefect: bool, after: Callable[[str], Any] | No
         if stop.is_set():
             raise Cancelled("stopped before anything ran")
         common: dict[str, Any] = {
-            "stop": stop, "progress": progress, "after_run": (after or after_run)(command),
-        }  # fmt: skip
+            "stop": stop,
+            "progress": progress,
+            "after_run": (after or after_run)(command),
+        }
         if prefect and project(planned.plan).units:
             from flows.cohort import run_with_prefect
 

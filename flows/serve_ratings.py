@@ -1,9 +1,9 @@
-"""Verdicts that a page of a subject sends to the server it came from: checked, then kept in the cohort.
+"""Verdicts that a page sends to the server it came from: checked, then kept in the cohort.
 
 A page of the web can make a browser send requests to this machine. It cannot read what is served
-here, so it does not know the token that a served page carries; it cannot send JSON to another origin
-without being asked for leave, which is never given; and the browser says of each request where it
-came from. All of that is looked at, and the size, before anything is read.
+here, so it does not know the token that a served page carries; it cannot send JSON to another
+origin without being asked for leave, which is never given; and the browser says of each request
+where it came from. All of that is looked at, and the size, before anything is read.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ PAGE = re.compile(
 STANDING = re.compile(r"/(?:cohort|[a-z0-9][a-z0-9_-]*/(?:nights|subjects))\.html")
 """Pages that are written over by each run: of the cohort, and of a pipeline's runs and subjects."""
 SUBJECT = re.compile(r"/[a-z0-9][a-z0-9_-]*/subjects/(?!\.)[^/\\\x00-\x1f]+\.html")
-"""The page of a subject, whose id may hold any letter: matched after ``%20`` and such are resolved."""
+"""The page of a subject, whose id may hold any letter: matched once ``%20`` is resolved."""
 KINDS = {".html", ".json", ".png", ".svg", ".css"}
 ABOUT = "/about"
 

@@ -56,14 +56,22 @@ def deployments(
     run = request.run
     name = f"{pipeline.slug} {request.label or cohort.id[:8]}"
     every: dict[str, Any] = {
-        "cluster": run.cluster, "workers": run.workers, "threads": run.threads, "memory": run.memory,
-        "settings": list(run.settings), "retry_failed": run.retry_failed,
-    }  # fmt: skip
+        "cluster": run.cluster,
+        "workers": run.workers,
+        "threads": run.threads,
+        "memory": run.memory,
+        "settings": list(run.settings),
+        "retry_failed": run.retry_failed,
+    }
     said = {k: v for k, v in every.items() if v not in (None, [], False)}
     common: dict[str, Any] = {
-        "name": name, "parameters": said, "concurrency_limit": 1, "tags": ["cohortflow"],
-        "entrypoint_type": EntrypointType.MODULE_PATH, "description": pipeline.title,
-    }  # fmt: skip
+        "name": name,
+        "parameters": said,
+        "concurrency_limit": 1,
+        "tags": ["cohortflow"],
+        "entrypoint_type": EntrypointType.MODULE_PATH,
+        "description": pipeline.title,
+    }
     schedule = Cron(request.cron, timezone=request.timezone) if request.cron else None
     form = make_on_demand(pipeline).to_deployment(**common)
     form.entrypoint = "flows.deployments.on_demand"

@@ -22,7 +22,7 @@ def cohort_page(cohort: Cohort, found: Mapping[str, Any]) -> str:
 
 
 def known_of(cohort: Cohort) -> CohortKnown:
-    """Traits from the ingest, numbers from what is kept of the pages of subjects: no entry is read."""
+    """Traits from the ingest, numbers kept with the pages of subjects: no entry is read."""
     subjects = cohort.ingested.subjects.values()
     lines = {slug: read_lines(cohort.storage, slug) for slug in slugs(cohort.storage)}
     return CohortKnown(

@@ -62,8 +62,13 @@ class Outcomes:
     def _record_for_engine(self, outcome: Outcome, spec: Spec) -> None:
         """A lost or late unit could not write its own failure record: the flow does."""
         ref = EntryRef(spec["subject"], spec["stage"], spec["key"])
-        failure = {**outcome["error"], "replay": replay_command(spec), "run": spec["run"],
-                   "step": spec["step"], "point": spec["point"]}  # fmt: skip
+        failure = {
+            **outcome["error"],
+            "replay": replay_command(spec),
+            "run": spec["run"],
+            "step": spec["step"],
+            "point": spec["point"],
+        }
         outcome["error"] = failure
         try:
             record_failure(self.cohort.storage, ref, failure)

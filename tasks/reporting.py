@@ -54,7 +54,7 @@ def report_run(
 
 
 def _manifest(run: RunView, pipeline: Pipeline) -> dict[str, Any] | None:
-    """How the run was computed; None, and a report that cannot be reproduced, where it is not known."""
+    """How the run was computed; None, and a report nobody can reproduce, where it is not known."""
     try:
         manifest = manifest_of(run, pipeline)
     except (CohortflowError, pydantic.ValidationError) as error:

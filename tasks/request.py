@@ -76,8 +76,9 @@ class StepTiming:
 class RunResult:
     """How a run ended. ``changed``: some unit changed its state.
 
-    ``failures``: what was asked for and did not come out, a row per cause. ``report``: where the report is. ``prefect_page`` and ``mlflow_page``: addresses of the pages
-    that show this run, where they are known.
+    ``failures``: what was asked for and did not come out, a row per cause. ``report``: where the
+    report is. ``prefect_page`` and ``mlflow_page``: addresses of the pages that show this run,
+    where they are known.
     """
 
     run_id: str

@@ -32,7 +32,8 @@ def _list(source: RunSource, book: SubjectBook) -> str:
         subtitle=f"pipeline {slug} · cohort {about['cohort']} · run {about['index']}",
         verdict={
             "tone": "bad" if broken else "good",
-            "text": f"{len(book.rows) - broken:,} of {len(book.rows):,} subjects have no unit that failed.",
+            "text": f"{len(book.rows) - broken:,} of {len(book.rows):,} subjects have no unit that "
+            "failed.",
         },
         tiles=[("Subjects", f"{len(book.rows):,}"), ("Rated", f"{_rated(book):,}")],
         links=[
@@ -53,8 +54,13 @@ def _roster(source: RunSource, book: SubjectBook) -> Section:
     order = [row.subject for row in book.rows]
     units = [{**vars(unit), "pipeline": ""} for unit in source.units()]
     columns = [column.to_json() for column in columns_of(units, order)]
-    data = {"letters": LETTERS, "subjects": order, "steps": columns,
-            "pages": ["subjects/"], "within": "0" * len(order)}  # fmt: skip
+    data = {
+        "letters": LETTERS,
+        "subjects": order,
+        "steps": columns,
+        "pages": ["subjects/"],
+        "within": "0" * len(order),
+    }
     return Section("roster", "Find a subject", [Roster("find", "Subjects by step", data)])
 
 

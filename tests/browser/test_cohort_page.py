@@ -56,3 +56,24 @@ def choose(page: Page, name: str, value: str) -> None:
     page.evaluate(
         f"{field}.value = {value!r}; {field}.dispatchEvent(new Event('input', {{bubbles: true}}))"
     )
+
+
+@pytest.mark.parametrize("width", [480, 1280])
+def test_causes_with_many_subjects_are_no_tall_rows(page: Page, tmp_path: Path, width: int) -> None:
+    names = [f"sub-{n:05d}" for n in range(1, 31)]
+    row = {"pipeline": "small", "step": "one", "state": "failed", "units": 30, "replay": ""}
+    cause = {**row, **SHORT, "subjects": names[:25]}
+    file = tmp_path / "cohort.html"
+    file.write_text(render_cohort_page(status([], subjects=30, failures=[cause]), CREATED))
+    page.send(
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=900,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
+    page.open(file.as_uri())
+    until(lambda: "sub-00008" in page.text, "the causes")
+    tallest = "Math.max(...[...document.querySelectorAll('#failures tbody tr')]"
+    tall = page.evaluate(f"{tallest}.map(row => row.getBoundingClientRect().height))")
+    assert tall < 130, "nine names need five lines, not nine"

@@ -1,4 +1,4 @@
-"""Plots in a browser: every text inside its picture, none on another, in both themes and on paper."""
+"""Plots in a browser: every text inside its picture, none on another, both themes and paper."""
 
 from __future__ import annotations
 
@@ -57,9 +57,12 @@ def blocks() -> list[Block]:
 
 def show(page: Page, width: int, scheme: str, media: str = "") -> None:
     page.send(
-        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=900,
+        deviceScaleFactor=1,
         mobile=False,
-    )  # fmt: skip
+    )
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     page.send("Emulation.setEmulatedMedia", media=media, features=features)
     time.sleep(0.2)
@@ -81,8 +84,11 @@ def test_every_text_is_inside_its_plot_and_on_no_other(page: Page, tmp_path: Pat
     until(lambda: page.evaluate(count) == len(names), "all figures")
     inks: dict[str, Any] = {}
     for width, scheme, media in (
-        (1280, "light", ""), (1280, "dark", ""), (480, "light", ""), (760, "light", "print"),
-    ):  # fmt: skip
+        (1280, "light", ""),
+        (1280, "dark", ""),
+        (480, "light", ""),
+        (760, "light", "print"),
+    ):
         show(page, width, scheme, media)
         found = page.evaluate(LOOK)
         assert found == [], (width, scheme, media, found[:20])

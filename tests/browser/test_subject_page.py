@@ -1,4 +1,4 @@
-"""Pages of subjects in a browser: a verdict by keyboard, the file it becomes, what works without a script."""
+"""Pages of subjects in a browser: a verdict by keyboard, its file, what works without a script."""
 
 from __future__ import annotations
 

@@ -225,8 +225,9 @@ def test_refresh_trains_on_those_who_came_since_and_status_counts_them(finished:
     table = finished.source / "participants.tsv"
     trained = _trained_on(finished)
     table.write_text(table.read_text().replace(f"{trained[0]}\tHC", f"{trained[0]}\tMCI"))
-    finished.cli("ingest", finished.source, finished.cohort,
-                 "--atlas", finished.source / "atlas.tsv")  # fmt: skip
+    finished.cli(
+        "ingest", finished.source, finished.cohort, "--atlas", finished.source / "atlas.tsv"
+    )
     assert finished.run().code == 0
     (row,) = finished.cli("status", finished.cohort, "--json").json()["selections"]
     assert (row["step"], row["selections"], row["corrected"]) == ("classify", 1, 1)

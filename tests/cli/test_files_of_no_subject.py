@@ -154,8 +154,9 @@ def test_from_the_file_to_the_result_and_a_changed_file_runs_exactly_its_readers
     assert study.run() == 0
     study.write(weight=2.0, layer=3.0)
     assert cli("ingest", "-", cohort, "--json").json()["files"] == {
-        "atlas": "unchanged", "sam": "changed",
-    }  # fmt: skip
+        "atlas": "unchanged",
+        "sam": "changed",
+    }
     assert study.to_run() == {
         "project_regions": (4, "file sam changed"),
         "fine_tune": (1, "file sam changed; selection renewed"),

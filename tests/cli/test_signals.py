@@ -35,9 +35,12 @@ class Run:
         self.output = folder / f"run-{len(Run.started)}.log"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                command, env=environment, stdout=output, stderr=subprocess.STDOUT,
+                command,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         Run.started.append(self)
 
     def kill(self) -> None:

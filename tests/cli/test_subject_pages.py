@@ -1,4 +1,4 @@
-"""Pages of subjects over runs: made once, made again after somebody was forgotten, found by all pages."""
+"""Pages of subjects over runs: made once, again after somebody was forgotten, linked everywhere."""
 
 from __future__ import annotations
 

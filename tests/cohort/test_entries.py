@@ -12,6 +12,7 @@ from cohortflow.cohort.arrays import CHUNK_BYTES, default_chunks, encode_arrays
 from cohortflow.cohort.cohort import Cohort, create_cohort, open_cohort
 from cohortflow.cohort.entries import Entries, EntryRef
 from cohortflow.cohort.entry import Output
+from cohortflow.cohort.stored_arrays import StoredArrays
 from cohortflow.errors import (
     EntryCorrupt,
     EntryMissing,
@@ -70,8 +71,9 @@ def test_plain_xarray_opens_every_array_entry_without_a_warning(cohort: Cohort) 
     cohort.entries.commit(REF, "roi_series", samples.series(2.0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        path = _arrays(cohort)
         dataset = xr.open_zarr(
-            cohort.storage.local_path(_arrays(cohort)) or cohort.storage.zarr_store(_arrays(cohort))
+            cohort.storage.local_path(path) or StoredArrays(cohort.storage, path)
         )
     assert float(dataset["series"].sum()) == 30.0
     assert dataset["region"].values.tolist() == ["region 0", "region 1", "region 2"]

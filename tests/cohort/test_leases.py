@@ -14,7 +14,8 @@ import pytest
 
 from cohortflow.cohort import leases, processes
 from cohortflow.cohort.leases import Lease
-from cohortflow.cohort.storage import Storage, open_storage
+from cohortflow.cohort.open_storage import open_storage
+from cohortflow.cohort.storage import Storage
 from cohortflow.errors import LeaseHeld
 from tests.cohort import own_processes
 

@@ -1,4 +1,4 @@
-"""Ratings: a file nobody vouches for, kept once, superseded and never written over, forgotten with who they are of."""
+"""Ratings: files nobody vouches for, kept once, superseded, never written over, forgotten."""
 
 from __future__ import annotations
 
@@ -74,12 +74,24 @@ def test_two_raters_stand_side_by_side_and_the_later_word_of_one_holds(rated: Co
 @pytest.mark.parametrize(
     "changed",
     [
-        {"schema": 2}, {"schema": "1"}, {"kind": "ratings"}, {"cohort": "another"},
-        {"pipeline": "never-ran"}, {"pipeline": "../organs"}, {"rater": PERSON}, {"rater": "Anna"},
-        {"rater": "r"}, {"rater": "r1\n"}, {"rater": "x" * 16 + "1"}, {"ratings": []}, {"ratings": None},
-        {"extra": PERSON}, {PERSON: 1},
+        {"schema": 2},
+        {"schema": "1"},
+        {"kind": "ratings"},
+        {"cohort": "another"},
+        {"pipeline": "never-ran"},
+        {"pipeline": "../organs"},
+        {"rater": PERSON},
+        {"rater": "Anna"},
+        {"rater": "r"},
+        {"rater": "r1\n"},
+        {"rater": "x" * 16 + "1"},
+        {"ratings": []},
+        {"ratings": None},
+        {"extra": PERSON},
+        {PERSON: 1},
         {"ratings": [line("ann-1"), line("ann-1", "fail")]},
-        {"ratings": [line("ann-1", "good")]}, {"ratings": [line("ann-1", PERSON)]},
+        {"ratings": [line("ann-1", "good")]},
+        {"ratings": [line("ann-1", PERSON)]},
         {"ratings": [line("ann-1", comment="x" * 501)]},
         {"ratings": [line("ann-1", comment="\x1b[2J")]},
         {"ratings": [line("ann-1", comment="\x9b2J")]},
@@ -91,10 +103,13 @@ def test_two_raters_stand_side_by_side_and_the_later_word_of_one_holds(rated: Co
         {"ratings": [{**line("ann-1"), "rated": "2036-03-02T10:00:00Z"}]},
         {"ratings": [{**line("ann-1"), "rated": "soon"}]},
         {"ratings": [{**line("ann-1"), "rated": "0001-01-01T00:00:00+14:00"}]},
-        {"ratings": [line(PERSON)]}, {"ratings": [line("x" * 201)]}, {"ratings": [line("")]},
-        {"ratings": [7]}, {"ratings": {"0": line("ann-1")}},
+        {"ratings": [line(PERSON)]},
+        {"ratings": [line("x" * 201)]},
+        {"ratings": [line("")]},
+        {"ratings": [7]},
+        {"ratings": {"0": line("ann-1")}},
     ],
-)  # fmt: skip
+)
 def test_what_is_no_rating_is_refused_and_never_repeated(
     rated: Cohort, changed: dict[str, Any]
 ) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cohortflow.cohort import local_storage
-from cohortflow.cohort.storage import TEMPORARY, Storage, open_storage
+from cohortflow.cohort.open_storage import open_storage
+from cohortflow.cohort.storage import TEMPORARY, Storage
 from cohortflow.errors import AlreadyExists, EntryMissing, StoreError, StoreUnavailable, UsageError
 from tests.cohort import own_processes
 

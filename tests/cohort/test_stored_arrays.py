@@ -48,8 +48,10 @@ def storage() -> Iterator[Watched]:
 def test_what_was_committed_is_not_written_to(storage: Watched) -> None:
     before = {path: storage.read(path) for path, _ in storage.walk("e")}
     store = StoredArrays(storage, "e/arrays")
-    for change in (store.set("values/c/0/0", default_buffer_prototype().buffer.from_bytes(b"x")),
-                   store.delete("values/c/0/0")):  # fmt: skip
+    for change in (
+        store.set("values/c/0/0", default_buffer_prototype().buffer.from_bytes(b"x")),
+        store.delete("values/c/0/0"),
+    ):
         with pytest.raises(ValueError, match="read-only"):
             asyncio.run(change)
     assert {path: storage.read(path) for path, _ in storage.walk("e")} == before

@@ -185,9 +185,14 @@ def test_two_files_of_one_digest_end_the_ingest(
 def test_a_name_is_refused_before_a_fault_of_its_series(tmp_path: Path, home: Path) -> None:
     """A refused subject keeps its id: it must not be one that says who it is."""
     write_series(
-        tmp_path / "source" / "Doe_John", CT, MATRIX,
-        edit=lambda z, d: (setattr(d, "PatientName", "Doe^John"), setattr(d, "PixelSpacing", [0, 0])),
-    )  # fmt: skip
+        tmp_path / "source" / "Doe_John",
+        CT,
+        MATRIX,
+        edit=lambda z, d: (
+            setattr(d, "PatientName", "Doe^John"),
+            setattr(d, "PixelSpacing", [0, 0]),
+        ),
+    )
     report = ingest(create_cohort(tmp_path / "cohort"), tmp_path / "source")
     assert [e["code"] for e in report.refused.values()] == ["identifies-person"]
     assert not found([tmp_path / "cohort"], {"name": "Doe_John"})

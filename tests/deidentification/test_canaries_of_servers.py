@@ -43,9 +43,16 @@ def scheduler(tmp_path: Path, environment: Mapping[str, str]) -> Iterator[str]:
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
     commands = {
-        "scheduler": ["dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+        "scheduler": [
+            "dask_scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--no-dashboard",
+        ],
         "worker": ["dask_worker", address, "--nworkers", "1", "--nthreads", "1", "--no-dashboard"],
-    }  # fmt: skip
+    }
     with contextlib.ExitStack() as stack:
         processes = []
         for name, command in commands.items():
@@ -53,9 +60,11 @@ def scheduler(tmp_path: Path, environment: Mapping[str, str]) -> Iterator[str]:
             processes.append(
                 subprocess.Popen(
                     [sys.executable, "-m", f"distributed.cli.{command[0]}", *command[1:]],
-                    stdout=log, stderr=subprocess.STDOUT, env=dict(environment),
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=dict(environment),
                 )
-            )  # fmt: skip
+            )
             time.sleep(1)
         yield address
         for process in processes[::-1]:

@@ -40,7 +40,7 @@ def text(numbers: Any) -> list[str]:
 def write_series(
     folder: Path, array: np.ndarray, matrix: np.ndarray, series: str = "1", person: bool = True
 ) -> None:
-    """``array`` (z, y, x) at ``matrix`` (z, y, x, 1) → RAS+; a file per slice, names in disorder."""
+    """``array`` (z, y, x) at ``matrix`` (z, y, x, 1) → RAS+; a file a slice, names in disorder."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, pixels in enumerate(array):
         image = _common(series, CTImageStorage, uid("image", series, number), person)

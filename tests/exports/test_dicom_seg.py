@@ -105,8 +105,10 @@ def test_left_is_left(tmp_path: Path) -> None:
     """The mean of all voxels of the letter that stands on the left side is on the left."""
     for name in ("RAS", "LAS", "PIR-oblique"):
         there = by_formula(export_one(tmp_path, name))
-        x = {letter: np.mean([place[0] for place, label in there.items() if label == value])
-             for letter, value in LETTERS.items()}  # fmt: skip
+        x = {
+            letter: np.mean([place[0] for place, label in there.items() if label == value])
+            for letter, value in LETTERS.items()
+        }
         assert x["L"] < x["A"] < x["R"], name
         assert x["L"] < x["S"] < x["R"], name
 
@@ -175,10 +177,16 @@ def test_the_same_bytes_again(tmp_path: Path) -> None:
 
 
 def names_117() -> dict[str, str]:
-    sides = [f"{organ}_{side}" for organ in ("kidney", "lung_upper_lobe", "gluteus_maximus")
-             for side in ("left", "right")]  # fmt: skip
-    spine = [f"vertebrae_{letter}{n}" for letter, last in (("C", 7), ("T", 12), ("L", 5))
-             for n in range(1, last + 1)]  # fmt: skip
+    sides = [
+        f"{organ}_{side}"
+        for organ in ("kidney", "lung_upper_lobe", "gluteus_maximus")
+        for side in ("left", "right")
+    ]
+    spine = [
+        f"vertebrae_{letter}{n}"
+        for letter, last in (("C", 7), ("T", 12), ("L", 5))
+        for n in range(1, last + 1)
+    ]
     named = ["spleen", "liver", *sides, *spine]
     named += [f"rib_{side}_{n}" for side in ("left", "right") for n in range(1, 13)]
     named += [f"structure {n}" for n in range(117 - len(named))]

@@ -32,8 +32,10 @@ def test_no_name_of_the_source_leaves(
     run_of(cohort, "organs", {"segment": ("label_map", rows), "sizes": ("table", sizes)})
     source = tmp_path / PLANTED[0]
     write_series(source / PLANTED[1], np.zeros(grid.shape), np.asarray(grid.index_to_world))
-    known = [SourceFile(str(path), 1, 0.0, planted) for path, planted in
-             zip((source / PLANTED[1]).iterdir(), PLANTED[2:], strict=False)]  # fmt: skip
+    known = [
+        SourceFile(str(path), 1, 0.0, planted)
+        for path, planted in zip((source / PLANTED[1]).iterdir(), PLANTED[2:], strict=False)
+    ]
     cohort.source_map.update({"a": known}, {"source": str(source), "participants": PLANTED[39]})
     report = export(cohort, tmp_path / "out", name, Asked(), ExportOptions())
     assert report.results >= 1

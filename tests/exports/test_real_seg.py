@@ -20,7 +20,7 @@ NAMES = {"1": "Liver", "2": "Thoracic spine"}
 
 
 def planes(path: Path, segment: int) -> dict[tuple[float, ...], np.ndarray]:
-    """Image Position of each frame of a segment → its pixels, where there are any; plain pydicom."""
+    """Image Position of each frame of a segment → its pixels, if there are any; plain pydicom."""
     found: Any = pydicom.dcmread(path)
     bits = np.unpackbits(np.frombuffer(found.PixelData, np.uint8), bitorder="little")
     shape = (int(found.NumberOfFrames), found.Rows, found.Columns)

@@ -52,8 +52,11 @@ def stems(cohort: Cohort, asked: Asked) -> list[str]:
 def test_all_steps_of_the_kinds_of_the_only_pipeline(cohort: Cohort) -> None:
     selected = select(cohort, Asked(), KINDS)
     assert {item.stem() for item in selected.items} == {
-        "a_resample", "b_resample", "a_segment_fold-0_variant-base", "a_segment_fold-1_variant-base",
-    }  # fmt: skip
+        "a_resample",
+        "b_resample",
+        "a_segment_fold-0_variant-base",
+        "a_segment_fold-1_variant-base",
+    }
     told = [(m.subject, m.name, m.state, m.code) for m in selected.missing]
     assert told == [("b", "segment", "failed", "stage-failed"), ("c", "segment", "blocked", "")]
 
@@ -121,8 +124,9 @@ def test_what_is_missing_stands_in_the_manifest(cohort: Cohort, tmp_path: Path) 
     export(cohort, tmp_path / "out", "nifti", Asked(steps=("segment",)), ExportOptions())
     manifest = json.loads((tmp_path / "out" / "cohortflow-export.json").read_text())
     assert [(m["subject"], m["code"]) for m in manifest["missing"]] == [
-        ("b", "stage-failed"), ("c", ""),
-    ]  # fmt: skip
+        ("b", "stage-failed"),
+        ("c", ""),
+    ]
     assert [row["key"][:4] for row in manifest["items"]] == [
         item.key[:4] for item in select(cohort, Asked(steps=("segment",)), KINDS).items
     ]

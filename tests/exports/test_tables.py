@@ -26,10 +26,16 @@ def parquet(**columns: object) -> bytes:
 def test_tables_scores_and_features(tmp_path: Path) -> None:
     cohort = cohort_of(tmp_path / "cohort", {"Ä": {}, "b": {}})
     sizes: list[Row] = [
-        (s, {"fold": f}, Output(files={"table.parquet": parquet(organ=["liver, left", "Nr. 2"], ml=[f + 0.1, 2])}))
+        (
+            s,
+            {"fold": f},
+            Output(
+                files={"table.parquet": parquet(organ=["liver, left", "Nr. 2"], ml=[f + 0.1, 2])}
+            ),
+        )
         for s in ("Ä", "b")
         for f in (0, 1)
-    ]  # fmt: skip
+    ]
     features = Output(
         xr.Dataset(
             {"features": (("roi", "feature"), np.arange(6.0).reshape(3, 2))},
@@ -58,13 +64,18 @@ def test_tables_scores_and_features(tmp_path: Path) -> None:
     lines = list(csv.reader((out / "sizes.csv").read_text("utf-8").splitlines()))
     assert lines[:2] == [["subject", "fold", "organ", "ml"], ["Ä", "0", "liver, left", "0.1"]]
     assert pd.read_parquet(out / "shape.parquet").to_dict("list") == {
-        "subject": ["b"] * 3, "roi": [0, 1, 2], "mean": [0, 2, 4], "sd": [1, 3, 5],
-    }  # fmt: skip
+        "subject": ["b"] * 3,
+        "roi": [0, 1, 2],
+        "mean": [0, 2, 4],
+        "sd": [1, 3, 5],
+    }
     cases = pd.read_parquet(out / "score_cases.parquet")
     assert list(cases.columns) == ["axis_fold", "subject", "fold"]
     assert pd.read_csv(out / "score_metrics.csv").to_dict("list") == {
-        "fold": [0], "metric": ["dice"], "value": [0.5],
-    }  # fmt: skip
+        "fold": [0],
+        "metric": ["dice"],
+        "value": [0.5],
+    }
     assert export(cohort, out, "table", Asked(), ExportOptions()).written == 0
 
 

@@ -37,8 +37,10 @@ steps:
   - diagrams: {max_degree: 1}
   - pairwise_rois
   - rank_sum_map: {network: DMN, degree: 0}
-  - classify: {over: [degree, seed], network: DMN, epochs: 30, where: {split: paper/train}, reads: {matrices: pairwise_rois}}
-  - score: {over: [degree, seed], network: DMN, where: {unseen_by: classify}, reads: {matrices: pairwise_rois, weights: classify}}
+  - classify: {over: [degree, seed], network: DMN, epochs: 30,
+      where: {split: paper/train}, reads: {matrices: pairwise_rois}}
+  - score: {over: [degree, seed], network: DMN, where: {unseen_by: classify},
+      reads: {matrices: pairwise_rois, weights: classify}}
 report: []
 """
 

@@ -75,10 +75,22 @@ class Served:
     def start(self, *options: str) -> None:
         """Until both deployments are published."""
         command = [
-            str(BIN), "serve", str(self.pipeline), str(self.cohort), "--workers", "1",
-            "--label", self.label, "--prefect-port", str(self.prefect_port),
-            "--mlflow-port", str(self.mlflow_port), "--report-port", str(self.report_port), *options,
-        ]  # fmt: skip
+            str(BIN),
+            "serve",
+            str(self.pipeline),
+            str(self.cohort),
+            "--workers",
+            "1",
+            "--label",
+            self.label,
+            "--prefect-port",
+            str(self.prefect_port),
+            "--mlflow-port",
+            str(self.mlflow_port),
+            "--report-port",
+            str(self.report_port),
+            *options,
+        ]
         with open(self.output, "w") as output:
             self.process = subprocess.Popen(
                 command, env=self.environment, stdout=output, stderr=subprocess.STDOUT, text=True,
@@ -201,8 +213,10 @@ def prefect_server(folder: Path) -> Iterator[str]:
     environment.pop("PREFECT_PROFILES_PATH", None)
     process = subprocess.Popen(
         [str(BIN.with_name("prefect")), "server", "start"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     url = f"http://127.0.0.1:{port}/api"
     try:
         until = time.monotonic() + START_S

@@ -90,9 +90,11 @@ def test_newcomers_cost_themselves_and_the_reductions(played: Played) -> None:
         "judge": (2, "input tables changed (3→5 subjects)"),
     }
     assert night.computed == {
-        "average": both, "square": both,
-        "tally": ["None"], "judge": ["None", "None"],
-    }  # fmt: skip
+        "average": both,
+        "square": both,
+        "tally": ["None"],
+        "judge": ["None", "None"],
+    }
     assert (night.index.number, dict(night.states())) == (2, {"done": 33})
     assert (night.n("tally"), night.n("judge")) == ({(14, 0)}, {(5, 0)})
     assert night.scored == {0: 5, 1: 5}
@@ -116,9 +118,10 @@ def test_a_changed_recording_runs_what_stands_on_it(played: Played) -> None:
         "tally": (1, "input tables changed"),
     }
     assert night.computed == {
-        "average": ["sub-02"], "square": ["sub-02"],
+        "average": ["sub-02"],
+        "square": ["sub-02"],
         "tally": ["None"],
-    }  # fmt: skip
+    }
     assert (night.index.number, dict(night.states())) == (4, {"done": 33})
     assert night.since_trained() == {"new": 2, "changed": 1, "corrected": 1, "withdrawn": 0}
 
@@ -153,9 +156,11 @@ def test_a_missed_night_is_caught_up_once(played: Played) -> None:
         "judge": (2, "input tables changed (5→6 subjects)"),
     }
     assert night.computed == {
-        "average": ["sub-15"], "square": ["sub-15"],
-        "tally": ["None"], "judge": ["None", "None"],
-    }  # fmt: skip
+        "average": ["sub-15"],
+        "square": ["sub-15"],
+        "tally": ["None"],
+        "judge": ["None", "None"],
+    }
     assert (night.index.number, dict(night.states())) == (11, {"done": 33})
     assert night.scored == {0: 6, 1: 6}
     assert night.since_trained() == {"new": 3, "changed": 1, "corrected": 1, "withdrawn": 1}

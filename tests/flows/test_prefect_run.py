@@ -31,7 +31,9 @@ with get_client(sync_client=True) as client:
     flows = client.read_flow_runs()
     tasks = client.read_task_runs()
     print("READ " + json.dumps({
-        "flows": [[f.name, f.state_type.value, f.state_name, f.parameters, f.state.message] for f in flows],
+        "flows": [
+            [f.name, f.state_type.value, f.state_name, f.parameters, f.state.message] for f in flows
+        ],
         "tasks": sorted([t.name, t.state_type.value, t.state_name] for t in tasks),
     }))
 """
@@ -168,8 +170,10 @@ def server(study: Prefect) -> Iterator[str]:
     prefect = BIN.with_name("prefect")
     process = subprocess.Popen(
         [prefect, "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"],
-        env=study.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        env=study.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     url = f"http://127.0.0.1:{port}/api"
     try:
         _wait_for(url)
@@ -193,7 +197,8 @@ def _wait_for(url: str) -> None:
 def test_cancel_in_the_ui_ends_the_run_cleanly(study: Prefect, server: str) -> None:
     study.environment["PREFECT_API_URL"] = server
     text = study.pipeline.read_text()
-    training = "  - classify: {network: DMN, degree: 0, epochs: 100000, reads: {matrices: pairwise_rois}}\n"
+    given = "{network: DMN, degree: 0, epochs: 100000, reads: {matrices: pairwise_rois}}"
+    training = f"  - classify: {given}\n"
     study.pipeline.write_text(text.replace("report: []", training + "report: []"))
     process = study.start()
     until = time.monotonic() + 120

@@ -1,4 +1,4 @@
-"""Verdicts sent to the server of reports: from its own pages, with its token, and from nowhere else."""
+"""Verdicts sent to the server of reports: from its own pages, with its token, nowhere else."""
 
 from __future__ import annotations
 
@@ -172,12 +172,18 @@ def test_a_served_page_of_a_subject_carries_the_token_and_no_other_page_does(
 @pytest.mark.parametrize(
     "path",
     [
-        "/organs/subjects/pages.json.gz", "/organs/subjects/", "/organs/subjects/.html",
-        "/organs/subjects/..%2f..%2fcohort.html", "/organs/subjects/%2e%2e/subjects.html",
-        "/organs/subjects/a%5c..%5cx.html", "/organs/subjects/%00.html", "/organs/subjects/%ff.html",
-        "/organs/subjects/Zo%25C3%25AB%25201.html", "/organs%2fsubjects/x.html/../x.html",
+        "/organs/subjects/pages.json.gz",
+        "/organs/subjects/",
+        "/organs/subjects/.html",
+        "/organs/subjects/..%2f..%2fcohort.html",
+        "/organs/subjects/%2e%2e/subjects.html",
+        "/organs/subjects/a%5c..%5cx.html",
+        "/organs/subjects/%00.html",
+        "/organs/subjects/%ff.html",
+        "/organs/subjects/Zo%25C3%25AB%25201.html",
+        "/organs%2fsubjects/x.html/../x.html",
     ],
-)  # fmt: skip
+)
 def test_beside_the_pages_nothing_is_read(server: ReportServer, path: str) -> None:
     status, body, _ = get(server, path)
     assert status == 404

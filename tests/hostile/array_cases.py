@@ -53,16 +53,29 @@ def _hdf5() -> Iterator[Case]:
     yield arrays("label-of-thirds", "not-labels", image=VOXELS, label=VOXELS / 3)
     yield arrays("of-no-name", "bad-header", first=VOXELS, second=VOXELS)
     yield arrays("one-thing-twice", "bad-header", label=LABELS, mask=LABELS)
-    yield made("huge", "too-large", lambda f: f.create_dataset(
-        "image", (99999, 99999, 99), "f8", chunks=(1, 64, 64)))  # fmt: skip
-    yield made("unwritten", "truncated-file", lambda f: f.create_dataset(
-        "image", (9, 9, 9), chunks=(1, 9, 9)))  # fmt: skip
-    yield made("link-out", "outside-source", lambda f: f.update(
-        {"image": h5py.ExternalLink("/etc/passwd", "/")}))  # fmt: skip
-    yield made("link-around", "outside-source", lambda f: f.update(
-        {"image": h5py.SoftLink("/image")}))  # fmt: skip
-    yield made("external", "outside-source", lambda f: f.create_dataset(
-        "image", (4, 4), "u1", external=[("/etc/passwd", 0, 16)]))  # fmt: skip
+    yield made(
+        "huge",
+        "too-large",
+        lambda f: f.create_dataset("image", (99999, 99999, 99), "f8", chunks=(1, 64, 64)),
+    )
+    yield made(
+        "unwritten",
+        "truncated-file",
+        lambda f: f.create_dataset("image", (9, 9, 9), chunks=(1, 9, 9)),
+    )
+    yield made(
+        "link-out",
+        "outside-source",
+        lambda f: f.update({"image": h5py.ExternalLink("/etc/passwd", "/")}),
+    )
+    yield made(
+        "link-around", "outside-source", lambda f: f.update({"image": h5py.SoftLink("/image")})
+    )
+    yield made(
+        "external",
+        "outside-source",
+        lambda f: f.create_dataset("image", (4, 4), "u1", external=[("/etc/passwd", 0, 16)]),
+    )
 
     def virtual(target: h5py.File) -> None:
         layout = h5py.VirtualLayout((4, 4), "u1")
@@ -151,8 +164,11 @@ def png(width: int, height: int, body: bytes, depth: int = 8, colour: int = 0) -
 
 
 def _pictures() -> Iterator[Case]:
-    for name, format_, ending in (("png", "PNG", "png"), ("jpeg", "JPEG", "jpg"),
-                                  ("bmp", "BMP", "bmp")):  # fmt: skip
+    for name, format_, ending in (
+        ("png", "PNG", "png"),
+        ("jpeg", "JPEG", "jpg"),
+        ("bmp", "BMP", "bmp"),
+    ):
         raw = picture(GREY, format_)
         yield file(f"{name}-empty", "empty-input", f"a.{ending}", b"")
         begun = "truncated-file" if name == "jpeg" else "unreadable-file"
@@ -193,8 +209,9 @@ def _pictures() -> Iterator[Case]:
         return file(f"mask-{case}", code, "a.png", whole, **{name: mask})
 
     yield masked("smaller", "geometry-mismatch", "a_mask.png", picture(GREY[1:] // 40, "PNG"))
-    yield masked("in-colour", "not-labels", "a_mask.png",
-                 picture(np.dstack([GREY, GREY // 2, GREY]), "PNG"))  # fmt: skip
+    yield masked(
+        "in-colour", "not-labels", "a_mask.png", picture(np.dstack([GREY, GREY // 2, GREY]), "PNG")
+    )
     rich = np.arange(GREY.size, dtype=np.uint16).reshape(GREY.shape)
     yield masked("of-many-greys", "not-labels", "a_mask.png", picture(rich, "PNG"))
     yield masked("jpeg-grey", "not-labels", "a_mask.jpg", picture(GREY * 4, "JPEG"))

@@ -129,8 +129,11 @@ def _fields() -> Iterator[Case]:
         yield changed(f"samples-{samples}", "bad-header", SamplesPerPixel=samples)
     yield changed("photometric-none", "bad-header", PhotometricInterpretation=None)
     yield changed("palette", "unsupported-data", PhotometricInterpretation="PALETTE COLOR")
-    for frames, code in (("-1", "bad-header"), ("2", "duplicate-slice"),
-                         ("999999999999", "too-large")):  # fmt: skip
+    for frames, code in (
+        ("-1", "bad-header"),
+        ("2", "duplicate-slice"),
+        ("999999999999", "too-large"),
+    ):
         yield changed(f"frames-{frames}", code, NumberOfFrames=frames)
     narrow = dicom(np.zeros((1, 1), np.uint8), NumberOfFrames="500000000")
     yield file("dicom-frames-of-a-pixel", "too-large", "a.dcm", dicom_bytes(narrow))
@@ -163,9 +166,12 @@ def _texts() -> Iterator[Case]:
     yield raw_value("series-of-letters", "bad-header", "SeriesNumber", b"first ")
     yield raw_value("series-huge", "bad-header", "SeriesNumber", b"9" * 400)
     dataset = dicom(RescaleSlope="1", RescaleIntercept="0")
-    for name, slope, code in (("nan", "nan", "bad-header"), ("infinite", "inf", "bad-header"),
-                              ("text", "steep", "bad-header"),
-                              ("huge", "1e300", "not-finite")):  # fmt: skip
+    for name, slope, code in (
+        ("nan", "nan", "bad-header"),
+        ("infinite", "inf", "bad-header"),
+        ("text", "steep", "bad-header"),
+        ("huge", "1e300", "not-finite"),
+    ):
         element = dataset["RescaleSlope"]
         element._value = pydicom.valuerep.DSfloat("1", auto_format=False)
         raw = dicom_bytes(dataset)
@@ -200,8 +206,9 @@ def _compressed() -> Iterator[Case]:
 
     unread = "unsupported-data"
     for name, codec in (("jpeg", "JPEG"), ("j2k", "JPEG2000")):
-        whole = next(pydicom.encaps.generate_frames(
-            encapsulated(codec).PixelData, number_of_frames=1))  # fmt: skip
+        whole = next(
+            pydicom.encaps.generate_frames(encapsulated(codec).PixelData, number_of_frames=1)
+        )
         for part in (2, 20, len(whole) // 2):
             code = "truncated-file" if part <= 20 else unread
             yield with_fragments(f"{name}-cut-{part}", code, encapsulated(codec), whole[:part])
@@ -259,8 +266,7 @@ def _fragments() -> Iterator[Case]:
     yield made("none", "truncated-file", b"")
     yield made("no-end", "truncated-file", items[:-8])
     yield made("table-alone", unread, item + struct.pack("<I", 0) + end)
-    yield made("table-lies", unread,
-               item + struct.pack("<II", 4, 2**31) + items[8:])  # fmt: skip
+    yield made("table-lies", unread, item + struct.pack("<II", 4, 2**31) + items[8:])
     yield made("table-odd", unread, item + struct.pack("<I", 3) + b"abc" + items[8:])
     yield made("length-lies", unread, items[:12] + struct.pack("<I", 2**32 - 2) + items[16:])
     yield made("length-undefined", unread, items[:12] + b"\xff" * 4 + items[16:])

@@ -66,9 +66,15 @@ def _sizes() -> Iterator[Case]:
 
 
 def _types() -> Iterator[Case]:
-    for code, refused in {0: "unsupported-data", 1: "unsupported-data", 7: "bad-header", 9999: "bad-header",
-                          -2: "bad-header", 32: "unsupported-data",
-                          1792: "unsupported-data"}.items():  # fmt: skip
+    for code, refused in {
+        0: "unsupported-data",
+        1: "unsupported-data",
+        7: "bad-header",
+        9999: "bad-header",
+        -2: "bad-header",
+        32: "unsupported-data",
+        1792: "unsupported-data",
+    }.items():
         yield file(f"nifti-datatype-{code}", refused, "a.nii", nifti(datatype=code))
     for bits in (0, 1, 8, 32, -16):
         yield file(f"nifti-bitpix-{bits}", "bad-header", "a.nii", nifti(bitpix=bits))
@@ -105,10 +111,8 @@ def _places() -> Iterator[Case]:
     only_q = {"sform_code": 0, "qform_code": 1}
     yield file("nifti-qform-nan", wrong, "a.nii", nifti(quatern_b=NAN, **only_q))
     yield file("nifti-qform-long", "bad-header", "a.nii", nifti(quatern_b=7.0, **only_q))
-    yield file("nifti-qform-no-spacing", wrong, "a.nii",
-               nifti(pixdim=[1, 0, 0, 0], **only_q))  # fmt: skip
-    yield file("nifti-qform-nan-spacing", wrong, "a.nii",
-               nifti(pixdim=[1, NAN, 1, 1], **only_q))  # fmt: skip
+    yield file("nifti-qform-no-spacing", wrong, "a.nii", nifti(pixdim=[1, 0, 0, 0], **only_q))
+    yield file("nifti-qform-nan-spacing", wrong, "a.nii", nifti(pixdim=[1, NAN, 1, 1], **only_q))
     unplaced = {"sform_code": 0, "qform_code": 0}
     yield file("nifti-unplaced", "unknown-orientation", "a.nii", nifti(**unplaced))
     yield file("nifti-unit-unknown", "bad-header", "a.nii", nifti(xyzt_units=7))
@@ -129,10 +133,12 @@ def _streams() -> Iterator[Case]:
     damaged = bytearray(zipped(nifti(np.random.default_rng(0).integers(0, 999, (9, 9, 9)))))
     damaged[400:440] = bytes(40)
     yield file("nifti-gz-damaged", "unreadable-file", "a.nii.gz", bytes(damaged))
-    yield file("nifti-gz-rubbish-behind", "unreadable-file", "a.nii.gz",
-               zipped(nifti()) + b"rubbish" * 9)  # fmt: skip
-    yield file("nifti-bomb-behind", "decompression-bomb", "a.nii.gz",
-               zipped(nifti()) + zeros_zipped(2048))  # fmt: skip
+    yield file(
+        "nifti-gz-rubbish-behind", "unreadable-file", "a.nii.gz", zipped(nifti()) + b"rubbish" * 9
+    )
+    yield file(
+        "nifti-bomb-behind", "decompression-bomb", "a.nii.gz", zipped(nifti()) + zeros_zipped(2048)
+    )
     long = nifti(np.zeros((1, 1, 1), np.uint8), dim=[3, 1024, 1024, 400], bitpix=64, datatype=64)
     yield file("nifti-bomb-of-voxels", "decompression-bomb", "a.nii.gz",
                zipped(long[:352]) + zeros_zipped(3200))  # fmt: skip

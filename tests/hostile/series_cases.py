@@ -83,7 +83,10 @@ _EDITS: dict[str, tuple[str, Edit]] = {
     "one-far-away": ("missing-slice", _moved(4, 0, 0, 1e6)),
     "mixed-size": ("mixed-size", _smaller),
     "mixed-spacing": ("mixed-size", _set(1, PixelSpacing=[0.9, 0.8])),
-    "mixed-orientation": ("mixed-orientation", _set(1, ImageOrientationPatient=[1, 0, 0, 0, 0, -1])),
+    "mixed-orientation": (
+        "mixed-orientation",
+        _set(1, ImageOrientationPatient=[1, 0, 0, 0, 0, -1]),
+    ),
     "mirrored-slice": ("mixed-orientation", _set(3, ImageOrientationPatient=[-1, 0, 0, 0, 1, 0])),
     "fanned": ("mixed-orientation", _fanned),
     "mixed-sign": ("mixed-pixels", _set(4, PixelRepresentation=0)),
@@ -94,7 +97,7 @@ _EDITS: dict[str, tuple[str, Edit]] = {
     "one-without-rows": ("truncated-file", _set(4, Rows=None, Columns=None)),
     "one-of-nan": ("bad-header", _set(2, RescaleIntercept="0", RescaleSlope="1e309")),
     "one-of-halves": ("bad-header", _set(2, InstanceNumber="1.5")),
-}  # fmt: skip
+}
 
 
 def _remove(folder: Path, *which: int) -> None:

@@ -136,8 +136,9 @@ def test_arrays_that_cannot_be(case: str, cohort: Cohort) -> None:
     path.write_bytes(data)
     about = json.loads(record(cohort).read_text())
     about["files"]["arrays/zarr.json"] = {
-        "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)
-    }  # fmt: skip
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+    }
     record(cohort).write_text(json.dumps(about))
     refused(cohort)
 

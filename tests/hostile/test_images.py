@@ -1,4 +1,4 @@
-"""Files that nobody vouches for: each refused by its name, soon and small, and the cohort goes on."""
+"""Files that nobody vouches for: each refused by name, soon and small, and the cohort goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that reads untrusted files: what ends it ends one file, and it has nothing to take."""
+"""The process that reads untrusted files: what ends it ends one file; it has nothing to take."""
 
 from __future__ import annotations
 

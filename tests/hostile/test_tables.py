@@ -106,11 +106,13 @@ PARTICIPANTS: dict[str, tuple[type[errors.CohortflowError], bytes]] = {
     "no-id": (errors.UnknownName, b"who\tgroup\nsub-1\tA\n"),
     "column-twice": (errors.UnreadableFile, b"participant_id\tage\tage\nsub-1\t1\t2\n"),
     "long-field": (errors.UnreadableFile, b"participant_id\tgroup\nsub-1\t" + b"x" * 10**6),
-    "million-columns": (errors.TooLarge, b"participant_id\t" + b"\t".join(
-        b"%d" % n for n in range(10**6)) + b"\n"),
+    "million-columns": (
+        errors.TooLarge,
+        b"participant_id\t" + b"\t".join(b"%d" % n for n in range(10**6)) + b"\n",
+    ),
     "million-alike": (errors.TooLarge, b"participant_id" + b"\ta" * 10**6 + b"\n"),
     "picture": (errors.UnreadableFile, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PARTICIPANTS)
@@ -132,9 +134,10 @@ def test_a_packed_table_that_grows(tmp_path: Path) -> None:
     before = peak_bytes("self")
     with pytest.raises(errors.TooLarge):
         ingest(
-            create_cohort(tmp_path / "_cohort"), tmp_path,
+            create_cohort(tmp_path / "_cohort"),
+            tmp_path,
             IngestOptions(participants=tmp_path / "table.tsv.gz"),
-        )  # fmt: skip
+        )
     assert peak_bytes("self") - before < 2**30
 
 

@@ -55,9 +55,12 @@ def _nrrd() -> Iterator[Case]:
                               ("endless", "4 5 " + "9" * 400, "bad-header"),
                               ("more", "4 5 7", "truncated-file")):  # fmt: skip
         yield said(f"sizes-{name}", code, sizes=sizes)
-    for name, ways in {"nan": "(nan,0,0) (0,1,0) (0,0,1)", "infinite": "(inf,0,0) (0,1,0) (0,0,1)",
-                       "flat": "(1,0,0) (1,0,0) (0,0,1)",
-                       "far": "(1e30,0,0) (0,1,0) (0,0,1)"}.items():  # fmt: skip
+    for name, ways in {
+        "nan": "(nan,0,0) (0,1,0) (0,0,1)",
+        "infinite": "(inf,0,0) (0,1,0) (0,0,1)",
+        "flat": "(1,0,0) (1,0,0) (0,0,1)",
+        "far": "(1e30,0,0) (0,1,0) (0,0,1)",
+    }.items():
         yield said(f"directions-{name}", "impossible-geometry", space_directions=ways)
     yield said("directions-zero", "unsupported-data", space_directions="(0,0,0) (0,1,0) (0,0,1)")
     yield said("directions-text", "bad-header", space_directions="(a,b,c) (0,1,0) (0,0,1)")
@@ -81,8 +84,9 @@ def _nrrd() -> Iterator[Case]:
     yield file("nrrd-gz-of-nothing", "truncated-file", "a.nrrd", head + zipped(bytes(512)))
     text = nrrd(data=b"1 2 three " * 40, encoding="ascii")
     yield file("nrrd-ascii-words", "bad-header", "a.nrrd", text)
-    yield file("nrrd-ascii-huge", "bad-header", "a.nrrd",
-               nrrd(data=b"99999 " * 120, encoding="ascii"))  # fmt: skip
+    yield file(
+        "nrrd-ascii-huge", "bad-header", "a.nrrd", nrrd(data=b"99999 " * 120, encoding="ascii")
+    )
 
     def pair(folder: Path) -> None:
         (folder / "a.nrrd").write_bytes(nrrd())
@@ -110,9 +114,12 @@ def _metaimage() -> Iterator[Case]:
     yield said("object-tube", "unsupported-data", ObjectType="Tube")
     yield said("dims-eleven", "unsupported-data", NDims="11")
     yield said("type-unknown", "unsupported-data", ElementType="MET_STRING")
-    for name, sizes, code in (("two", "4 5", "bad-header"), ("zero", "4 0 6", "bad-header"),
-                              ("huge", "99999 99999 99999", "too-large"),
-                              ("more", "4 5 7", "truncated-file")):  # fmt: skip
+    for name, sizes, code in (
+        ("two", "4 5", "bad-header"),
+        ("zero", "4 0 6", "bad-header"),
+        ("huge", "99999 99999 99999", "too-large"),
+        ("more", "4 5 7", "truncated-file"),
+    ):
         yield said(f"size-{name}", code, DimSize=sizes)
     yield said("channels-zero", "bad-header", ElementNumberOfChannels="0")
     yield said("channels-huge", "too-large", ElementNumberOfChannels="999999999")
@@ -125,10 +132,12 @@ def _metaimage() -> Iterator[Case]:
     yield said("no-place", "unknown-orientation", TransformMatrix="", Offset="")
     yield said("truth-maybe", "bad-header", CompressedData="Perhaps")
     yield said("compressed-not", "unreadable-file", CompressedData="True")
-    yield said("voxels-infinite", "not-finite", (FLOATS + np.inf).tobytes(),
-               ElementType="MET_FLOAT")  # fmt: skip
+    yield said(
+        "voxels-infinite", "not-finite", (FLOATS + np.inf).tobytes(), ElementType="MET_FLOAT"
+    )
     for name, path in {"up": "../other.raw", "absolute": "/etc/passwd"}.items():
         yield file(f"mhd-{name}", "outside-source", "a.mhd", metaimage(b"", ElementDataFile=path))
     yield file("mhd-missing", "missing-input", "a.mhd", metaimage(b"", ElementDataFile="a.raw"))
-    yield file("mhd-many", "unsupported-data", "a.mhd",
-               metaimage(b"", ElementDataFile="a%03d.raw 1 6 1"))  # fmt: skip
+    yield file(
+        "mhd-many", "unsupported-data", "a.mhd", metaimage(b"", ElementDataFile="a%03d.raw 1 6 1")
+    )

@@ -150,7 +150,10 @@ CATALOGUE: dict[str, Stage] = {
             reads={"image": Reads(("volume",), many=True)},
             columns=lambda parameters: [parameters.column],
         ),
-        stage("gather", Nothing, "features", "cohort", reads={"image": Reads(("volume",), many=True)}),
+        stage(
+            "gather", Nothing, "features", "cohort",
+            reads={"image": Reads(("volume",), many=True)},
+        ),
         stage(
             "align", Nothing, "volume", "subject",
             reads={"image": VOLUME, "template": Reads(("features",))},

@@ -69,9 +69,6 @@ class DictStorage(Storage):
         folder, name = self._folder(path)
         folder.pop(name, None)
 
-    def zarr_store(self, path: str) -> Any:
-        raise EntryMissing("a store of records holds no arrays", where=f"{self.url}/{path}")
-
 
 def memory_cohort() -> Cohort:
     """A cohort that nobody else can open."""

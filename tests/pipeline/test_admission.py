@@ -82,7 +82,9 @@ def test_where_of_one_input_narrows_further() -> None:
         + """
 steps:
   - resample
-  - test: {where: {column: {group: HC}}, reads: {image: {from: resample, where: {column: {site: A}}}}}
+  - test:
+      where: {column: {group: HC}}
+      reads: {image: {from: resample, where: {column: {site: A}}}}
   - smooth: {reads: {image: {from: resample, where: {column: {site: B}}}}}
 """
     )

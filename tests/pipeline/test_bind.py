@@ -107,8 +107,11 @@ def test_two_candidates_of_one_origin() -> None:
 def test_two_inputs_bound_to_the_same_entries() -> None:
     refused(
         HEAD + "steps:\n  - resample\n  - subtract\n",
-        AmbiguousInput, "world.yaml:4", "'image' and 'other'", "'resample'",
-    )  # fmt: skip
+        AmbiguousInput,
+        "world.yaml:4",
+        "'image' and 'other'",
+        "'resample'",
+    )
     half = HEAD + "steps: [resample, subtract: {reads: {image: resample}}]\n"
     refused(half, AmbiguousInput, "'image' and 'other'")
     said = HEAD + "steps: [resample, subtract: {reads: {image: resample, other: resample}}]\n"

@@ -154,9 +154,7 @@ def test_a_file_never_taken_in_is_named_before_anything_runs() -> None:
 
 
 def test_a_file_of_another_kind_than_declared_names_both() -> None:
-    refused(
-        WEIGHTS, KindMismatch, "world.yaml:2", "expected weights", "found table", sam="table"
-    )  # fmt: skip
+    refused(WEIGHTS, KindMismatch, "world.yaml:2", "expected weights", "found table", sam="table")
 
 
 def test_an_optional_file_that_is_absent_leaves_its_readers_absent() -> None:

@@ -77,8 +77,8 @@ def test_a_subject_that_lacks_both_inputs_fails_for_each() -> None:
 
 def test_optional_makes_it_absent_not_failed() -> None:
     text = (
-        OPTIONAL
-        + "steps: [resample, regrid_labels, hint: {reads: {image: resample, label: regrid_labels}}]\n"
+        OPTIONAL + "steps: [resample, regrid_labels, "
+        "hint: {reads: {image: resample, label: regrid_labels}}]\n"
     )
     plan = World(text, [scan("a", label=None), scan("b")]).plan()
     assert who(plan, "regrid_labels") == {"b"}
@@ -306,12 +306,15 @@ def test_an_optional_input_that_reads_many_and_finds_none_does_not_block() -> No
     from tests.pipeline.fakes import CATALOGUE, Nothing, stage
 
     chart = stage(
-        "chart", Nothing, "table", "cohort",
+        "chart",
+        Nothing,
+        "table",
+        "cohort",
         reads={
             "image": Reads(("volume",), many=True),
             "label": Reads(("label_map",), many=True, optional=True),
         },
-    )  # fmt: skip
+    )
     plan = World(
         OPTIONAL + "steps: [chart]\n",
         [scan("a", label=None)],

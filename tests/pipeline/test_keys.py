@@ -12,11 +12,14 @@ from cohortflow.errors import BadParameter
 from cohortflow.pipeline.keys import canonical, derived_seed, digest, unit_key
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 def test_composed_and_decomposed_text_are_one() -> None:

@@ -25,8 +25,10 @@ steps:
   - standardise
   - diagrams
   - pairwise_rois
-  - classify: {network: DMN, degree: 0, reads: {matrices: pairwise_rois}, over: [fold, seed], where: {split: cv/train}}
-  - score: {network: DMN, degree: 0, reads: {matrices: pairwise_rois, weights: classify}, over: [fold, seed], where: {unseen_by: classify}}
+  - classify: {network: DMN, degree: 0, reads: {matrices: pairwise_rois},
+      over: [fold, seed], where: {split: cv/train}}
+  - score: {network: DMN, degree: 0, reads: {matrices: pairwise_rois, weights: classify},
+      over: [fold, seed], where: {unseen_by: classify}}
 """
 PEAK = """\
   - classify:
@@ -40,7 +42,8 @@ PEAK = """\
       over: [fold, seed]
 """
 SCORED = """\
-  - score: {id: cheat, network: DMN, degree: 0, reads: {matrices: pairwise_rois, weights: peak}, over: [fold, seed]%s}
+  - score: {id: cheat, network: DMN, degree: 0, reads: {matrices: pairwise_rois, weights: peak},
+      over: [fold, seed]%s}
 """
 
 
@@ -142,7 +145,7 @@ def test_newcomers_are_neither_learned_nor_monitored() -> None:
 
 
 def test_a_forest_is_refused_by_name_and_line() -> None:
-    said = r"world.yaml:15: parameter 'monitor' of stage 'classify'.*random_forest has no epochs"
+    said = r"world.yaml:17: parameter 'monitor' of stage 'classify'.*random_forest has no epochs"
     with pytest.raises(BadParameter, match=said):
         world(settings=["peak.model=random_forest"]).plan()
 

@@ -22,9 +22,11 @@ axes:
 steps:
   - resample: {spacing_mm: [10.0, 1.5, 1.5]}
   - regrid_labels: {id: truth, spacing_mm: [10.0, 1.5, 1.5]}
-  - train: {reads: {image: resample, label: truth}, over: [fold, seed, variant], where: {split: cv/train}}
+  - train: {reads: {image: resample, label: truth}, over: [fold, seed, variant],
+      where: {split: cv/train}}
   - segment: {reads: {image: resample}, over: [fold, seed, variant], where: {unseen_by: train}}
-  - score: {reads: {prediction: segment, reference: truth}, over: [fold, seed, variant], metrics: [dice, hd95/pooled]}
+  - score: {reads: {prediction: segment, reference: truth}, over: [fold, seed, variant],
+      metrics: [dice, hd95/pooled]}
   - summarise: {over: [seed, variant]}
 report: [published, ablation, subjects, methods]
 """
@@ -34,7 +36,8 @@ title: Persistent homology of resting-state series
 inputs: {series: roi_series}
 splits: {cv: {folds: 6, stratify: group}, paper: {test: 0.2, stratify: group}}
 axes:
-  comparison: {hc_mci: {where: {column: {group: [HC, MCI]}}}, hc_lmci: {where: {column: {group: [HC, LMCI]}}}}
+  comparison: {hc_mci: {where: {column: {group: [HC, MCI]}}},
+    hc_lmci: {where: {column: {group: [HC, LMCI]}}}}
   network: [DMN, CO, FP, OP, SM, CB]
   degree: [0, 1, 2]
   roi: {from: series}
@@ -47,8 +50,10 @@ steps:
   - by_roi: {reads: {diagrams: diagrams}, over: [comparison]}  # subject-major → region-major, once
   - pairwise_subjects: {over: [comparison, roi]}             # PS: one region, all subjects
   - rank_sum_map: {reads: {matrices: pairwise_rois}, over: [comparison, network, degree]}
-  - classify: {reads: {matrices: pairwise_rois}, over: [comparison, network, degree, fold, seed], where: {split: cv/train}}
-  - score: {reads: {matrices: pairwise_rois}, over: [comparison, network, degree, fold, seed], where: {unseen_by: classify}}
+  - classify: {reads: {matrices: pairwise_rois}, over: [comparison, network, degree, fold, seed],
+      where: {split: cv/train}}
+  - score: {reads: {matrices: pairwise_rois}, over: [comparison, network, degree, fold, seed],
+      where: {unseen_by: classify}}
 report: [example_subject, pair_maps, p_plots, accuracy, published, methods]
 """
 

@@ -63,8 +63,10 @@ steps: [resample, learn: {over: [seed, variant]}]
 """
     )
     plan = World(text, scans(2)).run()
-    seeds = {u.labels: spec(plan, "learn", seed=u.labels[0], variant=u.labels[1])["seed"]
-             for u in units(plan, "learn")}  # fmt: skip
+    seeds = {
+        u.labels: spec(plan, "learn", seed=u.labels[0], variant=u.labels[1])["seed"]
+        for u in units(plan, "learn")
+    }
     assert seeds[(0, "a")] == seeds[(0, "b")] != seeds[(1, "a")] == seeds[(1, "b")]
     one, two = (spec(plan, "resample", s)["seed"] for s in ("sub-01", "sub-02"))
     assert one != two

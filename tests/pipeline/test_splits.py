@@ -47,9 +47,12 @@ def parts_by_fold(assignment: Assignment) -> list[dict[str, frozenset[str]]]:
 
 
 @given(
-    st.integers(2, 40), st.integers(1, 3), st.integers(2, 6), st.sampled_from([0.0, 0.1, 0.3]),
+    st.integers(2, 40),
+    st.integers(1, 3),
+    st.integers(2, 6),
+    st.sampled_from([0.0, 0.1, 0.3]),
     st.integers(0, 5),
-)  # fmt: skip
+)
 def test_folds_part_all_subjects_and_tear_no_patient(
     n: int, visits: int, folds: int, validation: float, seed: int
 ) -> None:

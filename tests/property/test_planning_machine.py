@@ -24,8 +24,10 @@ steps:
   - resample: {{order: {order}}}
   - smooth
   - regrid_labels: {{id: truth}}
-  - learn: {{epochs: {epochs}, column: group, reads: {{image: smooth}}, over: [fold, seed], where: {{split: cv/train}}}}
-  - segment: {{flips: {flips}, reads: {{image: smooth}}, over: [fold, seed], where: {{unseen_by: learn}}}}
+  - learn: {{epochs: {epochs}, column: group, reads: {{image: smooth}},
+      over: [fold, seed], where: {{split: cv/train}}}}
+  - segment: {{flips: {flips}, reads: {{image: smooth}},
+      over: [fold, seed], where: {{unseen_by: learn}}}}
   - score: {{reads: {{prediction: segment, reference: truth}}, over: [fold, seed]}}
   - test: {{reads: {{image: smooth}}}}
   - summarise: {{over: [seed]}}

@@ -28,7 +28,7 @@ from cohortflow.cohort.failures import failures, record_failure
 from cohortflow.cohort.gc import DAY_S, kept_keys
 from cohortflow.cohort.leases import Lease
 from cohortflow.cohort.maintenance import fsck, gc
-from cohortflow.cohort.storage import open_storage
+from cohortflow.cohort.open_storage import open_storage
 from cohortflow.errors import LeaseHeld
 from tests.cohort.faults import Crash, CrashingStorage
 from tests.cohort.samples import key

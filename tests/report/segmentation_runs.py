@@ -70,10 +70,13 @@ def run_of(*outputs: tuple[str, Output]) -> FakeSource:
         "source": "nobody, 2026", "parameters": {}, "over": ["model"],
     }  # fmt: skip
     pipeline = {
-        "slug": "compare-segmentations", "title": "Segmentations", "text": "",
-        "report": ["segmentation", "methods"], "steps": [step],
+        "slug": "compare-segmentations",
+        "title": "Segmentations",
+        "text": "",
+        "report": ["segmentation", "methods"],
+        "steps": [step],
         "axes": {"model": [name for name, _ in outputs]},
-    }  # fmt: skip
+    }
     people = pd.DataFrame(index=pd.Index([], name="id"))
     environment = {"versions": {}, "seed": 0, "index": 1, "created": "2026-01-02T03:04:05Z"}
     source = FakeSource(pipeline, people, [], environment)

@@ -77,9 +77,11 @@ def test_values_are_those_of_the_first_seeds_joined_cases(
         assert bool(row["how"]) == (row["interval"] is not None)
     both = [known["auc"], peer.roc_auc_score(second.truth == "MCI", second.probability)]
     assert table["auc"]["seeds"] == {
-        "mean": pytest.approx(np.mean(both)), "sd": pytest.approx(np.std(both, ddof=1)),
-        "n": 2, "of": 2,
-    }  # fmt: skip
+        "mean": pytest.approx(np.mean(both)),
+        "sd": pytest.approx(np.std(both, ddof=1)),
+        "n": 2,
+        "of": 2,
+    }
     assert (table["accuracy"]["how"], table["brier"]["how"]) == ("exact", "BCa")
 
 

@@ -1,4 +1,4 @@
-"""The cohort's page: who stands out and why, what failures have in common, and when there is nothing."""
+"""The cohort's page: who stands out and why, what failures have in common, when nothing is."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ TILTED = {"code": "gantry-tilt", "message": "tilted", "hint": ""}
 
 def known(count: int, sites: str = "ABCD", **more: Any) -> CohortKnown:
     traits = {
-        f"sub-{n:02d}": {"site": sites[n % len(sites)], "scanner": sites[n % len(sites)].lower(),
-                         "id": str(n) * 9}
+        f"sub-{n:02d}": {
+            "site": sites[n % len(sites)],
+            "scanner": sites[n % len(sites)].lower(),
+            "id": str(n) * 9,
+        }
         for n in range(1, count + 1)
-    }  # fmt: skip
+    }
     return CohortKnown(traits=traits, **more)
 
 
@@ -138,9 +141,11 @@ def test_traits_and_numbers_of_a_subject() -> None:
     entry = IngestedEntry("image", "volume", "image", "k", facts)
     subject = IngestedSubject("s1", columns={"site": "B", "age": None}, entries={"image": entry})
     assert traits_of(subject) == {
-        "site": "B", "modality of image": "CT", "spacing of image": "3 × 0.75 × 0.75",
+        "site": "B",
+        "modality of image": "CT",
+        "spacing of image": "3 × 0.75 × 0.75",
         "shape of image": "60 × 64 × 64",
-    }  # fmt: skip
+    }
     assert numbers_in(subject)["spacing of image along z (mm)"] == 3.0
     assert json.dumps(traits_of(subject)), "texts alone"
 
@@ -148,7 +153,10 @@ def test_traits_and_numbers_of_a_subject() -> None:
 def test_traits_that_tell_nobody_apart_are_not_looked_at() -> None:
     everyone = {f"s{n}": {"id": str(n), "all": "alike"} for n in range(120)}
     assert in_common([f"s{n}" for n in range(10)], everyone) == []
-    pairs = itertools.pairwise(in_common([f"s{n}" for n in range(9)], {
-        f"s{n}": {"site": str(n // 9), "odd": str(n % 2)} for n in range(36)
-    }))  # fmt: skip
+    pairs = itertools.pairwise(
+        in_common(
+            [f"s{n}" for n in range(9)],
+            {f"s{n}": {"site": str(n // 9), "odd": str(n % 2)} for n in range(36)},
+        )
+    )
     assert all(a.chance <= b.chance for a, b in pairs)

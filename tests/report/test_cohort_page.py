@@ -79,8 +79,16 @@ def test_a_strip_shows_one_bad_subject_among_ten_thousand() -> None:
 
 def test_the_page_counts_and_names_what_is_not_done() -> None:
     units = [unit("one", "sub-01"), unit("one", "sub-02", "failed", error=SHORT)]
-    cause = {"step": "one", "state": "failed", "code": "series-too-short", "units": 1, "hint": "",
-             "message": "12 samples", "subjects": ["sub-02"], "replay": "cohortflow replay C ab"}  # fmt: skip
+    cause = {
+        "step": "one",
+        "state": "failed",
+        "code": "series-too-short",
+        "units": 1,
+        "hint": "",
+        "message": "12 samples",
+        "subjects": ["sub-02"],
+        "replay": "cohortflow replay C ab",
+    }
     model = {"pipeline": "small", "step": "train", "weights": 2, "index": 4, "newer": 3, "new": 3,
              "changed": 0, "corrected": 0, "withdrawn": 1,
              "trained": ["2026-02-20T01:00:00+0100", "2026-02-27T01:00:00+0100"]}  # fmt: skip

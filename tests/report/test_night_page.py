@@ -60,18 +60,26 @@ STEPS = [
     {"step": "summarise", "done": 1, "failed": 0},
 ]
 ABOUT: dict[str, Any] = {
-    "index": 2, "run": "abc", "started": "2026-03-02T03:00:00+0100",
-    "finished": "2026-03-02T03:02:10+0100", "seconds": 130.0,
-}  # fmt: skip
+    "index": 2,
+    "run": "abc",
+    "started": "2026-03-02T03:00:00+0100",
+    "finished": "2026-03-02T03:02:10+0100",
+    "seconds": 130.0,
+}
 
 
 def a_night(**changes: Any) -> Night:
     now = listed(2, subject(1), subject(2), subject(3, error=ERROR))
     line = line_of(ROWS, now, STEPS, ABOUT)
     night = Night(
-        pipeline="small", title="A small pipeline", cohort="0123", line=line,
-        refused=refused_of(now), causes=causes_of(ROWS, "/data/cohort"), reasons=reasons_of(ROWS, 2),
-    )  # fmt: skip
+        pipeline="small",
+        title="A small pipeline",
+        cohort="0123",
+        line=line,
+        refused=refused_of(now),
+        causes=causes_of(ROWS, "/data/cohort"),
+        reasons=reasons_of(ROWS, 2),
+    )
     return replace(night, **changes)
 
 

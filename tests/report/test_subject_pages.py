@@ -221,8 +221,11 @@ def test_numbers_of_a_missed_organ() -> None:
     numbers = {n.name: n for n in numbers_of(source, source.units())}
     dice = numbers["dice of liver"]
     assert (dice.value, dice.reason, dice.flagged, dice.better) == (
-        None, "nothing was predicted", True, "higher",
-    )  # fmt: skip
+        None,
+        "nothing was predicted",
+        True,
+        "higher",
+    )
     assert numbers["volume/reference of liver"].better == "none"
     assert Spread.of([numbers.values()]).outlying(dice) == FLAGGED
 

@@ -1,4 +1,4 @@
-"""The report's section of subjects: links, verdicts by rater, their agreement, and who was not rated."""
+"""The report's section of subjects: links, verdicts by rater, their agreement, the unrated."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ VERSION = "ab" * 32
 
 def book(count: int, ratings: Sequence[Rating] = ()) -> SubjectBook:
     rows = [
-        SubjectRow(f"s{n:02d}", f"s{n:02d}.html", VERSION, 9.0 - n, "dice 0.2", 0, {"done": 2}, 0, 0)
+        SubjectRow(
+            f"s{n:02d}", f"s{n:02d}.html", VERSION, 9.0 - n, "dice 0.2", 0, {"done": 2}, 0, 0
+        )
         for n in range(count)
-    ]  # fmt: skip
+    ]
     return SubjectBook(rows, count, count, ratings)
 
 
@@ -68,8 +70,11 @@ def test_who_has_not_been_rated_is_named() -> None:
     section = subjects_section(book(4, [rating("s01", "pass"), rating("gone", "pass")]), "")
     notes = [block.text for block in section.blocks if isinstance(block, Note)]
     assert "3 subjects have not been rated: s00, s02, s03" in notes
-    assert any("Nobody has rated any of 4" in block.text
-               for block in subjects_section(book(4), "").blocks if isinstance(block, Note))  # fmt: skip
+    assert any(
+        "Nobody has rated any of 4" in block.text
+        for block in subjects_section(book(4), "").blocks
+        if isinstance(block, Note)
+    )
 
 
 def test_agreement_is_kappa_over_those_that_both_rated() -> None:

@@ -92,10 +92,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.copyfile(str(result.report), folder / "report.html")
         reproduce(
             ReproduceRequest(
-                folder / "report.html", str(folder / "cohort"), keep=folder / "again",
-                out=folder / "out", cluster="none",
+                folder / "report.html",
+                str(folder / "cohort"),
+                keep=folder / "again",
+                out=folder / "out",
+                cluster="none",
             )
-        )  # fmt: skip
+        )
         yield folder
 
 

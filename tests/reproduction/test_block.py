@@ -65,7 +65,7 @@ def test_the_page_still_runs_no_script_but_its_own(written: str) -> None:
         ("\0" * 1000, NoReport),
         (f"{OPENING}{{}}", ReportDamaged),
         (f"{OPENING}{{", ReportDamaged),
-        (with_block("{") , ReportDamaged),
+        (with_block("{"), ReportDamaged),
         (with_block("[]"), ReportDamaged),
         (with_block("null"), ReportDamaged),
         (with_block('{"schema": 1, "schema": 1}'), ReportDamaged),
@@ -81,7 +81,7 @@ def test_the_page_still_runs_no_script_but_its_own(written: str) -> None:
         (with_block('{"schema": 1}'), ReportDamaged),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_page_that_holds_no_report_is_refused(page: str, error: type[CohortflowError]) -> None:
     with pytest.raises(error) as refused:
         report_in(page, "report.html")

@@ -70,11 +70,13 @@ class Place:
     def reproduce(self, result: RunResult, cohort: Path | None = None, **more: Any) -> Outcome:
         return reproduce(
             ReproduceRequest(
-                Path(str(result.report)), str(cohort or self.cohort), out=self.folder / "out",
+                Path(str(result.report)),
+                str(cohort or self.cohort),
+                out=self.folder / "out",
                 cluster="none",
             ),
             **more,
-        )  # fmt: skip
+        )
 
     def series(self, number: int) -> Path:
         return sorted((self.folder / "source").glob("**/*sub-*.*"))[number]

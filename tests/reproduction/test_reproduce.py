@@ -44,9 +44,12 @@ def test_an_untouched_report_is_equal_and_nothing_is_taken_from_the_original(ran
     assert {one["verdict"] for one in found["numbers"]} == {EQUAL}
     left_out = {one["what"]: one["values"] for one in found["not_compared"]}
     assert left_out.keys() == {
-        "section timings", "section provenance", "page, timings", "page, provenance",
+        "section timings",
+        "section provenance",
+        "page, timings",
+        "page, provenance",
         "page, what its subtitle, links and foot say of the run",
-    }  # fmt: skip
+    }
     assert all(values > 5 for values in left_out.values())
     page = (ran / "out" / "reproduction.html").read_text()
     assert "28 results were computed in an empty cohort, none was taken from the original" in page

@@ -68,12 +68,15 @@ def test_an_array_tells_its_largest_difference(values: list[float], by: float, a
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        (np.zeros(3), np.zeros(4)), (np.zeros(3), np.zeros(3, int)),
-        (np.array([np.nan, 1.0]), np.array([1.0, 1.0])), (np.array([np.inf]), np.array([-np.inf])),
-        (np.array([1, 2]), np.array([1, 3])), (np.array(["a"]), np.array(["b"])),
+        (np.zeros(3), np.zeros(4)),
+        (np.zeros(3), np.zeros(3, int)),
+        (np.array([np.nan, 1.0]), np.array([1.0, 1.0])),
+        (np.array([np.inf]), np.array([-np.inf])),
+        (np.array([1, 2]), np.array([1, 3])),
+        (np.array(["a"]), np.array(["b"])),
         (np.array(["a", None], object), np.array(["a", "b"], object)),
     ],
-)  # fmt: skip
+)
 def test_arrays_that_no_tolerance_makes_the_same(a: Any, b: Any) -> None:
     assert compare_arrays(a, b, 0.5, "", "").verdict == DIFFERS
     assert compare_arrays(a, a.copy(), 0.0, "", "").verdict == EQUAL
@@ -82,8 +85,11 @@ def test_arrays_that_no_tolerance_makes_the_same(a: Any, b: Any) -> None:
 def test_what_only_one_of_two_has_differs() -> None:
     lines = list(compare_members({"a": 1, "b": [1, 2]}, {"a": 1, "b": [1], "c": 0}, 0.0, "g"))
     assert [(line.where, line.verdict) for line in lines] == [
-        ("a", EQUAL), ("b, 1", EQUAL), ("b, 2", DIFFERS), ("c", DIFFERS),
-    ]  # fmt: skip
+        ("a", EQUAL),
+        ("b, 1", EQUAL),
+        ("b, 2", DIFFERS),
+        ("c", DIFFERS),
+    ]
     assert worst([line.verdict for line in lines]) == DIFFERS
     assert worst([EQUAL, WITHIN]) == WITHIN
 
@@ -146,8 +152,9 @@ def test_what_is_left_out_of_a_page_hides_nothing_else(change: Any, verdict: str
     lines, left_out = compare_pages(change(whole), whole, 0.0, [])
     assert worst([line.verdict for line in lines]) == verdict
     assert {one.what for one in left_out} == {
-        "page, timings", "page, what its subtitle, links and foot say of the run"
-    }  # fmt: skip
+        "page, timings",
+        "page, what its subtitle, links and foot say of the run",
+    }
 
 
 def test_where_a_cohort_lies_is_no_difference() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from cohortflow.cohort.storage import open_storage
+from cohortflow.cohort.open_storage import open_storage
 from cohortflow.phantoms.ar1 import write_ar1_cohort
 from tests.faults import killing
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cohortflow.cohort.storage import open_storage
+from cohortflow.cohort.open_storage import open_storage
 from cohortflow.errors import AccessDenied, AlreadyExists, StoreUnavailable
 from tests.cohort import own_processes
 from tests.s3 import runs
@@ -251,7 +251,8 @@ def test_half_an_upload_is_never_seen(bucket: str, server: RadosGateway, tmp_pat
     size = 8 * 2**20
     url = urlsplit(server.presigned_put(bucket, "half"))
     with socket.create_connection((url.hostname, url.port)) as connection:
-        head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {size}\r\n\r\n"
+        first = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+        head = f"{first}Content-Length: {size}\r\n\r\n"
         connection.sendall(head.encode() + b"\0" * (size // 2))
         time.sleep(0.5)
         assert not storage.exists("half")

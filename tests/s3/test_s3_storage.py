@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cohortflow.cohort.storage import Storage, open_storage
+from cohortflow.cohort.open_storage import open_storage
+from cohortflow.cohort.storage import Storage
 from tests.cohort.test_storage import StorageContract
 
 pytestmark = pytest.mark.slow

@@ -68,8 +68,11 @@ STAGES: list[tuple[str, dict[str, Any]]] = [
 def test_memory_and_disk_stay_within_the_projection(part: list[tuple[str, Any]]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, json.dumps(part)],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     measured = json.loads(done.stdout)
     assert measured["peak"] <= measured["memory"]
     for found, projected in zip(measured["written"], measured["disk"], strict=True):

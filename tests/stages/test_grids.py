@@ -87,8 +87,11 @@ def test_a_margin_in_millimetres_is_rounded_up() -> None:
 def test_labels_decide_only_on_the_grid_of_the_image() -> None:
     image, labels, grid = canary()
     with pytest.raises(GeometryMismatch):
-        run(CROP_TO_LABEL, image=image, label=label_map(labels.dataset["label"].values,
-                                                        Grid(grid.shape)))  # fmt: skip
+        run(
+            CROP_TO_LABEL,
+            image=image,
+            label=label_map(labels.dataset["label"].values, Grid(grid.shape)),
+        )
     with pytest.raises(UndefinedResult, match="none of the labels"):
         run(CROP_TO_LABEL, {"labels": [99]}, image=image, label=labels)
 

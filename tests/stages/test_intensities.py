@@ -52,8 +52,9 @@ def test_clip_by_bounds_or_by_a_window() -> None:
     bounded = run(CLIP, {"lower": 0, "upper": 40}, image=image)
     np.testing.assert_array_equal(values(bounded), np.clip(whole, 0, 40))
     assert values(bounded).dtype == np.int16
-    np.testing.assert_array_equal(values(run(CLIP, {"level": 20, "width": 40}, image=image)),
-                                  values(bounded))  # fmt: skip
+    np.testing.assert_array_equal(
+        values(run(CLIP, {"level": 20, "width": 40}, image=image)), values(bounded)
+    )
     half = run(CLIP, {"upper": 10.5}, image=image)
     assert values(half).dtype == np.float32
     assert values(half).max() == 10.5
@@ -125,8 +126,12 @@ def test_a_bias_field_is_taken_away() -> None:
     shell = tissue == 100.0
     before = (tissue * field)[shell]
     assert found[shell].std() / found[shell].mean() < 0.4 * before.std() / before.mean()
-    masked = run(CORRECT, {"shrink": 2, "masked": True}, image=image,
-                 mask=label_map(((tissue > 0) & (x < 0.5)).astype(np.uint8), GRID_OF_24))  # fmt: skip
+    masked = run(
+        CORRECT,
+        {"shrink": 2, "masked": True},
+        image=image,
+        mask=label_map(((tissue > 0) & (x < 0.5)).astype(np.uint8), GRID_OF_24),
+    )
     assert not np.array_equal(values(masked), found)
     with pytest.raises(UndefinedResult, match="positive"):
         run(CORRECT, image=volume(np.zeros((6, 9, 8), np.float32), GRID))

@@ -60,9 +60,11 @@ def test_parameters_reach_the_arithmetic() -> None:
         ({"antialias": False}, {}),
         ({}, {"antialias": True}),
         ({"through_plane": "auto"}, {"antialias": True, "nearest_along": 0}),
-        ({"interpolation": "bspline", "through_plane": "auto", "antialias": False},
-         {"interpolation": "bspline", "nearest_along": 0}),
-    ):  # fmt: skip
+        (
+            {"interpolation": "bspline", "through_plane": "auto", "antialias": False},
+            {"interpolation": "bspline", "nearest_along": 0},
+        ),
+    ):
         found = run(STAGE, {"spacing_mm": spacing, **given}, image=image).dataset["image"].values
         meant, _ = resample_to_spacing(array, THICK.matrix, spacing, **how)  # type: ignore[arg-type]
         np.testing.assert_array_equal(found, meant)

@@ -137,8 +137,11 @@ def test_a_published_list_has_its_names() -> None:
     names = label_table("totalsegmentator")
     assert list(names) == list(range(1, 118))
     assert (names[1], names[5], names[13], names[90]) == (
-        "spleen", "liver", "lung_middle_lobe_right", "brain",
-    )  # fmt: skip
+        "spleen",
+        "liver",
+        "lung_middle_lobe_right",
+        "brain",
+    )
     assert len(set(names.values())) == 117
 
 
@@ -170,7 +173,10 @@ json.dump([[peak, cost.memory_bytes], [written, cost.disk_bytes]], sys.stdout)
 def test_memory_and_disk_stay_within_the_projection(metrics: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, json.dumps(metrics)],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     for measured, projected in json.loads(done.stdout):
         assert measured <= projected

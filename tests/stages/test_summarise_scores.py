@@ -136,8 +136,11 @@ def test_labels_that_a_case_does_not_know_are_absent_or_failed(policy: str) -> N
         index="subject", columns="label", values="state"
     )
     assert states[5].to_dict() == {
-        "plain": "absent", "invents": "invented", "failed": "failed", "misses": "absent",
-    }  # fmt: skip
+        "plain": "absent",
+        "invents": "invented",
+        "failed": "failed",
+        "misses": "absent",
+    }
     named = {
         k: scores(p, {1: "1", 2: "2", 5: "5"}, empty=policy)
         for k, p in (

@@ -269,8 +269,10 @@ def test_inline_runs_in_order_in_this_process_and_says_what_it_cannot_enforce(ba
     assert errors(outcomes) == {"001-raise": "stage-failed"}
     assert outcomes["002-fail_twice"]["attempts"] == 3
     assert {limit.partition(":")[0] for limit in inline.cannot_enforce} == {
-        "time-outs", "memory", "crashes",
-    }  # fmt: skip
+        "time-outs",
+        "memory",
+        "crashes",
+    }
 
 
 def test_inline_stops_between_units(batch: Batch) -> None:

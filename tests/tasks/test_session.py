@@ -111,9 +111,14 @@ def seen(cohort: Cohort, comparison: str) -> list[set[str]]:
     """Whom the weights of each fold saw."""
     weights = RunView(cohort, "world")["cohort"]["learn"]
     return [
-        set(weights.entry(comparison=comparison, fold=fold).read_file("weights.safetensors").decode().split())
+        set(
+            weights.entry(comparison=comparison, fold=fold)
+            .read_file("weights.safetensors")
+            .decode()
+            .split()
+        )
         for fold in (0, 1)
-    ]  # fmt: skip
+    ]
 
 
 def test_the_folds_of_a_split_are_frozen_together_whichever_is_asked_for(cohort: Cohort) -> None:

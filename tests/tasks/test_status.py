@@ -58,9 +58,11 @@ def test_units_by_step_and_failures_by_cause(cohort: Cohort) -> None:
     found = cohort_status(cohort)
     steps = {row["step"]: row["counts"] for row in found["steps"]}
     assert steps == {
-        "ingest": {"done": 3}, "shout": {"done": 2, "failed": 1}, "learn": {"done": 1},
+        "ingest": {"done": 3},
+        "shout": {"done": 2, "failed": 1},
+        "learn": {"done": 1},
         "merge": {"done": 1},
-    }  # fmt: skip
+    }
     (cause,) = found["failures"]
     assert (cause["step"], cause["state"], cause["code"]) == ("shout", "failed", "undefined-result")
     assert (cause["units"], cause["subjects"]) == (1, ["b"])

@@ -90,9 +90,11 @@ def test_bad_input():
 def test_persim_agrees_with_a_variance_where_we_have_a_standard_deviation():
     persim = pytest.importorskip("persim", reason="a peer, not a dependency")
     imager = persim.PersistenceImager(
-        birth_range=(0.0, 2.0), pers_range=(0.0, 3.0), pixel_size=0.5,
+        birth_range=(0.0, 2.0),
+        pers_range=(0.0, 3.0),
+        pixel_size=0.5,
         kernel_params={"sigma": [[0.09, 0.0], [0.0, 0.09]]},
-    )  # fmt: skip
+    )
     for seed in range(10):
         bars = pair("fine", False, seed)[0]
         found = persistence_image(bars, BIRTHS, PERSISTENCES, 0.3)

@@ -11,9 +11,10 @@ from cohortflow.cohort.documents import encode, read_document
 from cohortflow.cohort.entries import Entries, EntryRef
 from cohortflow.cohort.indexes import IndexBook
 from cohortflow.cohort.ingests import IngestBook, Ingested, IngestedSubject
+from cohortflow.cohort.open_storage import open_storage
 from cohortflow.cohort.selections import Selections
 from cohortflow.cohort.source_map import SourceMap
-from cohortflow.cohort.storage import Storage, open_storage
+from cohortflow.cohort.storage import Storage
 from cohortflow.errors import (
     AlreadyExists,
     EntryMissing,

@@ -106,9 +106,10 @@ class EntryRecord:
             for name, kind in _RECORD_TYPES.items():
                 if not isinstance(document[name], kind):
                     raise EntryCorrupt(
-                        f"what a record calls its {name} is none", where=where,
+                        f"what a record calls its {name} is none",
+                        where=where,
                         found=type(document[name]).__name__,
-                    )  # fmt: skip
+                    )
             if not _ATTEMPT.fullmatch(document["attempt"]):
                 raise EntryCorrupt("a record's attempt is no name of a folder", where=where)
             return cls(

@@ -325,7 +325,7 @@ def _rest(storage: Storage, found: Survey, withdrawal: Withdrawal, result: Forge
 
 
 def _remove_subject_pages(storage: Storage, subjects: Collection[str]) -> None:
-    """All pages of a pipeline that has one of theirs: the others show their numbers, without ids."""
+    """All pages of a pipeline with one of theirs: the others show their numbers, without ids."""
     pages = {f"{subject}.html" for subject in subjects}
     for slug in storage.list("reports"):
         folder = subject_pages(slug)

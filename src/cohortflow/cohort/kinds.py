@@ -48,7 +48,8 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind(
             "volume",
-            "an image in world space or index space; its channels, where it has several, come first",
+            "an image in world space or index space; its channels, where it has several, come "
+            "first",
             {"image": Variable(("channel?", "z", "y", "x"), "number")},
             on_grid="image",
         ),
@@ -116,8 +117,8 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "distance_matrix",
-            "symmetric distances, one matrix per homology degree; NaN where none was computed. A tile "
-            "of two blocks of subjects is rectangular and names its columns in other",
+            "symmetric distances, one matrix per homology degree; NaN where none was computed. A "
+            "tile of two blocks of subjects is rectangular and names its columns in other",
             {
                 "distance": Variable(("degree", "*_i", "*_j"), "float"),
                 "other": Variable(("other",), "text", required=False),

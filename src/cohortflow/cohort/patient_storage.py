@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import AlreadyExists, StoreUnavailable
@@ -82,9 +82,6 @@ class PatientStorage(Storage):
 
     def prune(self, path: str) -> None:
         self.inner.prune(path)
-
-    def zarr_store(self, path: str) -> Any:
-        return self.inner.zarr_store(path)
 
     def local_path(self, path: str) -> Path | None:
         return self.inner.local_path(path)

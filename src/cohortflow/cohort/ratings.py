@@ -1,4 +1,4 @@
-"""Ratings: what a person said of subjects after looking at their pages. Authored, so never made again.
+"""Ratings: what a person said of subjects after looking at their pages. Authored, never remade.
 
 Each file that is taken in is an entry of its own, ``cohort/ratings@<digest of its content>``: taken
 in twice it is there once, and nothing of what was said before is written over. A later rating of a
@@ -132,21 +132,24 @@ def store_ratings(
 
 
 def read_ratings(data: bytes) -> RatingsIn:
-    """The file, its form checked; raises BadRatings, TooLarge. No message repeats what stands in it."""
+    """The file, its form checked; raises BadRatings, TooLarge. No message repeats its content."""
     if len(data) > MOST_BYTES:
         raise TooLarge(
-            "a file of ratings is too large", where=_WHERE,
-            expected=f"{MOST_BYTES} bytes at most", found=f"{len(data)} bytes",
-        )  # fmt: skip
+            "a file of ratings is too large",
+            where=_WHERE,
+            expected=f"{MOST_BYTES} bytes at most",
+            found=f"{len(data)} bytes",
+        )
     try:
         found = json.loads(data.decode("utf-8"), object_pairs_hook=_once_each)
         return RatingsIn.model_validate(found)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise BadRatings(
-            str(first["msg"]), where=f"{_WHERE}, {_place(first)}",
+            str(first["msg"]),
+            where=f"{_WHERE}, {_place(first)}",
             hint="The pages of subjects write such files; docs/rate.md says what stands in them.",
-        ) from None  # fmt: skip
+        ) from None
     except (ValueError, RecursionError):
         raise BadRatings("this is no JSON", where=_WHERE, expected="a ratings.json") from None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 TEMPORARY = ".tmp-"
 """Prefix of files that a crash may leave behind; never listed, found by ``walk``."""
@@ -72,33 +71,9 @@ class Storage(ABC):
     def prune(self, path: str) -> None:  # noqa: B027 - an object store has no folders to remove
         """Remove a folder, and the folders above it, as long as they are empty."""
 
-    def zarr_store(self, path: str) -> Any:
-        """What ``xarray.open_zarr`` takes as a store."""
-        from cohortflow.cohort.stored_arrays import StoredArrays
-
-        return StoredArrays(self, path)
-
     def local_path(self, path: str) -> Path | None:
         """The file on this machine's disk; None where the store is remote."""
         return None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"
-
-
-def open_storage(url: str | Path) -> Storage:
-    """Open a local path, ``file://``, or any URL fsspec knows (``s3://`` needs s3fs)."""
-    text = str(url)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
-    if text.startswith(("s3://", "s3a://")):
-        from cohortflow.cohort.s3_storage import S3Storage
-
-        return S3Storage(text)
-    if "://" in text:
-        from cohortflow.cohort.object_storage import ObjectStorage
-
-        return ObjectStorage(text)
-    from cohortflow.cohort.local_storage import LocalStorage
-
-    return LocalStorage(text)

@@ -66,7 +66,8 @@ def _one(
         CaseValue(case, own[case].value if case in own else math.nan, floor) for case in expected
     )
     if found.bottomless:
-        reason = f"{found.bottomless} of {found.cases} cases have no value, and {metric} has no worst one"
+        of = f"{found.bottomless} of {found.cases} cases"
+        reason = f"{of} have no value, and {metric} has no worst one"
         return undefined(metric, found.cases, reason, unit=units[0], label=label)
     return Measurement(metric, found.centre(how), units[0], len(found.values), label=label)
 

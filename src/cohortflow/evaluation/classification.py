@@ -22,8 +22,12 @@ MetricName = Literal[
 ]  # fmt: skip
 """What a pipeline can ask for by name; :func:`classification_metrics` takes any parameter."""
 METRICS: tuple[MetricName, ...] = (
-    "accuracy", "balanced_accuracy", "sensitivity", "specificity", "auc",
-)  # fmt: skip
+    "accuracy",
+    "balanced_accuracy",
+    "sensitivity",
+    "specificity",
+    "auc",
+)
 """Those reported unless others are asked for."""
 
 

@@ -106,30 +106,36 @@ def _f1(columns: Columns, place: int, index: Index) -> Floats:
 
 
 def _auc(columns: Columns, place: int, index: Index) -> Floats:
-    """Mann–Whitney: rank sum of the class, ties sharing their mean rank."""
-    from scipy.stats import rankdata
-
-    own = (columns.truth == place)[index]
-    ranks = rankdata(columns.ranks[:, place][index], axis=-1)
-    positives = own.sum(axis=-1)
-    above = np.where(own, ranks, 0.0).sum(axis=-1) - positives * (positives + 1) / 2
-    return np.asarray(above / (positives * (own.shape[-1] - positives)))
+    """Mann–Whitney: each pair of a case of the class and another, a tie counting half."""
+    own, every, _ = _by_rank(columns, place, index)
+    others = every - own
+    below = others.cumsum(axis=-1) - others
+    won = (own * (below + 0.5 * others)).sum(axis=-1)
+    return np.asarray(won / (own.sum(axis=-1) * others.sum(axis=-1)))
 
 
 def _average_precision(columns: Columns, place: int, index: Index) -> Floats:
     """Each found case of the class adds the precision at its rank, ties taken together."""
-    own = (columns.truth == place)[index]
-    ranks = columns.ranks[:, place][index]
-    order = np.argsort(-ranks, axis=-1, kind="stable")
-    own, ranks = np.take_along_axis(own, order, -1), np.take_along_axis(ranks, order, -1)
-    n = own.shape[-1]
-    ends = np.ones(own.shape, bool)
-    ends[..., :-1] = ranks[..., :-1] != ranks[..., 1:]
-    last = np.where(ends, np.arange(n), n - 1)
-    last = np.minimum.accumulate(last[..., ::-1], axis=-1)[..., ::-1]
-    precision = np.take_along_axis(own.cumsum(axis=-1), last, -1) / (last + 1)
-    found = own & ~np.isneginf(ranks)
-    return np.asarray(np.where(found, precision, 0.0).sum(axis=-1) / own.sum(axis=-1))
+    own, every, never = _by_rank(columns, place, index)
+    positives = own.sum(axis=-1)
+    hits = own[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    called = every[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    precision = np.divide(hits, called, out=np.zeros(hits.shape), where=called > 0)
+    return np.asarray((own * precision)[..., never:].sum(axis=-1) / positives)
+
+
+def _by_rank(columns: Columns, place: int, index: Index) -> tuple[Index, Index, int]:
+    """Cases of the class and all cases at each distinct rank (…, rank), the smallest first, and
+    how many of the ranks are -inf. Counted, because sorting every resample takes far longer.
+    """
+    ranks, at = np.unique(columns.ranks[:, place], return_inverse=True)
+    rows = index.reshape(-1, index.shape[-1])
+    where = at[rows] + len(ranks) * np.arange(len(rows))[:, None]
+    own = where[(columns.truth == place)[rows]]
+    shape = (*index.shape[:-1], len(ranks))
+    size = len(rows) * len(ranks)
+    counted = [np.bincount(found.ravel(), minlength=size).reshape(shape) for found in (own, where)]
+    return counted[0], counted[1], int(np.isneginf(ranks[0]))
 
 
 def _squares(columns: Columns) -> Floats:

@@ -19,10 +19,10 @@ AT_ONCE = 2_000_000
 class Curve:
     """A curve of one class against all others.
 
-    x, y: (point); ROC: false and true positive rate, from (0, 0), points joined by lines; PR: recall
-    and precision by falling threshold, precision holding back to the recall before it. grid, low,
-    high: (place): pointwise percentile band of resamples drawn within each class, widened to hold
-    the curve where it would not. Empty with a ``reason`` where there is no curve.
+    x, y: (point); ROC: false and true positive rate, from (0, 0), points joined by lines; PR:
+    recall and precision by falling threshold, precision holding back to the recall before it. grid,
+    low, high: (place): pointwise percentile band of resamples drawn within each class, widened to
+    hold the curve where it would not. Empty with a ``reason`` where there is no curve.
     """
 
     kind: Literal["roc", "pr"]

@@ -24,7 +24,8 @@ def multilabel_metrics(
     while a label has no positive case (for the area: or no negative one).
 
     Raises ShapeMismatch, EmptyInput for no case, NotLabels for truths that are not 0 or 1 and for
-    two labels of one name, UsageError for indices of no case, BadProbabilities for ones that are not finite or outside [0, 1].
+    two labels of one name, UsageError for indices of no case, BadProbabilities for ones that are
+    not finite or outside [0, 1].
     """
     holds, ranks = _checked(truth, probabilities, labels, missing)
     precisions = [

@@ -16,11 +16,26 @@ from cohortflow.geometry import DicomPlanes, Grid, Reorientation, grid_from_dico
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
-         "FrameOfReferenceUID")  # fmt: skip
-_PLACING = ("Rows", "Columns", "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing",
-            "SliceThickness", "SpacingBetweenSlices", "NumberOfFrames", "Modality",
-            "InstanceNumber", "SeriesNumber")  # fmt: skip
+_UIDS = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+)
+_PLACING = (
+    "Rows",
+    "Columns",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "NumberOfFrames",
+    "Modality",
+    "InstanceNumber",
+    "SeriesNumber",
+)
 _GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _IN_GROUPS = ("PixelMeasuresSequence", "PlaneOrientationSequence", "PlanePositionSequence")
 

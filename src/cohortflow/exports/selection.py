@@ -96,7 +96,8 @@ def select(cohort: Cohort, asked: Asked, kinds: Collection[str]) -> Selected:
             "nothing to export",
             where=cohort.url,
             expected=f"entries of kind {' or '.join(sorted(kinds))}",
-            hint="--entry NAME exports what was taken in; cohortflow status tells what was computed.",
+            hint="--entry NAME exports what was taken in; cohortflow status tells what was "
+            "computed.",
         )
     return selected
 

@@ -38,8 +38,10 @@ def ome_multiscales(
     many voxels of the grid one of its voxels spans along (z, y, x), the finest first.
     """
     unit = {} if grid.index_to_world is None else {"unit": "millimeter"}
-    axes = [{"name": d, "type": "space", **unit} if d in _SPATIAL else
-            {"name": d, "type": "channel"} for d in dims]  # fmt: skip
+    axes = [
+        {"name": d, "type": "space", **unit} if d in _SPATIAL else {"name": d, "type": "channel"}
+        for d in dims
+    ]
     image = {
         "axes": axes,
         "datasets": [

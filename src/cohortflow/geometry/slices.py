@@ -42,7 +42,8 @@ def slice_step(normal: Floats, stacked: Floats, where: str = "") -> Floats:
             "the distance between slices varies",
             where=where,
             expected=f"{usual:.6g} mm everywhere",
-            found=f"{gaps.min():.6g} to {gaps.max():.6g} mm; {_place(heights, int(np.argmax(off)))}",
+            found=f"{gaps.min():.6g} to {gaps.max():.6g} mm; "
+            f"{_place(heights, int(np.argmax(off)))}",
         )
     if counts.max() > 1:
         raise MissingSlice(

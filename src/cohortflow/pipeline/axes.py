@@ -57,9 +57,11 @@ def _parse_axis(
     if isinstance(value, int) and not isinstance(value, bool):
         if value > MAX_VALUES:
             raise AxisError(
-                f"axis {name!r} has more values than can be planned", where=where,
-                expected=f"at most {MAX_VALUES:,}", found=f"{value:,}",
-            )  # fmt: skip
+                f"axis {name!r} has more values than can be planned",
+                where=where,
+                expected=f"at most {MAX_VALUES:,}",
+                found=f"{value:,}",
+            )
         return Axis(name, tuple(AxisValue(i, i) for i in range(value)))
     if isinstance(value, list):
         return Axis(name, _list_values(name, value, where))

@@ -142,9 +142,11 @@ def step_settings(item: Any) -> tuple[str, dict[str, Any]]:
 def _compose(text: str, name: str) -> yaml.Node | None:
     if len(text) > _MAX_CHARACTERS:
         raise PipelineError(
-            "the file is too long to be a pipeline", where=name,
-            expected=f"at most {_MAX_CHARACTERS:,} characters", found=f"{len(text):,}",
-        )  # fmt: skip
+            "the file is too long to be a pipeline",
+            where=name,
+            expected=f"at most {_MAX_CHARACTERS:,} characters",
+            found=f"{len(text):,}",
+        )
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except RecursionError as error:
@@ -161,9 +163,10 @@ def _build(node: yaml.Node, path: Path, document: Document, inside: tuple[yaml.N
     if len(document.lines) > _MAX_VALUES or len(inside) > _MAX_DEPTH:
         # A few lines of references to references can stand for billions of values.
         raise PipelineError(
-            "too many values, or too deep inside each other", where=document.where(path),
+            "too many values, or too deep inside each other",
+            where=document.where(path),
             expected=f"at most {_MAX_VALUES:,} values, {_MAX_DEPTH} deep",
-        )  # fmt: skip
+        )
     if node in inside:
         raise PipelineError("a value holds itself", where=document.where(path))
     if node.tag not in _PLAIN_TAGS:
@@ -192,9 +195,11 @@ def _scalar(node: yaml.ScalarNode, path: Path, document: Document) -> Any:
         return str(node.value)
     if _INT.match(node.value) and len(node.value) > _MAX_DIGITS:
         raise PipelineError(
-            "a whole number that is too long", where=document.where(path),
-            expected=f"at most {_MAX_DIGITS} digits", found=f"{len(node.value)}",
-        )  # fmt: skip
+            "a whole number that is too long",
+            where=document.where(path),
+            expected=f"at most {_MAX_DIGITS} digits",
+            found=f"{len(node.value)}",
+        )
     value = parse_scalar(node.value)
     if _NON_FINITE.match(node.value) or (isinstance(value, float) and math.isinf(value)):
         raise PipelineError(

@@ -99,7 +99,8 @@ def _ingest_unit(declaration: InputDeclaration, subject: IngestedSubject) -> Uni
         if not found and declaration.optional:
             return None
         error = MissingInput(
-            f"subject {subject.id!r} brings {len(found)} entries for the input {declaration.name!r}",
+            f"subject {subject.id!r} brings {len(found)} entries for the input "
+            f"{declaration.name!r}",
             expected=f"one {declaration.kind}"
             + (f" matching {declaration.match!r}" if declaration.match else ""),
             found=_told(found or subject.entries.values()),

@@ -16,9 +16,10 @@ MOST_PIXELS = 192
 
 @dataclass(frozen=True)
 class Plane:
-    """``image`` (row, column) uint8; ``label``, ``reference`` the same or None; ``pixel_mm`` (row, column).
+    """``image``, ``label``, ``reference``: (row, column) uint8, the last two or None.
 
-    ``sides``: letters at the top, the right, the bottom and the left; empty in index space.
+    ``pixel_mm`` (row, column). ``sides``: letters at the top, the right, the bottom and the left;
+    empty in index space.
     """
 
     image: npt.NDArray[np.uint8]
@@ -39,9 +40,9 @@ def three_planes(
 ) -> dict[str, Plane]:
     """``axial``, ``coronal`` and ``sagittal`` through the middle of the labels, else of the image.
 
-    ``image``, ``label``, ``reference``: (z, y, x) on ``grid``. ``through``: labels or a mask through
-    whose middle the planes go instead. The patient's left is on the right, the front and the
-    head are on top. ``limits``: the values that are black and white, else the 0.5 and 99.5
+    ``image``, ``label``, ``reference``: (z, y, x) on ``grid``. ``through``: labels or a mask
+    through whose middle the planes go instead. The patient's left is on the right, the front and
+    the head are on top. ``limits``: the values that are black and white, else the 0.5 and 99.5
     percentiles of the three planes. In index space the axes are taken as they are.
     """
     spacing = (1.0, 1.0, 1.0)
@@ -101,8 +102,10 @@ def _grey(
 ) -> npt.NDArray[np.uint8]:
     """Means of blocks, so that thinning shows no pattern that is not there."""
     rows, columns = (-(-size // step) for size, step in zip(plane.shape, steps, strict=True))
-    padding = [(0, n * step - size) for n, step, size in
-               zip((rows, columns), steps, plane.shape, strict=True)]  # fmt: skip
+    padding = [
+        (0, n * step - size)
+        for n, step, size in zip((rows, columns), steps, plane.shape, strict=True)
+    ]
     whole = np.pad(plane.astype(np.float32), padding, mode="edge")
     means = whole.reshape(rows, steps[0], columns, steps[1]).mean(axis=(1, 3))
     grey: npt.NDArray[np.uint8] = np.rint(255 * np.clip((means - low) / (high - low), 0, 1)).astype(

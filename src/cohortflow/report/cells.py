@@ -63,8 +63,8 @@ class Cell:
         return self.seeds[0].metrics["majority_accuracy"]
 
     def mean_sd(self, metric: str) -> dict[str, float | None] | None:
-        """Mean and sample sd over the ``n`` seeds that have a value, ``of`` how many; no sd from one
-        seed, None where no seed has a value."""
+        """Mean and sample sd over the ``n`` seeds that have a value, ``of`` how many; no sd from
+        one seed, None where no seed has a value."""
         values = [math.nan if (v := s.metrics.get(metric)) is None else v for s in self.seeds]
         return mean_sd(pool_seeds(values, self.seeds_asked))
 
@@ -183,8 +183,8 @@ def _folds(
     """Cases of every fold of one seed. A fold that did not finish has its cases counted as wrong.
 
     Which cases those are is known from another seed, because folds do not depend on it; where no
-    seed finished the fold, the seed has no number at all: a lost fold must not raise a mean. Nor must
-    a lost seed: only one that nothing was tried of is none.
+    seed finished the fold, the seed has no number at all: a lost fold must not raise a mean. Nor
+    must a lost seed: only one that nothing was tried of is none.
     """
     if not tried(units):
         return []

@@ -35,9 +35,9 @@ class Common:
 def in_common(failed: Collection[str], everyone: Mapping[str, Mapping[str, str]]) -> list[Common]:
     """Traits that failures gather in, the least likely first.
 
-    ``everyone``: subject → traits, of all who could have failed. Traits of more than 100 values tell
-    nobody apart, and those of one value all alike: they are not looked at. Names of traits that are
-    the very same subjects stand together.
+    ``everyone``: subject → traits, of all who could have failed. Traits of more than 100 values
+    tell nobody apart, and those of one value all alike: they are not looked at. Names of traits
+    that are the very same subjects stand together.
     Source: Fisher 1935, the hypergeometric tail.
     """
     from scipy.stats import hypergeom
@@ -52,10 +52,14 @@ def in_common(failed: Collection[str], everyone: Mapping[str, Mapping[str, str]]
         tail = float(hypergeom.sf(inside - 1, len(everyone), len(lost), len(members)))
         found.append(
             Common(
-                "; ".join(names), inside, len(members), len(lost) - inside,
-                len(everyone) - len(members), min(1.0, tail * len(groups)),
+                "; ".join(names),
+                inside,
+                len(members),
+                len(lost) - inside,
+                len(everyone) - len(members),
+                min(1.0, tail * len(groups)),
             )
-        )  # fmt: skip
+        )
     telling = [one for one in found if one.chance < CHANCE and one.inside >= LEAST_FAILED]
     return sorted(telling, key=lambda one: (one.chance, -one.inside / one.of, one.trait))
 

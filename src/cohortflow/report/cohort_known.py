@@ -25,7 +25,7 @@ class CohortKnown:
     lines: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def pages_of(self, subjects: Sequence[str]) -> tuple[list[str], str]:
-        """Folders with pages, and for each subject a digit (base 36) of the first that has its page."""
+        """Folders with pages, and for each subject a digit (base 36) of the first with its page."""
         slugs = list(self.lines)[: len(_DIGITS)]
         within = (
             next((_DIGITS[n] for n, slug in enumerate(slugs) if subject in self.lines[slug]), "-")

@@ -1,4 +1,4 @@
-"""Who stands out of a cohort, over all its pipelines: in which number, how far, and why it is flagged."""
+"""Who stands out of a cohort, over all its pipelines: in which number, how far, why flagged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 25
 
 
 def outliers_section(known: CohortKnown, subjects: list[str]) -> Section:
-    """Subjects with something missed first, then the farthest out; it says so where nobody can stand out."""
+    """Subjects with something missed first, then the farthest out; says where nobody can be."""
     rows = _rows(known, set(subjects))
     judged = max([len(lines) for lines in known.lines.values()] + [_with_numbers(known)], default=0)
     blocks: list[Block] = [_said(len(subjects), judged, rows)]
@@ -53,12 +53,13 @@ def _said(subjects: int, judged: int, rows: list[dict[str, Any]]) -> Block:
         )
     if not rows:
         return Text(
-            f"Nobody of {subjects:,} subjects stands more than {OUTLYING} robust standard deviations "
-            "from the median in any number."
+            f"Nobody of {subjects:,} subjects stands more than {OUTLYING} robust standard "
+            "deviations from the median in any number."
         )
     return Text(
-        f"{len(rows):,} of {subjects:,} subjects stand out: a structure missed or invented, or more than "
-        f"{OUTLYING} robust standard deviations from the median, on the side that is worse where one is."
+        f"{len(rows):,} of {subjects:,} subjects stand out: a structure missed or invented, or "
+        f"more than {OUTLYING} robust standard deviations from the median, on the side that is "
+        "worse where one is."
     )
 
 

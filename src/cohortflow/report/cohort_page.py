@@ -40,7 +40,7 @@ def render_cohort_page(found: Status, created: str, known: CohortKnown | None = 
         links=_links(found, known),
         home=r"/reports/cohort\.html$|^/cohort\.html$",
         foot=f"cohortflow · cohort {found['cohort']} · {created}",
-    )  # fmt: skip
+    )
     sections = [
         outliers_section(known, subjects),
         _failures(found, known, subjects),
@@ -124,8 +124,8 @@ def _glance(found: Status, columns: list[StepColumn], subjects: int) -> Section:
     if subjects:
         caption = (
             f"Every subject from left to right ({subjects:,}), in the order of their ids; where "
-            "several share a place, the worst is shown. Low and green: done; middle and blue: to be "
-            "computed; higher and amber: blocked; tallest and red: failed or quarantined."
+            "several share a place, the worst is shown. Low and green: done; middle and blue: to "
+            "be computed; higher and amber: blocked; tallest and red: failed or quarantined."
         )
         alt = (
             f"State of {subjects} subjects in {len(columns)} steps; the table below has the counts"

@@ -22,9 +22,19 @@ if TYPE_CHECKING:
     from cohortflow.report.subjects.book import SubjectBook
 
 PACKAGES = (
-    "cohortflow", "numpy", "scipy", "torch", "gudhi", "xarray", "zarr", "pandas", "scikit-learn",
-    "prefect", "distributed", "mlflow",
-)  # fmt: skip
+    "cohortflow",
+    "numpy",
+    "scipy",
+    "torch",
+    "gudhi",
+    "xarray",
+    "zarr",
+    "pandas",
+    "scikit-learn",
+    "prefect",
+    "distributed",
+    "mlflow",
+)
 
 
 class RunSource:

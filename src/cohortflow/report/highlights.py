@@ -28,7 +28,8 @@ def highlights(
 ) -> list[Highlight]:
     """Up to three results each by itself; of more their median and both ends.
 
-    ``of``: what the results are of, in the plural. To pick the best of many would flatter, and to pick the first would hide the others.
+    ``of``: what the results are of, in the plural. To pick the best of many would flatter, and to
+    pick the first would hide the others.
     """
     if len(results) <= MOST:
         return [

@@ -17,7 +17,7 @@ _NORMAL = 1.4826
 
 @dataclass(frozen=True)
 class Deviation:
-    """``score``: largest distance from the median in robust standard deviations; of which number."""
+    """``score``: largest distance from the median in robust standard deviations; its number."""
 
     score: float
     reason: str

@@ -1,4 +1,4 @@
-"""Three planes side by side as inline SVG: to scale, with outlines of labels and the body's sides."""
+"""Three planes side by side as inline SVG: to scale, with outlines of labels and sides named."""
 
 from __future__ import annotations
 
@@ -127,9 +127,11 @@ def _panel(
     )
     sides = dataset[plane].attrs.get("sides") or ""
     places: tuple[tuple[float, float], ...] = (
-        (left + width / 2, top + size + 2), (left + width - 7, top + height / 2),
-        (left + width / 2, top + height - 4), (left + 7, top + height / 2),
-    )  # fmt: skip
+        (left + width / 2, top + size + 2),
+        (left + width - 7, top + height / 2),
+        (left + width / 2, top + height - 4),
+        (left + 7, top + height / 2),
+    )
     if height < _LETTERS_FIT:  # of a thin slab the upper letter would stand on the lower
         places, sides = places[1::2], sides[1::2]
     letters = "".join(

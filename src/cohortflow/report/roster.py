@@ -9,15 +9,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-LETTERS = {"q": "quarantined", "f": "failed", "b": "blocked", "r": "running", "p": "pending", "d": "done"}  # fmt: skip
+LETTERS = {
+    "q": "quarantined",
+    "f": "failed",
+    "b": "blocked",
+    "r": "running",
+    "p": "pending",
+    "d": "done",
+}
 """The worst first: a subject with several units in a step shows its worst."""
 ABSENT = "-"
 _LETTER = {state: letter for letter, state in LETTERS.items()}
 _RANK = {letter: rank for rank, letter in enumerate([*LETTERS, ABSENT])}
 
 BINS, LEFT, WIDTH, ROW, TALL = 360, 190, 920, 24, 16
-_SHOWN = {"q": ("var(--bad)", 16), "f": ("var(--bad)", 16), "b": ("var(--warn)", 12),
-          "r": ("var(--one)", 9), "p": ("var(--one)", 9), "d": ("var(--good)", 5)}  # fmt: skip
+_SHOWN = {
+    "q": ("var(--bad)", 16),
+    "f": ("var(--bad)", 16),
+    "b": ("var(--warn)", 12),
+    "r": ("var(--one)", 9),
+    "p": ("var(--one)", 9),
+    "d": ("var(--good)", 5),
+}
 
 
 @dataclass

@@ -64,12 +64,15 @@ def _times(
     if index is None or "unit_s" not in known:
         return StepTimes(step, standing, made.get(index or 0, 0), index, here=index == this)
     return StepTimes(
-        step, standing, made.get(index, 0), index,
+        step,
+        standing,
+        made.get(index, 0),
+        index,
         here=index == this,
         units=known["done"] + known["failed"],
         failed=known["failed"],
         **{name: known[name] for name in _AS_TOLD},
-    )  # fmt: skip
+    )
 
 
 _AS_TOLD = ("wall_s", "unit_s", "work", "peak_memory_bytes", "workers", "threads")

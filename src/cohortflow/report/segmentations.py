@@ -94,7 +94,7 @@ def _variant(source: ReportSource, unit: ReportUnit, several: bool) -> Variant:
 
 
 def with_counts(cases: pd.DataFrame) -> pd.DataFrame:
-    """What each case counts for: its value, its worst where it is lost, NaN where it is left out."""
+    """What each case counts for: its value, its worst where it is lost, NaN where left out."""
     lost = cases["state"].isin(LOST)
     counted = cases["value"].where(~lost, cases["worst"]).where(cases["state"] != "absent")
     return cases.assign(lost=lost, counted=counted)

@@ -39,7 +39,7 @@ class ReportUnit:
 
 @dataclass(frozen=True)
 class UnitTime:
-    """When a unit was computed (ISO 8601, this machine's clock) and for how long, in whole seconds."""
+    """When a unit was computed (ISO 8601, this machine's clock) and for how many whole seconds."""
 
     began: str
     seconds: int

@@ -12,15 +12,16 @@ MIB = 2**20
 
 DEFINITIONS = (
     "Run: the number of the index that it wrote (cohortflow runs lists them). Where several runs "
-    "computed parts of a step, the one that computed most. Of all: its results, of those that stand.",
+    "computed parts of a step, the one that computed most. Of all: its results, of those that "
+    "stand.",
     "Units: results computed and failures met in that run; what stood before took no time there. "
     "Wall: from handing the units to the workers until all had settled, failed units, repeated "
     "attempts, reading, writing and the compilation of loops in each new worker included; starting "
     "the workers and making the plan are not.",
     "Counted: point clouds whose diagrams were computed (invalid regions have none); Wasserstein "
-    "distances of pairs of diagrams, each pair once, all degrees together; elsewhere the units done. "
-    "Per s, wall: by the wall time of all workers together. Per s, core: by what the units took one by "
-    "one, times the threads each could use. Cores: units at a time × threads of each.",
+    "distances of pairs of diagrams, each pair once, all degrees together; elsewhere the units "
+    "done. Per s, wall: by the wall time of all workers together. Per s, core: by what the units "
+    "took one by one, times the threads each could use. Cores: units at a time × threads of each.",
     "Peak: the most resident memory that one process which ran units of this step has held "
     "since it started, its libraries and earlier steps included; no single unit's need.",
 )

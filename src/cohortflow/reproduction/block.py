@@ -56,19 +56,22 @@ def report_in(page: str, name: str) -> Report:
     schema = document.pop("schema", None)
     if schema != SCHEMA or isinstance(schema, bool):
         raise ReportOfOtherSchema(
-            "this report writes its data another way", where=name, expected=f"schema {SCHEMA}",
+            "this report writes its data another way",
+            where=name,
+            expected=f"schema {SCHEMA}",
             found=f"schema {schema!r}"[:60],
             hint="The version of cohortflow that wrote it reads it.",
-        )  # fmt: skip
+        )
     try:
         content = _Content.model_validate(document)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))[:200]
         raise ReportDamaged(
-            f"its data are not a report's: {first['msg'][:200]}", where=f"{name}, {place}",
+            f"its data are not a report's: {first['msg'][:200]}",
+            where=f"{name}, {place}",
             hint=_HINT,
-        ) from error  # fmt: skip
+        ) from error
     return Report(page, content.verdict, content.sections, content.manifest)
 
 
@@ -81,9 +84,12 @@ def _text(path: Path) -> str:
         raise NoReport("no file", where=path.name, expected="a report.html", hint=_HINT)
     if about.st_size > MAX_BYTES:
         raise ReportDamaged(
-            "too large to be a report", where=path.name, expected=f"at most {MAX_BYTES:,} bytes",
-            found=f"{about.st_size:,}", hint=_HINT,
-        )  # fmt: skip
+            "too large to be a report",
+            where=path.name,
+            expected=f"at most {MAX_BYTES:,} bytes",
+            found=f"{about.st_size:,}",
+            hint=_HINT,
+        )
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -96,10 +102,12 @@ def _document(page: str, name: str) -> dict[str, Any]:
     found = page.count(f'id="{ID}"')
     if not found:
         raise NoReport(
-            "no data of a report in it", where=name, expected="a report of a run that says how it "
-            "was computed", hint=f"{_HINT} Reports of older versions, of nights and of cohorts "
+            "no data of a report in it",
+            where=name,
+            expected="a report of a run that says how it was computed",
+            hint=f"{_HINT} Reports of older versions, of nights and of cohorts "
             "cannot be computed again.",
-        )  # fmt: skip
+        )
     if found > 1 or page.count(OPENING) != 1:
         raise ReportDamaged("its data stand in it twice, or oddly", where=name, hint=_HINT)
     start = page.index(OPENING) + len(OPENING)

@@ -49,8 +49,9 @@ def carry(manifest: Manifest, pipeline: Pipeline, original: Cohort, scratch: Coh
     if damaged:
         raise ReportDataChanged(
             f"{len(damaged)} recordings or files are not as they were taken in",
-            found=_some(damaged), hint=_NOT_AS_BEFORE,
-        )  # fmt: skip
+            found=_some(damaged),
+            hint=_NOT_AS_BEFORE,
+        )
     for selection in selections:
         scratch.selections.create(selection)
     names = {mark.name for mark in manifest.files}
@@ -70,9 +71,10 @@ def _the_ingest(manifest: Manifest, original: Cohort) -> Ingested:
     if missing:
         raise ReportDataMissing(
             f"{len(missing)} subjects or files of the report are not in this cohort",
-            expected=f"{len(manifest.subjects)} subjects", found=f"without {_some(missing)}",
+            expected=f"{len(manifest.subjects)} subjects",
+            found=f"without {_some(missing)}",
             hint="Is it the cohort of the report? What was withdrawn from it cannot come back.",
-        )  # fmt: skip
+        )
     return ingested
 
 
@@ -96,9 +98,10 @@ def _check_subjects(
             rows.append(mark.id)
     if gone:
         raise ReportDataMissing(
-            f"the recordings of {len(gone)} subjects are gone", found=_some(gone),
+            f"the recordings of {len(gone)} subjects are gone",
+            found=_some(gone),
             hint="Ingest them again: a recording that did not change gets the entry it had.",
-        )  # fmt: skip
+        )
     if recordings or rows:
         told = {"recordings of": recordings, "participants columns of": rows}
         raise ReportDataChanged(
@@ -117,10 +120,12 @@ def _check_files(manifest: Manifest, original: Cohort, ingested: Ingested) -> li
             raise ReportDataMissing("a file that was taken in is gone", where=mark.name)
         if file_mark(file, record) != mark.content or file.digest != mark.digest:
             raise ReportDataChanged(
-                "a file is not the one the report was computed with", where=mark.name,
-                expected=f"sha256 {mark.digest[:12]}…", found=f"{file.digest[:12]}…",
+                "a file is not the one the report was computed with",
+                where=mark.name,
+                expected=f"sha256 {mark.digest[:12]}…",
+                found=f"{file.digest[:12]}…",
                 hint=_NOT_AS_BEFORE,
-            )  # fmt: skip
+            )
         records.append(record)
     return records
 
@@ -145,8 +150,9 @@ def _check_selections(manifest: Manifest, original: Cohort) -> list[Selection]:
         if chosen.withdrawn:
             raise ReportDataMissing(
                 f"{chosen.withdrawn} subjects that a step trained on were withdrawn",
-                where=where, hint="Weights that learned from them cannot be computed again.",
-            )  # fmt: skip
+                where=where,
+                hint="Weights that learned from them cannot be computed again.",
+            )
         if digest(chosen.subjects) != mark.digest or chosen.digest != mark.digest:
             raise ReportDataChanged(
                 "a frozen selection is not as it was frozen", where=where, hint=_NOT_AS_BEFORE
@@ -162,9 +168,10 @@ def refuse_other_recordings(selections: Iterable[Selection], planned: set[str]) 
             stale = [line["subject"] for line in selection.subjects if not _known(line, planned)]
             raise ReportDataMissing(
                 f"weights were trained on earlier recordings or settings of {len(stale)} subjects",
-                where=str(selection.described.get("step", "")), found=_some(stale),
+                where=str(selection.described.get("step", "")),
+                found=_some(stale),
                 hint="A run with --refresh of that step trains on what there is today.",
-            )  # fmt: skip
+            )
 
 
 def _known(line: Mapping[str, Any], planned: set[str]) -> bool:

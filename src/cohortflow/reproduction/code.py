@@ -11,9 +11,21 @@ from pathlib import Path
 from typing import Any
 
 COMPUTING = (
-    "numpy", "scipy", "numba", "torch", "scikit-learn", "gudhi", "SimpleITK", "nibabel", "pydicom",
-    "pandas", "pyarrow", "xarray", "zarr", "safetensors",
-)  # fmt: skip
+    "numpy",
+    "scipy",
+    "numba",
+    "torch",
+    "scikit-learn",
+    "gudhi",
+    "SimpleITK",
+    "nibabel",
+    "pydicom",
+    "pandas",
+    "pyarrow",
+    "xarray",
+    "zarr",
+    "safetensors",
+)
 """The packages whose version can change a number."""
 
 

@@ -99,9 +99,12 @@ def compare_arrays(
     good = not unlike.any() and largest <= tolerance * scale and original.dtype.kind == "f"
     values = (float(a[finite][at]), float(b[finite][at])) if gaps.size else about
     return replace(
-        line, verdict=WITHIN if good else DIFFERS, difference=largest,
-        original=values[0], recomputed=values[1],
-    )  # fmt: skip
+        line,
+        verdict=WITHIN if good else DIFFERS,
+        difference=largest,
+        original=values[0],
+        recomputed=values[1],
+    )
 
 
 def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -196,7 +196,7 @@ def _means(
 
 
 def _volumes(path: Path, image: Any, where: str) -> Iterator[np.ndarray]:
-    """Each volume (x, y, z) float64 in turn; at the end the file must end as well, and its sum fit."""
+    """Each volume (x, y, z) float64 in turn; then the file must end as well, and its sum fit."""
     from isal import igzip
     from nibabel.volumeutils import apply_read_scaling
 

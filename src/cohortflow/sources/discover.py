@@ -308,9 +308,10 @@ def _not_a_file_of(source: Path, path: Path, options: IngestOptions) -> InputErr
 
 def _linked_folder() -> OutsideSource:
     return OutsideSource(
-        "a link to a folder leads out of the source", expected="links of files",
+        "a link to a folder leads out of the source",
+        expected="links of files",
         hint="Copy the folder, or ingest it by itself.",
-    )  # fmt: skip
+    )
 
 
 def _walk(source: Path) -> Iterator[Path | OSError | tuple[Path]]:

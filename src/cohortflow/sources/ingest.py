@@ -244,12 +244,13 @@ class _Work:
         return nameless(recording, error, self.reader)
 
     def _refuse_collision(self, name: str, recording: Recording) -> None:
-        """Raises :class:`UnsafeIdentifier`: one would take the other's place. It ends the ingest."""
+        """Raises UnsafeIdentifier: one would take the other's place. It ends the ingest."""
         if self.nameless.setdefault(name, recording.path) != recording.path:
             raise UnsafeIdentifier(
-                "two files that are refused have one digest of their names", where=name,
+                "two files that are refused have one digest of their names",
+                where=name,
                 hint="Rename one of them.",
-            )  # fmt: skip
+            )
 
     def _images(
         self, recording: Recording, subject: IngestedSubject, before: IngestedSubject | None

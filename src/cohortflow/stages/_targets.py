@@ -29,8 +29,8 @@ class Target(Parameters):
     size: Size | None = pydantic.Field(None, description="voxels along z, y, x; the same extent")
     through_plane: Literal["off", "auto"] = pydantic.Field(
         "off",
-        description="auto: across slices more than 3 times as thick as a voxel is wide, of the image "
-        "or else of the target, the nearest slice is taken (nnU-Net's rule)",
+        description="auto: across slices more than 3 times as thick as a voxel is wide, of the "
+        "image or else of the target, the nearest slice is taken (nnU-Net's rule)",
     )
 
     @pydantic.model_validator(mode="after")

@@ -22,7 +22,8 @@ Mask = npt.NDArray[np.bool_]
 class ComparePreviews(Preview):
     through: Literal["labels", "difference"] = pydantic.Field(
         "labels",
-        description="where the planes go: the middle of both maps together, or of where they differ",
+        description="where the planes go: the middle of both maps together, or of where they "
+        "differ",
     )
 
 
@@ -38,9 +39,13 @@ def compare_previews(
     array, grid = image_of(image, where)
     ours, truth = labels_of(prediction, grid, where), labels_of(reference, grid, where)
     planes = three_planes(
-        array, grid, ours, parameters.limits,
-        reference=truth, through=_through(ours, truth, parameters.through),
-    )  # fmt: skip
+        array,
+        grid,
+        ours,
+        parameters.limits,
+        reference=truth,
+        through=_through(ours, truth, parameters.through),
+    )
     facts = {
         **facts_of(array, grid),
         "labels": volumes(ours, grid),

@@ -82,8 +82,10 @@ def drawn(planes: Mapping[str, Plane]) -> xr.Dataset:
     for name, plane in planes.items():
         dims = (f"{name}_row", f"{name}_column")
         variables[name] = (
-            dims, plane.image, {"pixel_mm": list(plane.pixel_mm), "sides": plane.sides},
-        )  # fmt: skip
+            dims,
+            plane.image,
+            {"pixel_mm": list(plane.pixel_mm), "sides": plane.sides},
+        )
         for suffix, labels in (("label", plane.label), ("reference", plane.reference)):
             if labels is not None:
                 variables[f"{name}_{suffix}"] = (dims, labels)

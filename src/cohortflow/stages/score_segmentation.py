@@ -136,7 +136,7 @@ def _warnings(table: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def cost(parameters: ScoreSegmentation, facts: Sequence[Facts]) -> Cost:
-    """Both maps, copies of wide ones, surfaces and their distances; slow ids look at whole masks."""
+    """Both maps, copies of wide ones, surfaces, their distances; slow ids look at whole masks."""
     size = sum(voxels(one) for one in facts)
     families = {parse_metric(metric).family for metric in parameters.metrics}
     masks = bool(families & {"shape", "lesions", "boundary"})

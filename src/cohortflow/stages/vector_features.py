@@ -185,7 +185,8 @@ def cost(parameters: VectorFeatures, facts: Sequence[Facts]) -> Cost:
 STAGE = Stage(
     name="vector_features",
     version=1,
-    about="Statistics, curves, landscapes and images of every region's diagrams, as rows of numbers",
+    about="Statistics, curves, landscapes and images of every region's diagrams, as rows of "
+    "numbers",
     parameters=VectorFeatures,
     reads={"diagrams": Reads(("diagrams",))},
     writes="features",

@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Array, Array, tuple[float, ...]]:
-    """Reference, prediction and spacing: touching labels, borders, axes of one voxel, empty ones."""
+    """Reference, prediction, spacing: touching labels, borders, axes of one voxel, empty ones."""
     axes = draw(st.sampled_from([2, 3, 3]))
     shape = tuple(draw(st.lists(st.integers(1, 9), min_size=axes, max_size=axes)))
     dtype = draw(st.sampled_from([np.uint8, np.int16, np.uint16, np.int64]))

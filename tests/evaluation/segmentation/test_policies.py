@@ -137,7 +137,7 @@ def test_a_miss_never_improves_a_summary(
 
 
 def test_the_published_number_may_gain_by_a_miss_and_says_so() -> None:
-    """TransUNet counts a distance of 0 where an organ was missed: ours gets worse, theirs better."""
+    """TransUNet counts a distance of 0 for a missed organ: ours gets worse, theirs better."""
     good = {"a": table(FULL, SHIFTED, "transunet"), "b": table(FULL, SHIFTED, "transunet")}
     missed = good | {"b": table(FULL, EMPTY, "transunet")}
     summaries = [summarise_segmentations(one).set_index("metric") for one in (good, missed)]
@@ -259,8 +259,11 @@ MAPS = [EMPTY, FULL, SHIFTED * 2, FULL * 5, FULL + SHIFTED]
 
 
 @settings(max_examples=25)
-@given(st.lists(CASES.map(lambda pair: (pair[0] % 5, pair[1] % 5)), min_size=1, max_size=4),
-       st.integers(0, 3), st.sampled_from(sorted(POLICIES)))  # fmt: skip
+@given(
+    st.lists(CASES.map(lambda pair: (pair[0] % 5, pair[1] % 5)), min_size=1, max_size=4),
+    st.integers(0, 3),
+    st.sampled_from(sorted(POLICIES)),
+)
 def test_a_failure_never_improves_where_labels_are_those_found(
     cases: list[tuple[int, int]], place: int, policy: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Real label maps: a full model against a fast one, a heart against its shifted copy, ultrasound."""
+"""Real label maps: a full model and a fast one, a heart and its shifted copy, ultrasound."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def test_sides_in_the_plane_have_the_length_of_a_pixel_side() -> None:
 
 @pytest.mark.parametrize(("axis", "face"), [(0, 1.0), (1, 6.0), (2, 1.5)])
 def test_one_face_of_a_box_out_of_tolerance(axis: int, face: float) -> None:
-    """A box grown by two voxels on one side: that side is too far away, and most of all others not."""
+    """A box grown by two voxels on one side: that side is too far away, most of the rest not."""
     reference = np.zeros((30, 30, 30), bool)
     reference[5:22, 5:22, 5:22] = True
     prediction = reference | np.roll(reference, 2, axis=axis)

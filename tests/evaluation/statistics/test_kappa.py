@@ -1,4 +1,4 @@
-"""Cohen's kappa against scikit-learn and a table of a textbook; intervals against scipy's bootstrap."""
+"""Cohen's kappa against scikit-learn and a textbook's table; its intervals against scipy's."""
 
 from __future__ import annotations
 

@@ -73,7 +73,8 @@ def test_mcnemar_of_fagerland_et_al() -> None:
     assert equal.p == pytest.approx(1 - 0.5 * stats.binom.pmf(3, 6, 0.5))
 
 
-# DeLong, DeLong and Clarke-Pearson 1988: ovarian cancer; albumin, total protein, K-G score, outcome.
+# DeLong, DeLong and Clarke-Pearson 1988: ovarian cancer;
+# albumin, total protein, K-G score, outcome.
 OVARIAN = """
 3.0 5.8 10 0 3.2 6.3 5 1 3.9 6.8 3 1 2.8 4.8 6 0 3.2 5.8 3 1 0.9 4.0 5 0 2.5 5.7 8 0 1.6 5.6 5 1
 3.8 5.7 5 1 3.7 6.7 6 1 3.2 5.4 4 1 3.8 6.6 6 1 4.1 6.6 5 1 3.6 5.7 5 1 4.3 7.0 4 1 3.6 6.7 4 0

@@ -115,14 +115,16 @@ def gallery() -> list[Plot]:
         agreement(60, lost=2),
         ranked(4),
         roc_plot("roc", operating(roc_curve, two), "ROC, DMN H0"),
-        precision_recall_plot("pr", operating(precision_recall_curve, two), "Precision–recall, DMN H0"),
+        precision_recall_plot(
+            "pr", operating(precision_recall_curve, two), "Precision–recall, DMN H0"
+        ),
         calibration_plot("calibration", reliability(two)),
         confusion_plot("confusion", confusion_matrix(two)),
         roc_plot("roc_three", operating(roc_curve, three)),
         precision_recall_plot("pr_three", operating(precision_recall_curve, three)),
         confusion_plot("confusion_three", confusion_matrix(three)),
         ranked(9),
-    ]  # fmt: skip
+    ]
 
 
 def hard() -> list[Plot]:
@@ -137,16 +139,25 @@ def hard() -> list[Plot]:
         raincloud_plot("equal", [Cloud("a", np.ones(30), nothing)], value="Dice"),
         raincloud_plot("lost", [Cloud("a", nothing, np.zeros(4))], value="Dice"),
         raincloud_plot("nan", [Cloud("a", np.array([np.nan, 0.5]), nothing)], value="Dice"),
-        raincloud_plot("infinite", [Cloud("a", nothing, np.full(3, np.inf))], value="HD", unit="mm"),
+        raincloud_plot(
+            "infinite", [Cloud("a", nothing, np.full(3, np.inf))], value="HD", unit="mm"
+        ),
         raincloud_plot("empty", [Cloud("a", nothing, nothing)], value="Dice"),
         raincloud_plot("none", [], value="Dice"),
         raincloud_plot("many", clouds(20, many), value="Dice"),
         overlap_volume_plot("vone", [OfLabel("a", one, one, np.array([False]))], value="Dice"),
-        overlap_volume_plot("vnone", [OfLabel("a", np.zeros(2), np.ones(2), np.zeros(2))], value="Dice"),
+        overlap_volume_plot(
+            "vnone", [OfLabel("a", np.zeros(2), np.ones(2), np.zeros(2))], value="Dice"
+        ),
         overlap_volume_plot("vmany", of_labels(20, many), value="Dice"),
         forest_plot("fone", [ForestRow("a", 0.5, np.nan, np.nan, 1)], value="Dice"),
         forest_plot("fnone", [], value="Dice"),
-        forest_plot("finf", [ForestRow("a", np.inf, np.nan, np.nan, 3, 1), ForestRow("b", 2.0, 1.0, 3.0, 3)], value="HD", unit="mm"),
+        forest_plot(
+            "finf",
+            [ForestRow("a", np.inf, np.nan, np.nan, 3, 1), ForestRow("b", 2.0, 1.0, 3.0, 3)],
+            value="HD",
+            unit="mm",
+        ),
         forest(70),
         bland_altman_plot("bone", one, one, unit="ml", what="one"),
         bland_altman_plot("bequal", np.arange(5.0), np.arange(5.0) - 1.0, unit="ml", what="equal"),
@@ -155,18 +166,44 @@ def hard() -> list[Plot]:
         confusion_plot("cone", confusion_matrix(single)),
         confusion_plot("cnone", confusion_matrix(Cases((), ("HC", "MCI"), "MCI"))),
         confusion_plot("clost", confusion_matrix(lost)),
-        confusion_plot("ctwelve", confusion_matrix(classified(200, tuple(f"class {i}" for i in range(12))))),
-        confusion_plot("ctoo", confusion_matrix(classified(50, tuple(f"class {i}" for i in range(13))))),
+        confusion_plot(
+            "ctwelve", confusion_matrix(classified(200, tuple(f"class {i}" for i in range(12))))
+        ),
+        confusion_plot(
+            "ctoo", confusion_matrix(classified(50, tuple(f"class {i}" for i in range(13))))
+        ),
         calibration_plot("kone", reliability(single)),
         calibration_plot("klost", reliability(lost)),
         calibration_plot("kmany", reliability(classified(500), 20)),
-        roc_plot("rone", [Operating("MCI", roc_curve([True], one, seed=0), np.nan, np.nan, np.nan)]),
-        roc_plot("rtwo", [Operating("MCI", roc_curve([True, False], [1.0, 0.0], seed=0), 1.0, np.nan, np.nan)]),
-        precision_recall_plot("ptwo", [Operating("MCI", precision_recall_curve([True, False], [0.0, 1.0], seed=0), 0.5, np.nan, np.nan)]),
-        roc_plot("reight", operating(roc_curve, classified(80, tuple(f"class {i}" for i in range(8))))),
-        ranking_plot("rank2", ranking_stability(np.zeros((2, 2)), ["a", "b"], better="higher", seed=0)),
-        ranking_plot("ranktie", ranking_stability(np.zeros((9, 3)), ["a", "b", "c"], better="higher", seed=0)),
-    ]  # fmt: skip
+        roc_plot(
+            "rone", [Operating("MCI", roc_curve([True], one, seed=0), np.nan, np.nan, np.nan)]
+        ),
+        roc_plot(
+            "rtwo",
+            [Operating("MCI", roc_curve([True, False], [1.0, 0.0], seed=0), 1.0, np.nan, np.nan)],
+        ),
+        precision_recall_plot(
+            "ptwo",
+            [
+                Operating(
+                    "MCI",
+                    precision_recall_curve([True, False], [0.0, 1.0], seed=0),
+                    0.5,
+                    np.nan,
+                    np.nan,
+                )
+            ],
+        ),
+        roc_plot(
+            "reight", operating(roc_curve, classified(80, tuple(f"class {i}" for i in range(8))))
+        ),
+        ranking_plot(
+            "rank2", ranking_stability(np.zeros((2, 2)), ["a", "b"], better="higher", seed=0)
+        ),
+        ranking_plot(
+            "ranktie", ranking_stability(np.zeros((9, 3)), ["a", "b", "c"], better="higher", seed=0)
+        ),
+    ]
 
 
 def replace_all(cases: Cases) -> Cases:

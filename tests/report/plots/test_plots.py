@@ -148,6 +148,28 @@ def test_curves_carry_scikit_learns_numbers() -> None:
     assert "prevalence" in pr.caption
 
 
+@pytest.mark.parametrize("make", [roc_curve, precision_recall_curve])
+def test_a_curve_of_many_cases_is_drawn_through_some_of_its_points_and_says_so(make: Any) -> None:
+    cases = gallery.classified(4000)
+    (one,) = gallery.operating(make, cases)
+    plot = figure((roc_plot if make is roc_curve else precision_recall_plot)("r", [one]))
+    found = plot.data["MCI"]
+    assert "at most 200 of its up to 4,00" in plot.caption
+    assert len(found["x"]) <= 200 < found["points"] == len(one.curve.x)
+    whole = {*zip(one.curve.x, one.curve.y, strict=True)}
+    drawn = [*zip(found["x"], found["y"], strict=True)]
+    assert set(drawn) <= whole
+    assert drawn[0] == (one.curve.x[0], one.curve.y[0])
+    assert drawn[-1] == (one.curve.x[-1], one.curve.y[-1])
+    # Between neighbours the curve goes no further than a step of a 199th of its way, and a point.
+    way = np.abs(np.diff(one.curve.x)) + np.abs(np.diff(one.curve.y))
+    steps = np.abs(np.diff(found["x"])) + np.abs(np.diff(found["y"]))
+    assert steps.max() <= way.sum() / 198 + 2 * way.max()
+    few = gallery.operating(make, gallery.classified(40))
+    plot = figure((roc_plot if make is roc_curve else precision_recall_plot)("r", few))
+    assert "of its up to" not in plot.caption
+
+
 def test_a_class_that_is_not_drawn_is_named() -> None:
     few = Operating("AD", roc_curve([False, False], [0.1, 0.2], seed=0), np.nan, np.nan, np.nan)
     drawn = gallery.operating(roc_curve, gallery.classified(20))

@@ -149,7 +149,8 @@ REFUSED = {
     "mixed size": (smaller, errors.MixedSize),
     "mixed spacing": (changed(1, PixelSpacing=[0.9, 0.8]), errors.MixedSize),
     "mixed orientation": (
-        changed(1, ImageOrientationPatient=[1, 0, 0, 0, 0, -1]), errors.MixedOrientation
+        changed(1, ImageOrientationPatient=[1, 0, 0, 0, 0, -1]),
+        errors.MixedOrientation,
     ),
     "mixed sign": (changed(4, PixelRepresentation=0), errors.MixedPixels),
     "no pixel spacing": (without("PixelSpacing"), errors.UnknownSpacing),
@@ -161,9 +162,7 @@ REFUSED = {
     ),
     "no pixels": (without("PixelData", 1), errors.TruncatedFile),
     "no rows": (changed(1, Rows=0), errors.BadHeader),
-    "zero spacing": (
-        lambda z, d: setattr(d, "PixelSpacing", [0, 0]), errors.ImpossibleGeometry
-    ),
+    "zero spacing": (lambda z, d: setattr(d, "PixelSpacing", [0, 0]), errors.ImpossibleGeometry),
     "no cosines": (
         lambda z, d: setattr(d, "ImageOrientationPatient", [1, 1, 0, 0, 1, 0]),
         errors.ImpossibleGeometry,
@@ -173,11 +172,12 @@ REFUSED = {
         errors.UnsupportedData,
     ),
     "one value of all": (changed(1, RescaleSlope="0", RescaleIntercept="5"), errors.BadHeader),
-    "a table of values": (
-        changed(1, ModalityLUTSequence=[Dataset()]), errors.UnsupportedData
+    "a table of values": (changed(1, ModalityLUTSequence=[Dataset()]), errors.UnsupportedData),
+    "huge": (
+        lambda z, d: (setattr(d, "Rows", 65535), setattr(d, "Columns", 65535)),
+        errors.TooLarge,
     ),
-    "huge": (lambda z, d: (setattr(d, "Rows", 65535), setattr(d, "Columns", 65535)), errors.TooLarge),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", REFUSED)

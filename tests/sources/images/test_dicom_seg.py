@@ -131,9 +131,12 @@ def test_the_label_map_follows_the_series_that_is_taken(tmp_path: Path) -> None:
     drawn[1:3, 2, 3] = 1
     written(source, drawn)
     write_series(
-        source / "short", IMAGE[:4], GRID.matrix, tags={"SeriesNumber": 2},
+        source / "short",
+        IMAGE[:4],
+        GRID.matrix,
+        tags={"SeriesNumber": 2},
         series_uid="1.2.826.0.1.3680043.8.498.8",
-    )  # fmt: skip
+    )
     cohort = create_cohort(tmp_path / "cohort")
     for series, slices in ((1, 6), (2, 4)):
         report = ingest(cohort, tmp_path / "source", IngestOptions(series=series))

@@ -1,4 +1,4 @@
-"""HDF5 volumes and slices as ACDC and Synapse have them, and what HDF5 can do to whoever opens it."""
+"""HDF5 volumes and slices as ACDC and Synapse have them, and what HDF5 can do to a reader."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def test_a_volume_with_labels_and_scribbles(tmp_path: Path) -> None:
     )
     image, label, scribble = read("hdf5", path)
     assert [(d.part, d.role) for d in (image, label, scribble)] == [
-        ("image", "image"), ("label", "label"), ("scribble", "label"),
-    ]  # fmt: skip
+        ("image", "image"),
+        ("label", "label"),
+        ("scribble", "label"),
+    ]
     np.testing.assert_array_equal(image.array, IMAGE)
     np.testing.assert_array_equal(label.array, LABEL)
     np.testing.assert_array_equal(scribble.array, LABEL)
@@ -111,9 +113,11 @@ def test_slices_that_are_no_volume(tmp_path: Path) -> None:
 
 
 def test_names(tmp_path: Path) -> None:
-    for at, (image, label) in enumerate(itertools.product(
-        ("image", "img", "data", "volume", "Image"), ("label", "labels", "mask", "seg", "gt")
-    )):  # fmt: skip
+    for at, (image, label) in enumerate(
+        itertools.product(
+            ("image", "img", "data", "volume", "Image"), ("label", "labels", "mask", "seg", "gt")
+        )
+    ):
         found = read("hdf5", written(tmp_path / f"{at}.h5", **{label: LABEL, image: IMAGE}))
         assert [d.part for d in found] == ["image", "label"]
     alone = written(tmp_path / "a.h5", whatever=LABEL)
@@ -135,17 +139,20 @@ def test_voxels_without_a_value_and_labels_that_are_none(tmp_path: Path) -> None
     refused(errors.NotLabels, "hdf5", written(tmp_path / "b.h5", label=IMAGE / 2))
 
 
-@pytest.mark.parametrize(("error", "value"), [
-    (errors.UnsupportedData, "text"),
-    (errors.UnsupportedData, np.array([["a", "b"]], "S3")),
-    (errors.UnsupportedData, np.zeros((2, 2), [("a", "i2"), ("b", "f4")])),
-    (errors.UnsupportedData, np.zeros((2, 2), "c8")),
-    (errors.UnsupportedData, np.float32(3)),
-    (errors.UnsupportedData, np.zeros(5)),
-    (errors.UnsupportedData, np.zeros((2, 2, 2, 2))),
-    (errors.EmptyInput, np.zeros((0, 4, 4))),
-    (errors.UnsupportedData, h5py.Empty("f4")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "value"),
+    [
+        (errors.UnsupportedData, "text"),
+        (errors.UnsupportedData, np.array([["a", "b"]], "S3")),
+        (errors.UnsupportedData, np.zeros((2, 2), [("a", "i2"), ("b", "f4")])),
+        (errors.UnsupportedData, np.zeros((2, 2), "c8")),
+        (errors.UnsupportedData, np.float32(3)),
+        (errors.UnsupportedData, np.zeros(5)),
+        (errors.UnsupportedData, np.zeros((2, 2, 2, 2))),
+        (errors.EmptyInput, np.zeros((0, 4, 4))),
+        (errors.UnsupportedData, h5py.Empty("f4")),
+    ],
+)
 def test_what_is_no_array_of_voxels(
     error: type[errors.CohortflowError], value: Any, tmp_path: Path
 ) -> None:

@@ -335,9 +335,11 @@ def test_odd_niftis_behave_as_their_manifest_says(test_data: Path, cohort: Cohor
     assert [w["code"] for w in report.warnings["04_q_s_disagree"]] == ["qform-differs"]
     good = cohort["00_good"]["image"]
     for name, mean in (
-        ("00_good", -51.76868489583333), ("10_scl_slope_nan", -51.76868489583333),
-        ("12_scl_slope_2_inter_-1024", -1127.5373697916666), ("37_nifti2", -51.76868489583333),
-    ):  # fmt: skip
+        ("00_good", -51.76868489583333),
+        ("10_scl_slope_nan", -51.76868489583333),
+        ("12_scl_slope_2_inter_-1024", -1127.5373697916666),
+        ("37_nifti2", -51.76868489583333),
+    ):
         assert cohort[name]["image"]["image"].values.mean() == pytest.approx(mean, rel=1e-12)
     turned = cohort["06_LPS_orientation"]["image"]
     np.testing.assert_array_equal(turned["image"].values, good["image"].values)

@@ -1,4 +1,4 @@
-"""MetaImage: what is written by hand and by SimpleITK, and every way in which a header can be wrong."""
+"""MetaImage: written by hand and by SimpleITK, and every way in which a header can be wrong."""
 
 from __future__ import annotations
 

@@ -131,9 +131,12 @@ def test_slices_of_a_case_are_read_together_in_their_order(tmp_path: Path) -> No
 
 def test_dicom_goes_by_its_folder(tmp_path: Path) -> None:
     put(tmp_path / "study", "p1/a/1.dcm", "p1/b/2.dcm", "p1/label.nii.gz", "p2/3.dcm")
-    assert {name: [role for role, _ in parts] for name, parts in found(tmp_path / "study").items()} == {
-        "p1": ["image", "label"], "p2": ["image"],
-    }  # fmt: skip
+    assert {
+        name: [role for role, _ in parts] for name, parts in found(tmp_path / "study").items()
+    } == {
+        "p1": ["image", "label"],
+        "p2": ["image"],
+    }
     assert set(found(tmp_path / "study/p2")) == {"p2"}
     assert set(found(tmp_path / "study/p1", subject_from="name")) == {"a", "b", "label"}
 

@@ -67,9 +67,10 @@ def test_pickled_objects_are_never_opened(tmp_path: Path) -> None:
     trap = np.empty((2, 2), object)
     trap[:] = Trap()
     told = refused(
-        errors.UnsupportedData, "npz",
+        errors.UnsupportedData,
+        "npz",
         archive(tmp_path / "a.npz", {"image.npy": npy(trap, allow_pickle=True)}),
-    )  # fmt: skip
+    )
     assert "pickled" in str(told)
 
 
@@ -92,7 +93,7 @@ FAULTS: list[tuple[type[errors.CohortflowError], bytes]] = [
     (errors.BadHeader, b"\x93NUMPY\x09\x00" + npy(IMAGE)[8:]),
     (errors.BadHeader, npy(IMAGE).replace(b"fortran_order", b"fortran_other")),
     (errors.BadHeader, npy(IMAGE).replace(b"'<f4'", b"'Doe'")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("error", "data"), FAULTS, ids=range(len(FAULTS)))
@@ -129,8 +130,10 @@ def test_a_size_that_the_directory_lies_about(tmp_path: Path) -> None:
         with pytest.raises(errors.InputError) as caught:
             read("npz", lie)
         assert type(caught.value) in (
-            errors.TruncatedFile, errors.DecompressionBomb, errors.UnreadableFile
-        ), length  # fmt: skip
+            errors.TruncatedFile,
+            errors.DecompressionBomb,
+            errors.UnreadableFile,
+        ), length
 
 
 def test_damage(tmp_path: Path) -> None:

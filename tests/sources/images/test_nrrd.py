@@ -32,7 +32,7 @@ VOXELS = ramp((2, 3, 4))
 def nrrd(
     path: Path, data: bytes = VOXELS.tobytes(), magic: str = "NRRD0004", **fields: str | None
 ) -> Path:
-    """``BASE`` with some fields changed or, by None, left out; ``space_origin`` is "space origin"."""
+    """``BASE`` with fields changed or, by None, left out; ``space_origin`` is "space origin"."""
     changed = {name.replace("_", " "): value for name, value in fields.items()}
     lines = [f"{name}: {value}" for name, value in {**BASE, **changed}.items() if value is not None]
     path.write_bytes("\n".join([magic, *lines, "", ""]).encode() + data)
@@ -194,9 +194,12 @@ def test_channels_come_first(tmp_path: Path) -> None:
 
 def test_an_axis_of_one_is_no_time(tmp_path: Path) -> None:
     path = nrrd(
-        tmp_path / "a.nrrd", dimension="4", sizes="4 3 2 1", kinds=None,
+        tmp_path / "a.nrrd",
+        dimension="4",
+        sizes="4 3 2 1",
+        kinds=None,
         space_directions="(2,0,0) (0,3,0) (0,0,4) none",
-    )  # fmt: skip
+    )
     np.testing.assert_array_equal(one("nrrd", path).array, VOXELS)
 
 
@@ -300,7 +303,7 @@ FAULTS: list[tuple[type[errors.CohortflowError], dict[str, Any]]] = [
     (errors.UnsupportedData, {"data_file": "a%03d.raw 1 10 1"}),
     (errors.MissingInput, {"data_file": "Doe_Jane.raw"}),
     (errors.OutsideSource, {"data_file": ""}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("error", "fields"), FAULTS)
@@ -334,8 +337,11 @@ def test_truncation_anywhere(tmp_path: Path) -> None:
             with pytest.raises(errors.InputError) as caught:
                 one("nrrd", cut)
             names = (
-                errors.EmptyInput, errors.TruncatedFile, errors.UnreadableFile, errors.BadHeader,
-            )  # fmt: skip
+                errors.EmptyInput,
+                errors.TruncatedFile,
+                errors.UnreadableFile,
+                errors.BadHeader,
+            )
             assert type(caught.value) in names, length
             if length > whole.index(b"\n\n") + 1:
                 assert type(caught.value) is errors.TruncatedFile, length

@@ -1,4 +1,4 @@
-"""Pictures: exactly the pixels that Pillow was given, masks as labels, and what is no such thing."""
+"""Pictures: exactly the pixels that Pillow was given, masks as labels, and what is neither."""
 
 from __future__ import annotations
 
@@ -118,8 +118,15 @@ def test_the_orientation_of_a_camera(suffix: str, role: Any, tmp_path: Path) -> 
     pixels = np.zeros((16, 32), "u1")
     pixels[:8, :8] = 255
     corners = {
-        1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0),
-    }  # fmt: skip
+        1: (0, 0),
+        2: (0, -1),
+        3: (-1, -1),
+        4: (-1, 0),
+        5: (0, 0),
+        6: (0, -1),
+        7: (-1, -1),
+        8: (-1, 0),
+    }
     for orientation, corner in corners.items():
         exif = Image.Exif()
         exif[0x0112] = orientation
@@ -159,9 +166,12 @@ def png(
     lines = b"".join(b"\0" + pixels[at * row : (at + 1) * row] for at in range(height))
     about = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", about) + extra
-        + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
-    )  # fmt: skip
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", about)
+        + extra
+        + chunk(b"IDAT", zlib.compress(lines))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])

@@ -1,4 +1,4 @@
-"""Published images: mask volumes as printed, and what ITK, h5py and Pillow make of the same files."""
+"""Published images: mask volumes as printed, and what ITK, h5py and Pillow make of them."""
 
 from __future__ import annotations
 
@@ -66,9 +66,10 @@ def test_acdc(test_data: Path) -> None:
 
 def test_lesions_in_ultrasound(test_data: Path) -> None:
     pictures = sorted(
-        path for path in (test_data / "ultrasound" / "busi").glob("*/*.png")
+        path
+        for path in (test_data / "ultrasound" / "busi").glob("*/*.png")
         if "_mask" not in path.name
-    )  # fmt: skip
+    )
     assert len(pictures) == 21
     for path in pictures:
         masks = sorted(path.parent.glob(f"{path.stem}_mask*.png"))

@@ -66,8 +66,8 @@ def obtained(table: PublishedTable, column: str, summary: pd.DataFrame) -> list[
 
     A column of one structure takes the row of that name, words in any order; any other column of a
     table of structures is the mean over them, and has no value unless all are there; a table that
-    names none takes the only label of the summary. Where the printed protocol has a rule for empty masks, ours by that rule comes first
-    and the strict one beside it: that rule may gain by a miss.
+    names none takes the only label of the summary. Where the printed protocol has a rule for empty
+    masks, ours by that rule comes first and the strict one beside it: that rule may gain by a miss.
     """
     ours = correspondence(table, column)
     if ours.task != "segmentation":

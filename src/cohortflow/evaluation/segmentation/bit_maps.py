@@ -68,7 +68,7 @@ def layout_of(
 def lengths_of(
     offsets: npt.NDArray[np.int64], sampling: tuple[float, float, float]
 ) -> npt.NDArray[np.float64]:
-    """(n, 3) steps along z, y, x → lengths; the one formula, so that equal steps give equal bits."""
+    """(n, 3) steps along z, y, x → lengths; one formula, so that equal steps give equal bits."""
     z, y, x = (offsets[:, axis] * sampling[axis] for axis in range(3))
     length: npt.NDArray[np.float64] = np.sqrt(z * z + y * y + x * x)
     return length

@@ -1,4 +1,4 @@
-"""Exact distances from points to the nearest of others: near ones by probing, far ones by a tree."""
+"""Exact distances from points to the nearest of others: near by probing, far by a tree."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ def probe(
     """Distance from each point to the nearest bit that belongs to a voxel of ``value``.
 
     ``steps`` (step, 4) sorted by ``lengths``: to another address, and along z, y, x. A point
-    without one in reach gets -1. A ``volume`` without voxels: every bit belongs. → How many -1, and how many
-    steps were looked at.
+    without one in reach gets -1. A ``volume`` without voxels: every bit belongs. → How many -1, and
+    how many steps were looked at.
     """
     rows, words = layout
     missed, looked = 0, 0

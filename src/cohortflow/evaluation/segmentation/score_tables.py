@@ -94,9 +94,10 @@ def _lacking(table: pd.DataFrame, label: int, name: str) -> pd.DataFrame:
     state: State = "failed" if (table["state"] == "failed").any() else "absent"
     images = [column for column in ("slice",) if column in table]
     rows = table.drop_duplicates([*images, *_KIND])[[*images, *_KIND, "worst"]]
-    values = [_value(metric, state, policy, worst) for metric, policy, worst in zip(
-        rows["metric"], rows["policy"], rows["worst"], strict=True
-    )]  # fmt: skip
+    values = [
+        _value(metric, state, policy, worst)
+        for metric, policy, worst in zip(rows["metric"], rows["policy"], rows["worst"], strict=True)
+    ]
     return rows.assign(
         label=label,
         name=name,

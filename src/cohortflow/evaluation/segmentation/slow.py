@@ -1,6 +1,7 @@
 """The obvious formulas, one label at a time, that every fast path is compared with.
 
-``reference`` and ``prediction`` are bool (z, y, x) or (y, x), ``sampling`` in the order of the axes.
+``reference`` and ``prediction`` are bool (z, y, x) or (y, x), ``sampling`` in the order of the
+axes.
 """
 
 from __future__ import annotations

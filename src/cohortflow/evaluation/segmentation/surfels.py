@@ -105,7 +105,7 @@ def _normals() -> list[list[list[float]]]:
 
 
 def _lengths(y: float, x: float) -> Floats:
-    """A corner cut off, a side, or two corners: codes of (y, x) above left 8, right 4; below 2, 1."""
+    """A corner cut off, a side, two corners; codes of (y, x): above left 8, right 4, below 2, 1."""
     lengths = np.full(256, -1.0)
     diagonal = 0.5 * math.hypot(y, x)
     lengths[[1, 2, 4, 8, 7, 11, 13, 14]] = diagonal

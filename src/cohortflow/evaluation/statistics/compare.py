@@ -54,7 +54,8 @@ def compare_systems(
     Where ``groups`` say that several cases are of one patient, tests and effect sizes are of the
     mean of each group, because repeated cases are no independent ones; intervals draw groups.
 
-    Raises ShapeMismatch, EmptyInput, UsageError, NotFinite (give missing cases their worst value first).
+    Raises ShapeMismatch, EmptyInput, UsageError, NotFinite (give missing cases their worst value
+    first).
     """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != len(systems):

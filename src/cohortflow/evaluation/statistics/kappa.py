@@ -16,7 +16,7 @@ RESAMPLES = 1999
 
 @dataclass(frozen=True)
 class RaterAgreement:
-    """``share``: cases named alike; ``kappa`` (NaN where both name one class only) with its interval."""
+    """``share``: cases named alike; ``kappa`` with its interval, NaN where both name one class."""
 
     n: int
     share: float

@@ -43,13 +43,20 @@ def bland_altman_plot(
         axes = canvas.add_subplot()
         _limits(axes, found)
         axes.plot(
-            ((a + b) / 2.0)[places], (a - b)[places], "o", color=ONE, markersize=3.2, alpha=0.7,
-            markeredgewidth=0, zorder=3,
-        )  # fmt: skip
+            ((a + b) / 2.0)[places],
+            (a - b)[places],
+            "o",
+            color=ONE,
+            markersize=3.2,
+            alpha=0.7,
+            markeredgewidth=0,
+            zorder=3,
+        )
         axes.set(
-            xlabel=f"mean of both ({unit})", ylabel=f"{names[0]} - {names[1]} ({unit})",
+            xlabel=f"mean of both ({unit})",
+            ylabel=f"{names[0]} - {names[1]} ({unit})",
             title=short(what, 44),
-        )  # fmt: skip
+        )
         axes.margins(x=0.06, y=0.12)
 
     told = f" {gone} cases lack one of the two and are not in it." if gone else ""
@@ -58,15 +65,22 @@ def bland_altman_plot(
         draw(name, (HALF, 3.3), paint),
         alt=f"{title}: {_in_words(found)}.",
         caption=f"{title}: {names[0]} minus {names[1]} against their mean, n = {found.n}. "
-        f"{_in_words(found)[0].upper()}{_in_words(found)[1:]}.{told}{drawn_of(len(places), len(a))}",
+        f"{_in_words(found)[0].upper()}{_in_words(found)[1:]}.{told}"
+        f"{drawn_of(len(places), len(a))}",
         data={
-            "n": found.n, "lost": gone, "unit": unit, "bias": found.bias, "sd": found.sd,
-            "limits": [found.lower, found.upper], "bias_interval": found.bias_interval,
-            "lower_interval": found.lower_interval, "upper_interval": found.upper_interval,
+            "n": found.n,
+            "lost": gone,
+            "unit": unit,
+            "bias": found.bias,
+            "sd": found.sd,
+            "limits": [found.lower, found.upper],
+            "bias_interval": found.bias_interval,
+            "lower_interval": found.lower_interval,
+            "upper_interval": found.upper_interval,
             "reason": found.reason,
         },
         half=True,
-    )  # fmt: skip
+    )
 
 
 def _limits(axes: Any, found: BlandAltman) -> None:
@@ -86,9 +100,13 @@ def _limits(axes: Any, found: BlandAltman) -> None:
         axes.axhline(at, color=colour, linewidth=1.1, linestyle=dash)
         if not found.reason and apart > 0:
             axes.text(
-                1.01, at, f"{word}\n{number(at)}", transform=axes.get_yaxis_transform(),
-                va="center", fontsize=7,
-            )  # fmt: skip
+                1.01,
+                at,
+                f"{word}\n{number(at)}",
+                transform=axes.get_yaxis_transform(),
+                va="center",
+                fontsize=7,
+            )
 
 
 def _in_words(found: BlandAltman) -> str:

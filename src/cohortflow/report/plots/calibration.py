@@ -29,9 +29,15 @@ def calibration_plot(name: str, found: Reliability, title: str = "Calibration") 
         above.grid()
         above.set_axisbelow(True)
         below.bar(
-            found.edges[:-1], found.count, width=np.diff(found.edges), align="edge", color=SOFT,
-            alpha=0.45, edgecolor=SOFT, linewidth=0.5,
-        )  # fmt: skip
+            found.edges[:-1],
+            found.count,
+            width=np.diff(found.edges),
+            align="edge",
+            color=SOFT,
+            alpha=0.45,
+            edgecolor=SOFT,
+            linewidth=0.5,
+        )
         _counts(below, found)
         below.set(xlim=(-0.02, 1.02), xlabel="confidence of the likeliest class", ylabel="cases")
 
@@ -45,12 +51,19 @@ def calibration_plot(name: str, found: Reliability, title: str = "Calibration") 
         "width over (0, 1], with exact 95 % intervals; the dashed line is perfect. Below: cases of "
         f"each bin. ECE ({bins} bins) {number(found.ece)}, n = {found.n}.{lost}",
         data={
-            "edges": found.edges, "count": found.count, "confidence": found.confidence,
-            "accuracy": found.accuracy, "low": found.low, "high": found.high,
-            "missing": found.missing, "n": found.n, "ece": found.ece, "bins": bins,
+            "edges": found.edges,
+            "count": found.count,
+            "confidence": found.confidence,
+            "accuracy": found.accuracy,
+            "low": found.low,
+            "high": found.high,
+            "missing": found.missing,
+            "n": found.n,
+            "ece": found.ece,
+            "bins": bins,
         },
         half=True,
-    )  # fmt: skip
+    )
 
 
 def _points(axes: Any, found: Reliability) -> None:

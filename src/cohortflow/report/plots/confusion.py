@@ -34,9 +34,11 @@ def confusion_plot(name: str, found: Confusion, title: str = "Confusion") -> Plo
         size = 8 if len(names) <= WITH_SHARES else 6
         turned = max(map(len, names)) * len(names) > 36
         axes.set_xticks(
-            range(len(names)), [short(n, 16) for n in names], fontsize=size,
+            range(len(names)),
+            [short(n, 16) for n in names],
+            fontsize=size,
             rotation=90 if turned else 0,
-        )  # fmt: skip
+        )
         rows = [f"{short(n, 16)}\nn = {t}" for n, t in zip(found.classes, total[:, 0], strict=True)]
         axes.set_yticks(range(len(found.classes)), rows, fontsize=size)
         axes.set(xlabel="prediction", ylabel="truth", title=title)
@@ -55,11 +57,14 @@ def confusion_plot(name: str, found: Confusion, title: str = "Confusion") -> Plo
         caption=f"Confusion: counts, and shares of each true class (rows sum to 100 %). {right} of "
         f"{found.n} cases on the diagonal.{told}",
         data={
-            "classes": list(found.classes), "counts": found.counts, "missing": found.missing,
-            "shares": shares, "n": found.n,
+            "classes": list(found.classes),
+            "counts": found.counts,
+            "missing": found.missing,
+            "shares": shares,
+            "n": found.n,
         },
         half=True,
-    )  # fmt: skip
+    )
 
 
 def _table(found: Confusion) -> tuple[np.ndarray, list[str]]:

@@ -62,17 +62,21 @@ def forest_plot(
         name,
         draw(name, (WIDE, 0.75 + 0.23 * len(shown)), paint),
         alt=f"{value} with intervals: " + "; ".join(f"{r.name} {_said(r)}" for r in shown) + ".",
-        caption=f"{value} with its interval{f' ({interval})' if interval else ''}; n counts the lost "
-        f"cases too, each at its worst.{told}",
+        caption=f"{value} with its interval{f' ({interval})' if interval else ''}; n counts the "
+        f"lost cases too, each at its worst.{told}",
         data={
             row.name: {
-                "value": row.value, "low": row.low, "high": row.high, "n": row.n, "lost": row.lost,
+                "value": row.value,
+                "low": row.low,
+                "high": row.high,
+                "n": row.n,
+                "lost": row.lost,
                 "reason": row.reason,
             }
             for row in shown
         },
         wide=True,
-    )  # fmt: skip
+    )
 
 
 def _scale(rows: Sequence[ForestRow]) -> tuple[float, float]:
@@ -96,9 +100,13 @@ def _row(axes: Any, place: int, row: ForestRow, edge: float) -> None:
         beyond = row.value > edge
         mark: dict[str, Any] = {"marker": ">" if beyond else "o", "color": ONE, "markersize": 5.5}
         axes.plot(
-            [edge if beyond else row.value], [place], clip_on=False, zorder=4, in_layout=False,
+            [edge if beyond else row.value],
+            [place],
+            clip_on=False,
+            zorder=4,
+            in_layout=False,
             **mark,
-        )  # fmt: skip
+        )
     axes.text(
         1.015, place, _said(row), transform=axes.get_yaxis_transform(), va="center", fontsize=7
     )

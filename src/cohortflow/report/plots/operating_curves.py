@@ -23,8 +23,10 @@ from cohortflow.report.plots.parts import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
+    from numpy.typing import NDArray
 
 MOST_CLASSES = 6
+MOST_POINTS = 200
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,23 @@ def _points(curve: Curve) -> tuple[Any, Any]:
     """With the first step of a precision–recall curve drawn from recall 0."""
     import numpy as np
 
+    x, y = _thinned(curve)
     if curve.kind == "roc":
+        return x, y
+    return np.r_[0.0, x], np.r_[y[:1], y]
+
+
+def _thinned(curve: Curve) -> tuple[NDArray[Any], NDArray[Any]]:
+    """At most so many of its points, the ends among them, evenly by the way along the curve: where
+    it is steep or jagged they stand as close as where it is flat."""
+    import numpy as np
+
+    if len(curve.x) <= MOST_POINTS:
         return curve.x, curve.y
-    return np.r_[0.0, curve.x], np.r_[curve.y[:1], curve.y]
+    way = np.r_[0.0, np.cumsum(np.abs(np.diff(curve.x)) + np.abs(np.diff(curve.y)))]
+    kept = np.searchsorted(way, np.linspace(0.0, way[-1], MOST_POINTS - 1))
+    kept = np.unique(np.r_[kept.clip(max=len(way) - 1), len(way) - 1])
+    return curve.x[kept], curve.y[kept]
 
 
 def _close(axes: Any, title: str) -> None:
@@ -116,30 +132,47 @@ def _figure(
 ) -> Figure:
     first = drawn[0].curve
     areas = "; ".join(
-        f"{one.name}: {number(one.area)}{ends(one.low, one.high)}, {one.curve.positives} cases of the "
-        f"class and {one.curve.negatives} others"
+        f"{one.name}: {number(one.area)}{ends(one.low, one.high)}, {one.curve.positives} cases of "
+        f"the class and {one.curve.negatives} others"
         for one in drawn
     )
     others = " Thin lines: other seeds, the same cases again." if drawn[0].others else ""
     absent = [one for one in classes if one not in drawn]
+    most = max(len(one.curve.x) for one in drawn)
+    thin = ""
+    if most > MOST_POINTS:
+        thin = (
+            f" Each line is drawn through at most {MOST_POINTS} of its up to {most:,} points, "
+            "evenly along it; areas and bands are of all cases."
+        )
     left = f" Not drawn: {', '.join(f'{o.name} ({_why(o)})' for o in absent)}." if absent else ""
     return Figure(
         name,
         draw(name, (HALF, 4.3 + 0.17 * len(drawn)), paint),
         alt=f"{what}. {area} with 95 % interval: {areas}.",
-        caption=f"{what}, n = {first.positives + first.negatives}; {told}. Band: pointwise 95 % of cases "
-        f"drawn anew within each class. {area[0].upper()}{area[1:]} with 95 % interval: {areas}."
-        f"{others}{left}",
-        data={
-            one.name: {
-                "x": one.curve.x, "y": one.curve.y, "grid": one.curve.grid, "low": one.curve.low,
-                "high": one.curve.high, "area": one.area, "interval": [one.low, one.high],
-                "positives": one.curve.positives, "negatives": one.curve.negatives,
-            }
-            for one in drawn
-        },
+        caption=f"{what}, n = {first.positives + first.negatives}; {told}. Band: pointwise 95 % of "
+        f"cases drawn anew within each class. {area[0].upper()}{area[1:]} with 95 % "
+        f"interval: {areas}.{others}{thin}{left}",
+        data={one.name: _data(one) for one in drawn},
         half=True,
-    )  # fmt: skip
+    )
+
+
+def _data(one: Operating) -> dict[str, Any]:
+    """What is drawn of a class; ``points``: how many its curve has."""
+    x, y = _thinned(one.curve)
+    return {
+        "x": x,
+        "y": y,
+        "points": len(one.curve.x),
+        "grid": one.curve.grid,
+        "low": one.curve.low,
+        "high": one.curve.high,
+        "area": one.area,
+        "interval": [one.low, one.high],
+        "positives": one.curve.positives,
+        "negatives": one.curve.negatives,
+    }
 
 
 def _why(one: Operating) -> str:

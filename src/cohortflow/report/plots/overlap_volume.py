@@ -69,9 +69,12 @@ def overlap_volume_plot(
         axes.grid()
         axes.set_axisbelow(True)
         axes.legend(
-            loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=7, borderaxespad=0.0,
+            loc="center left",
+            bbox_to_anchor=(1.01, 0.5),
+            fontsize=7,
+            borderaxespad=0.0,
             handles=_handles(kept, named),
-        )  # fmt: skip
+        )
 
     empty = int((volumes <= 0).sum())
     lost = sum(int(label.lost.sum()) for label in kept)
@@ -81,14 +84,17 @@ def overlap_volume_plot(
         name,
         draw(name, (WIDE, 3.4), paint),
         alt=f"{what} of {total} cases and labels; {lost} of them lost.",
-        caption=f"{what} of the reference, logarithmic: {total:,} cases and labels, {lost:,} of them "
-        f"lost (×, at the worst value).{told}{drawn_of(shown, total)}",
+        caption=f"{what} of the reference, logarithmic: {total:,} cases and labels, {lost:,} of "
+        f"them lost (×, at the worst value).{told}{drawn_of(shown, total)}",
         data={
-            "n": total, "lost": lost, "without_volume": empty, "drawn": shown,
+            "n": total,
+            "lost": lost,
+            "without_volume": empty,
+            "drawn": shown,
             "labels": {label.name: len(label.value) for label in kept},
         },
         wide=True,
-    )  # fmt: skip
+    )
 
 
 def _known(label: OfLabel) -> OfLabel:
@@ -107,8 +113,12 @@ def _points(axes: Any, place: int, label: OfLabel, edge: float, budget: int) -> 
 def _mark(place: int) -> dict[str, Any]:
     colour, mark = INKS[place % 3], MARKS[place // 3 % 3]
     return {
-        "marker": mark, "color": colour, "markersize": 3.4, "markeredgewidth": 0, "linestyle": "",
-    }  # fmt: skip
+        "marker": mark,
+        "color": colour,
+        "markersize": 3.4,
+        "markeredgewidth": 0,
+        "linestyle": "",
+    }
 
 
 def _handles(kept: Sequence[OfLabel], named: bool) -> list[Any]:

@@ -16,9 +16,13 @@ DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
 HALF = 4.3
 WIDE = 8.2
 LOST: dict[str, Any] = {
-    "marker": "x", "color": TWO, "markersize": 4.5, "markeredgewidth": 1.1, "linestyle": "",
+    "marker": "x",
+    "color": TWO,
+    "markersize": 4.5,
+    "markeredgewidth": 1.1,
+    "linestyle": "",
     "in_layout": False,
-}  # fmt: skip
+}
 """The mark of a case that counts as the worst; at the edge it takes no room of its own."""
 
 Plot = Figure | Note

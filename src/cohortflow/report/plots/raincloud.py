@@ -95,13 +95,16 @@ def raincloud_plot(
         f"count (lost ones too), a point a case.{told}{drawn_of(points, total)}",
         data={
             cloud.name: {
-                "n": len(cloud.counted), "measured": len(cloud.measured), "lost": len(cloud.lost),
-                "quartiles": _quartiles(cloud), "mean": _mean(cloud),
+                "n": len(cloud.counted),
+                "measured": len(cloud.measured),
+                "lost": len(cloud.lost),
+                "quartiles": _quartiles(cloud),
+                "mean": _mean(cloud),
             }
             for cloud in shown
         },
         wide=True,
-    )  # fmt: skip
+    )
 
 
 def density(values: Floats) -> tuple[Floats, Floats]:

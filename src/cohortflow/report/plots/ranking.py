@@ -54,18 +54,20 @@ def ranking_plot(name: str, found: RankingStability, title: str = "Ranking stabi
             for s in order
         )
         + ".",
-        caption=f"{title}: percent of {resamples:,} resamples of {found.units} units (n = {found.n} "
-        f"cases) in which each method takes each rank, ties sharing the better one; the ring is its "
-        f"rank on all cases ({found.method}).{kendall}",
+        caption=f"{title}: percent of {resamples:,} resamples of {found.units} units "
+        f"(n = {found.n} cases) in which each method takes each rank, ties sharing the better one; "
+        f"the ring is its rank on all cases ({found.method}).{kendall}",
         data={
             "ranks": dict(zip(found.systems, found.ranks.tolist(), strict=True)),
             "shares": {name: shares[i] for i, name in enumerate(found.systems)},
             "intervals": {name: intervals[i] for i, name in enumerate(found.systems)},
-            "n": found.n, "units": found.units, "resamples": resamples,
+            "n": found.n,
+            "units": found.units,
+            "resamples": resamples,
         },
         half=half,
         wide=not half,
-    )  # fmt: skip
+    )
 
 
 def _own(found: RankingStability, shares: np.ndarray, system: int) -> float:

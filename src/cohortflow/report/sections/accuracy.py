@@ -37,8 +37,8 @@ def accuracy(source: ReportSource) -> Section:
         text = (
             f"{len(partial)} of {len(found)} cells miss folds or seeds that did not finish. The "
             "cases of a lost fold count as wrong, and so do all of a lost seed; a seed of which "
-            "nothing was tried, or with a fold that no seed finished, has no number and shows in the "
-            "column Seeds."
+            "nothing was tried, or with a fold that no seed finished, has no number and shows in "
+            "the column Seeds."
         )
         blocks.append(Note(text, "warning"))
     absent = without_number(source, found)

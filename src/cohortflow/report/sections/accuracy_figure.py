@@ -56,9 +56,14 @@ def _line(axes: Any, row: int, cell: Cell, control: Cell | None) -> None:
     other = control.mean_sd("accuracy") if control else None
     if other and other["mean"] is not None:
         axes.plot(
-            100 * other["mean"], row, "o", markersize=5.5, markerfacecolor="none",
-            markeredgecolor=SOFT, markeredgewidth=1.1,
-        )  # fmt: skip
+            100 * other["mean"],
+            row,
+            "o",
+            markersize=5.5,
+            markerfacecolor="none",
+            markeredgecolor=SOFT,
+            markeredgewidth=1.1,
+        )
     own = cell.mean_sd("accuracy")
     if own and own["mean"] is not None:
         axes.plot(100 * own["mean"], row, "o", color=ink, markersize=6, clip_on=False, zorder=4)
@@ -73,14 +78,25 @@ def _legend(axes: Any, control: bool) -> None:
     ]
     if control:
         ring = Line2D(
-            [], [], marker="o", linestyle="", markerfacecolor="none", markeredgecolor=SOFT,
-            markersize=5, label="correlation control",
-        )  # fmt: skip
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            markerfacecolor="none",
+            markeredgecolor=SOFT,
+            markersize=5,
+            label="correlation control",
+        )
         marks.append(ring)
     axes.legend(
-        handles=marks, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=7,
-        edgecolor=GRID, borderaxespad=0.2,
-    )  # fmt: skip
+        handles=marks,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=3,
+        fontsize=7,
+        edgecolor=GRID,
+        borderaxespad=0.2,
+    )
 
 
 def _name(cell: Cell) -> str:

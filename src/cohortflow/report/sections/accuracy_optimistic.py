@@ -30,9 +30,9 @@ WHY = (
 N_NOTE = (
     "n: the test subjects whose curve this is, as the monitored selection froze them. One that "
     "failed counts as wrong at every epoch, one that lacks a region is not counted, and a newcomer "
-    "that was scored since is not among them. Folds are joined epoch by epoch, so a seed has one best epoch; of equal "
-    "ones the first is named. The weights of a monitored training have seen the test subjects and "
-    "are scored nowhere."
+    "that was scored since is not among them. Folds are joined epoch by epoch, so a seed has one "
+    "best epoch; of equal ones the first is named. The weights of a monitored training have seen "
+    "the test subjects and are scored nowhere."
 )
 
 

@@ -213,12 +213,19 @@ def _structure(key: tuple[Any, ...], found: Mapping[Any, Mapping[str, Any]]) -> 
     first = next(iter(found.values()))
     low, high = first.get("low"), first.get("high")
     return {
-        "step": step, "where": where, "name": name or str(label), "metric": metric, "unit": unit,
-        "statistic": statistic, "n": first.get("n"), "seeds": [str(seed) for seed in by_seed],
-        "mean": statistics.fmean(means) if means else None, "sd": _sd(means),
+        "step": step,
+        "where": where,
+        "name": name or str(label),
+        "metric": metric,
+        "unit": unit,
+        "statistic": statistic,
+        "n": first.get("n"),
+        "seeds": [str(seed) for seed in by_seed],
+        "mean": statistics.fmean(means) if means else None,
+        "sd": _sd(means),
         "fold_sd": _sd(next(iter(by_seed.values()))),
         "interval": [float(low), float(high)] if _is_number(low) and _is_number(high) else None,
-    }  # fmt: skip
+    }
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

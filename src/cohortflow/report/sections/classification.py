@@ -49,9 +49,14 @@ SEED = 0
 _HOW = {CLOPPER_PEARSON: "exact", BCA: "BCa", PERCENTILE: "percentiles"}
 OF_TWO = ("accuracy", "balanced_accuracy", "f1", "auc", "auprc", "brier", f"ece@{BINS}")
 OF_MORE = (
-    "accuracy", "balanced_accuracy", "f1/macro", "auc/macro", "auprc/macro", "brier/sum",
+    "accuracy",
+    "balanced_accuracy",
+    "f1/macro",
+    "auc/macro",
+    "auprc/macro",
+    "brier/sum",
     f"ece@{BINS}",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -162,8 +167,8 @@ def _table(found: Sequence[Scored]) -> Table:
     )
     metrics = dict.fromkeys(metric for one in found for metric in one.metrics)
     notes = [
-        "Exact: Clopper–Pearson. BCa: bootstrap of cases drawn anew within each true class; above a "
-        "thousand cases its percentiles.",
+        "Exact: Clopper–Pearson. BCa: bootstrap of cases drawn anew within each true class; above "
+        "a thousand cases its percentiles.",
         *(f"{metric}: {definition(metric).about}." for metric in metrics),
     ]
     reasons = dict.fromkeys(

@@ -57,8 +57,8 @@ def map_figure(maps: Sequence[PairMap]) -> Figure:
         draw(name, (8.4, 2.5 * len(maps) + 0.6), paint, "compressed"),
         alt=f"P-value maps and masks of {where}. {counts}.",
         caption=f"{where}. Rows: homology degree. Left: p-value of every pair of regions, "
-        "logarithmic, bright is small. Middle: pairs below the level, uncorrected. Right: pairs that "
-        f"remain after Benjamini–Hochberg. {counts}.",
+        "logarithmic, bright is small. Middle: pairs below the level, uncorrected. Right: pairs "
+        f"that remain after Benjamini–Hochberg. {counts}.",
         data={
             "significant": {f"H{found.degree}": found.count() for found in maps},
             "corrected": {f"H{found.degree}": found.count(True) for found in maps},

@@ -77,9 +77,9 @@ def _text(first: PairMap) -> Text:
 
 def _permutation_text(count: int) -> Text:
     return Text(
-        f"Groups were also exchanged, in up to {count} ways, whole subjects at a time: by permutation "
-        "a pair is compared with the largest statistic of all pairs of the network (Westfall–Young), "
-        "which bounds the chance of any false pair."
+        f"Groups were also exchanged, in up to {count} ways, whole subjects at a time: by "
+        "permutation a pair is compared with the largest statistic of all pairs of the network "
+        "(Westfall–Young), which bounds the chance of any false pair."
     )
 
 

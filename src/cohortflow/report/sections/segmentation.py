@@ -1,4 +1,4 @@
-"""Segmentation: metrics by label with denominators, distributions, volumes, worst cases, variants."""
+"""Segmentation: metrics by label with denominators, spread, volumes, worst cases, variants."""
 
 from __future__ import annotations
 
@@ -131,7 +131,10 @@ def _unseen(one: Variant) -> list[Block]:
     if not unseen:
         return []
     failed = f"; of them only the {len(one.failed)} failed cases count" if one.failed else ""
-    text = f"{len(unseen)} labels are in no scored case{failed}. They stand last in the table and in no plot."
+    text = (
+        f"{len(unseen)} labels are in no scored case{failed}. They stand last in the table and in "
+        "no plot."
+    )
     return [Note(text)]
 
 
@@ -228,8 +231,8 @@ def _worst(one: Variant, stem: str, links: dict[str, str]) -> Table:
         Column("state", "State"),
     )
     caption = (
-        f"Worst cases first, by the mean of {metric} over labels: {len(found)} of {len(means)} cases "
-        f"with a value, {len(one.subjects)} in all"
+        f"Worst cases first, by the mean of {metric} over labels: {len(found)} of {len(means)} "
+        f"cases with a value, {len(one.subjects)} in all"
     )
     return Table(f"{stem}_worst", caption, columns, found, shown=20)
 

@@ -60,8 +60,8 @@ def compared(found: Sequence[Variant]) -> list[Block]:
         infinite = int((~np.isfinite(table)).any(axis=1).sum())
         if infinite:
             text = (
-                f"{metric} has no test of means: {infinite} of {len(cases)} cases count as infinite "
-                "in a variant. In the ranking such a case is last."
+                f"{metric} has no test of means: {infinite} of {len(cases)} cases count as "
+                "infinite in a variant. In the ranking such a case is last."
             )
             blocks.append(Note(text, "absent"))
         else:

@@ -72,7 +72,10 @@ def subject_blocks(source: ReportSource) -> list[Block]:
             Note(f"{undone} matrices are not shown: a part of each is not done.", "absent")
         )
     if lost:
-        said = f"Up to {lost} tiles of a matrix are left out: nobody of a block of subjects came through."
+        said = (
+            f"Up to {lost} tiles of a matrix are left out: nobody of a block of subjects came "
+            "through."
+        )
         blocks.append(Note(said, "warning"))
     if len(comparisons) > MOST_COMPARISONS:
         blocks.append(Note(f"{len(comparisons) - MOST_COMPARISONS} more comparisons not drawn."))

@@ -1,4 +1,4 @@
-"""Who to look at: every subject with a link to its page, the farthest out first; verdicts of raters."""
+"""Who to look at: every subject with a link to its page, the farthest out first; verdicts."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def _said(book: SubjectBook) -> Block:
     out = sum(row.score > OUTLYING and not row.flagged for row in book.rows)
     broken = sum(row.broken > 0 for row in book.rows)
     return Text(
-        f"{broken} of {len(book.rows)} subjects have a unit that failed or was blocked, {flagged} a "
-        f"structure that was missed or invented, and {out} others stand more than {OUTLYING} robust standard "
-        "deviations out in one of their numbers. They come first."
+        f"{broken} of {len(book.rows)} subjects have a unit that failed or was blocked, {flagged} "
+        f"a structure that was missed or invented, and {out} others stand more than {OUTLYING} "
+        "robust standard deviations out in one of their numbers. They come first."
     )
 
 
@@ -107,7 +107,8 @@ def _verdicts(book: SubjectBook, raters: dict[str, dict[str, Rating]]) -> list[B
             Note(
                 f"Nobody has rated any of {len(here)} subjects.",
                 "absent",
-                hint="Pages take verdicts by keyboard; cohortflow rate COHORT ratings.json keeps them.",
+                hint="Pages take verdicts by keyboard; cohortflow rate COHORT ratings.json keeps "
+                "them.",
             )
         ]
     blocks: list[Block] = [Heading("Verdicts"), _by_rater(book, raters, here)]

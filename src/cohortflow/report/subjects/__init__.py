@@ -1,1 +1,1 @@
-"""A page per subject, and what stands beside them: numbers, their spread, which page to make again."""
+"""A page per subject, and what stands beside them: numbers, their spread, which to make again."""

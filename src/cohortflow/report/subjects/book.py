@@ -1,4 +1,4 @@
-"""What a report knows of the pages of subjects: where they are, who stands out, who was rated how."""
+"""What a report knows of the pages of subjects: where they are, who stands out, who was rated."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubjectRow:
-    """One subject. ``flagged``: numbers of what was missed, invented or failed; ``score``: how far
-       the farthest of the others is out, in robust standard deviations; ``reason``: which these are.
-    ``version``: digest of
-       what its page shows. ``broken``: units that failed, or were blocked by one that did.
+    """One subject.
+
+    ``flagged``: numbers of what was missed, invented or failed; ``score``: how far the farthest of
+    the others is out, in robust standard deviations; ``reason``: which these are. ``version``:
+    digest of what its page shows. ``broken``: units that failed, or were blocked by one that did.
     """
 
     subject: str

@@ -1,10 +1,10 @@
-"""Pages of subjects beside the reports of a pipeline, written only where what they show has changed.
+"""Pages of subjects beside the reports of a pipeline, written only where their content changed.
 
 They live in ``reports/<pipeline>/subjects/<id>.html``: one address a subject, which every report of
 the pipeline links to. Beside them ``pages.json.gz`` holds, by subject, the digest of what its page
 shows and the numbers it was made from, and the spread of the cohort that all pages are set beside.
-That spread stays until it no longer tells what matters (:meth:`Spread.still_tells`): so a night with
-a few newcomers makes their pages and those of their neighbours, and no others.
+That spread stays until it no longer tells what matters (:meth:`Spread.still_tells`): so a night
+with a few newcomers makes their pages and those of their neighbours, and no others.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Subject:
 
 
 def keep_pages(storage: Storage, source: ReportSource) -> SubjectBook:
-    """Write the pages that show something else than before, delete those of nobody; what there is."""
+    """Write the pages that show something new, delete those of nobody; returns what there is."""
     folder = subject_pages(source.pipeline["slug"])
     ledger = _ledger(storage, folder)
     subjects = _subjects(source, ledger["subjects"], ledger["names"])
@@ -63,8 +63,17 @@ def keep_pages(storage: Storage, source: ReportSource) -> SubjectBook:
         version = _version(one, numbers[one.id], spread, before, after)
         name = f"{one.id}.html"
         if ledger["subjects"].get(one.id, {}).get("page") != version or name not in there:
-            view = SubjectView(one.id, one.units, numbers[one.id], spread, version, before, after,
-                               one.refused, one.warnings)  # fmt: skip
+            view = SubjectView(
+                one.id,
+                one.units,
+                numbers[one.id],
+                spread,
+                version,
+                before,
+                after,
+                one.refused,
+                one.warnings,
+            )
             storage.write(f"{folder}/{name}", subject_page(source, view).encode())
             made += 1
         there.discard(name)
@@ -78,7 +87,7 @@ def keep_pages(storage: Storage, source: ReportSource) -> SubjectBook:
 
 
 def read_lines(storage: Storage, slug: str) -> dict[str, Any]:
-    """What is kept of each subject: ``numbers``, ``score``, ``reason``; empty where there are no pages."""
+    """What is kept of each subject: ``numbers``, ``score``, ``reason``; empty without pages."""
     found: dict[str, Any] = _ledger(storage, subject_pages(slug))["subjects"]
     return found
 

@@ -1,4 +1,4 @@
-"""The numbers of one subject: metrics of its results, intensities, extent and volumes of its images."""
+"""Numbers of one subject: metrics of its results; intensities, extent, volumes of its images."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FAULTS = frozenset({"missed", "invented", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """``value`` None: there is none, for this ``reason``. ``flagged``: it is of a structure that was
-    missed or invented, or of a case that failed, with or without a value that counts for that.
+    """``value`` None: there is none, for this ``reason``. ``flagged``: it is of a structure that
+    was missed or invented, or of a case that failed, with or without a value that counts for that.
 
-    ``better``: which direction is; of a number without one both ends stand out. ``countable``: where
-    it is not told, there is nothing of it, as of a label that is nowhere in an image.
+    ``better``: which direction is; of a number without one both ends stand out. ``countable``:
+    where it is not told, there is nothing of it, as of a label that is nowhere in an image.
     """
 
     name: str
@@ -94,11 +94,14 @@ def preview_numbers(facts: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     found = [
         (name, float(facts[key]), "")
         for name, key in (
-            ("mean", "mean"), ("standard deviation", "sd"), ("1st percentile", "p01"),
-            ("median", "median"), ("99th percentile", "p99"),
+            ("mean", "mean"),
+            ("standard deviation", "sd"),
+            ("1st percentile", "p01"),
+            ("median", "median"),
+            ("99th percentile", "p99"),
         )
         if key in facts
-    ]  # fmt: skip
+    ]
     for axis, extent in zip("zyx", facts.get("extent_mm", ()), strict=False):
         found.append((f"extent along {axis}", float(extent), "mm"))
     volume = "ml" if facts.get("space") == "world" else "voxel"

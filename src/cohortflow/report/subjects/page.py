@@ -1,4 +1,4 @@
-"""The page of one subject: planes, its numbers among the cohort's, its steps, and a verdict by keyboard."""
+"""The page of one subject: planes, its numbers among the cohort's, its steps, and a verdict."""
 
 from __future__ import annotations
 
@@ -157,9 +157,9 @@ def _numbers(view: SubjectView) -> Section:
     shown = [number for number in sorted_out if number.value is not None][:STRIPS]
     if shown and known > 1:
         caption = (
-            f"Ticks: the others, {known:,} at most. Box: their quartiles, with the median. Diamond: "
-            "this subject. Each strip runs from the least to the greatest value; those farthest out "
-            f"come first{f', {STRIPS} of them' if len(sorted_out) > STRIPS else ''}."
+            f"Ticks: the others, {known:,} at most. Box: their quartiles, with the median. "
+            "Diamond: this subject. Each strip runs from the least to the greatest value; those "
+            f"farthest out come first{f', {STRIPS} of them' if len(sorted_out) > STRIPS else ''}."
         )
         svg, alt = strips_svg(shown, view.spread), "Numbers of this subject among the cohort's"
         blocks.append(Figure("strips", svg, alt, caption, wide=True))
@@ -170,14 +170,16 @@ def _numbers(view: SubjectView) -> Section:
 def _said(known: int, numbers: Sequence[Number], spread: Spread) -> Block:
     if known < LEAST_SUBJECTS:
         return Note(
-            f"Outliers are not sought among {known} subject{'s' if known != 1 else ''}: it takes at "
-            f"least {LEAST_SUBJECTS}."
+            f"Outliers are not sought among {known} subject{'s' if known != 1 else ''}: it takes "
+            f"at least {LEAST_SUBJECTS}."
         )
     missing = [number for number in numbers if number.flagged]
     out = sum(spread.outlying(number) > OUTLYING for number in numbers) - len(missing)
-    text = f"{out} of {len(numbers)} numbers stand more than {OUTLYING} robust standard deviations out."
+    far = f"more than {OUTLYING} robust standard deviations out"
+    text = f"{out} of {len(numbers)} numbers stand {far}."
     if missing:
-        text += f" {len(missing)} are of a structure that was missed or invented, or of a case that failed."
+        why = "of a structure that was missed or invented, or of a case that failed"
+        text += f" {len(missing)} are {why}."
     return Text(text)
 
 

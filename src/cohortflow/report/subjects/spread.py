@@ -17,12 +17,12 @@ from cohortflow.report.subjects.numbers import Number
 SHARE_OF_SUBJECTS = 0.05
 SHARE_OF_QUARTILES = 0.05
 FLAGGED = 1e9
-"""Counted as this many robust standard deviations: a structure that was missed comes before any value."""
+"""In robust standard deviations: a structure that was missed comes before any value."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a value stands: quartiles and median, its rank from below among ``n``, how far it is out.
+    """Where a value stands: quartiles, median, its rank from below among ``n``, how far it is out.
 
     ``distance``: robust standard deviations from the median, None where nobody can stand out.
     """
@@ -93,7 +93,7 @@ class Spread:
         return (number.value - middle) / sd
 
     def still_tells(self, now: Spread) -> bool:
-        """Whether this older spread says of ``now`` what matters, so that no page need be made again.
+        """Whether this older spread tells of ``now`` what matters: then no page need be remade.
 
         The same numbers, of as many subjects but for one in twenty, with quartiles that have moved
         by no more than a twentieth of their distance.

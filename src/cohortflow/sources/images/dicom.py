@@ -274,7 +274,8 @@ def _compare_step(decoded: Decoded, frames: Sequence[Frame]) -> None:
     if stated and len(frames) > 1 and abs(stated - found) > 0.05 * found:
         decoded.warn(
             "slice-spacing-differs",
-            f"slices stand {found:.6g} mm apart, the header says {stated:.6g}: are all of them here?",
+            f"slices stand {found:.6g} mm apart, the header says {stated:.6g}: are all of them "
+            "here?",
         )
 
 

@@ -43,9 +43,14 @@ def line_bottleneck(a: Bars, b: Bars) -> tuple[float, int]:
 
 @njit(nogil=True, error_model="numpy")
 def plane_bottleneck(
-    a: Bars, b: Bars, mate_a: Indices, mate_b: Indices,
-    reach: Floats, room: Indices, done: Flags,
-) -> float:  # fmt: skip
+    a: Bars,
+    b: Bars,
+    mate_a: Indices,
+    mate_b: Indices,
+    reach: Floats,
+    room: Indices,
+    done: Flags,
+) -> float:
     """The bottleneck of any two diagrams; mates (bar or more,) are written, -1 for the diagonal.
 
     A level is raised only as far as it must be. Bars of a with a costlier diagonal are let in one

@@ -35,9 +35,13 @@ def line_partners(diagonal_a: Floats, diagonal_b: Floats, table: Floats, partner
 
 @njit(nogil=True, error_model="numpy")
 def line_cost(
-    deaths_a: Floats, deaths_b: Floats, diagonal_a: Floats, diagonal_b: Floats,
-    order: float, table: Floats,
-) -> float:  # fmt: skip
+    deaths_a: Floats,
+    deaths_b: Floats,
+    diagonal_a: Floats,
+    diagonal_b: Floats,
+    order: float,
+    table: Floats,
+) -> float:
     """Least sum of cost^order of matching sorted deaths (bar,), exact, in O(m n).
 
     With equal births both ground norms are |death - death'|, so uncrossing a matching never raises

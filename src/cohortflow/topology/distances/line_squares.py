@@ -34,9 +34,14 @@ def blocks_of(bars: int) -> int:
 
 @njit(nogil=True, error_model="numpy")
 def lay_out(
-    bars: Bars, starts: Indices, diagram: int, blocks: int, size: np.int64, lane: int,
+    bars: Bars,
+    starts: Indices,
+    diagram: int,
+    blocks: int,
+    size: np.int64,
+    lane: int,
     room: Floats,
-) -> None:  # fmt: skip
+) -> None:
     """Write the bars of a diagram, one or more, to its lane of ``blocks`` blocks of ``size``.
 
     Before them stand bars of no length until the blocks are full: these change no cell, as to match

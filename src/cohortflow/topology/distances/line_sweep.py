@@ -17,9 +17,14 @@ ONE = np.uint64(1)
 @njit(nogil=True, error_model="numpy")
 def keep_on_line(
     birth: float,
-    deaths_a: Floats, deaths_b: Floats, diagonal_a: Floats, diagonal_b: Floats,
-    keys: Floats, labels: Labels, kept: Flags,
-) -> None:  # fmt: skip
+    deaths_a: Floats,
+    deaths_b: Floats,
+    diagonal_a: Floats,
+    diagonal_b: Floats,
+    keys: Floats,
+    labels: Labels,
+    kept: Flags,
+) -> None:
     """Which bars an optimal matching of order 1 keeps off the diagonal; O(m + n), deaths sorted.
 
     ``kept`` (m + n,), a before b, is written; ``keys`` and ``labels`` (2, m + n + 1) are room.
@@ -78,9 +83,13 @@ def keep_on_line(
 
 @njit(nogil=True, error_model="numpy")
 def kept_cost(
-    deaths_a: Floats, deaths_b: Floats, diagonal_a: Floats, diagonal_b: Floats,
-    kept: Flags, room: Floats,
-) -> float:  # fmt: skip
+    deaths_a: Floats,
+    deaths_b: Floats,
+    diagonal_a: Floats,
+    diagonal_b: Floats,
+    kept: Flags,
+    room: Floats,
+) -> float:
     """Sum of the costs of that matching; its own terms, none negative, so no digits are lost."""
     m, n = len(deaths_a), len(deaths_b)
     alone = 0.0

@@ -55,10 +55,12 @@ def _step(sweep: Sweep, lengths: Floats, costs: Floats, keys: Floats) -> Sweep:
     keys[other + ONE] = 2.0 * x - key if crosses else cost + x
     taken = np.uint64(crosses)
     return (
-        bar_a + is_a, bar_b + is_b,
-        top_a + is_b - (taken & is_a), top_b + is_a - (taken & is_b),
+        bar_a + is_a,
+        bar_b + is_b,
+        top_a + is_b - (taken & is_a),
+        top_b + is_a - (taken & is_b),
         total + (x - key if crosses else cost),
-    )  # fmt: skip
+    )
 
 
 @njit(nogil=True, error_model="numpy")
