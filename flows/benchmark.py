@@ -16,6 +16,7 @@ from flows.benchmarking import (
     benchmark_run,
     pipelines_by_system,
 )
+from flows.cohort import PLAIN
 from flows.deployments import Count, run_deployed
 from flows.served import served_cohort
 
@@ -63,12 +64,7 @@ def _make_benchmark(pipelines: dict[str, list[str]]) -> Any:
         "system": Literal[tuple(name for name in SYSTEMS if name in pipelines)],
         "pipeline": Literal[("", *slugs)],
     }
-    plain: dict[str, Any] = {
-        "persist_result": False,
-        "validate_parameters": False,
-        "log_prints": False,
-    }
-    return flow(name="benchmark", **plain)(benchmark)
+    return flow(name="benchmark", **PLAIN)(benchmark)
 
 
 benchmark = _make_benchmark(pipelines_by_system())

@@ -19,8 +19,10 @@ from flows.options import (
     CohortArgument,
     JsonOption,
     MemoryOption,
+    NoTrainOption,
     PipelineArgument,
     PrefectOption,
+    RefreshOption,
     SetOption,
     SubjectsOption,
     WaitOption,
@@ -295,8 +297,8 @@ def plan(
     at: AtOption = [],  # noqa: B006
     subjects: SubjectsOption = None,
     retry_failed: bool = False,
-    refresh: Annotated[list[str], typer.Option(help="Renew this step's training selection.")] = [],  # noqa: B006
-    no_train: Annotated[bool, typer.Option("--no-train")] = False,
+    refresh: RefreshOption = [],  # noqa: B006
+    no_train: NoTrainOption = False,
     units: Annotated[bool, typer.Option(help="One line per unit instead of per reason.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -309,12 +311,12 @@ def plan(
     request = RunRequest(
         pipeline,
         cohort,
-        tuple(set_),
-        points(at),
-        listed(subjects),
-        retry_failed,
-        tuple(refresh),
-        not no_train,
+        settings=tuple(set_),
+        at=points(at),
+        subjects=listed(subjects),
+        retry_failed=retry_failed,
+        refresh=tuple(refresh),
+        train=not no_train,
     )
     planned, projection = plan_only(request)
     rows = summary(planned)
@@ -346,8 +348,8 @@ def run(
     at: AtOption = [],  # noqa: B006
     subjects: SubjectsOption = None,
     retry_failed: bool = False,
-    refresh: Annotated[list[str], typer.Option(help="Renew this step's training selection.")] = [],  # noqa: B006
-    no_train: Annotated[bool, typer.Option("--no-train")] = False,
+    refresh: RefreshOption = [],  # noqa: B006
+    no_train: NoTrainOption = False,
     wait: WaitOption = False,
     cluster: ClusterOption = "local",
     workers: int | None = None,
@@ -362,17 +364,17 @@ def run(
     request = RunRequest(
         pipeline,
         cohort,
-        tuple(set_),
-        points(at),
-        listed(subjects),
-        retry_failed,
-        tuple(refresh),
-        not no_train,
-        wait,
-        cluster,
-        workers,
-        threads,
-        memory,
+        settings=tuple(set_),
+        at=points(at),
+        subjects=listed(subjects),
+        retry_failed=retry_failed,
+        refresh=tuple(refresh),
+        train=not no_train,
+        wait=wait,
+        cluster=cluster,
+        workers=workers,
+        threads=threads,
+        memory=memory,
     )
     result = run_request(request, prefect=prefect)
     end_run(result, as_json=as_json)

@@ -30,6 +30,13 @@ from tasks.progress import Progress
 from tasks.request import RunRequest, RunResult
 from tasks.session import Session
 
+PLAIN: dict[str, Any] = {
+    "persist_result": False,
+    "validate_parameters": False,
+    "log_prints": False,
+}
+"""Of every flow: Prefect keeps no result, checks no parameter and takes no print."""
+
 
 @task(
     name="batch",
@@ -62,13 +69,7 @@ def run_with_prefect(
     slug = Path(request.pipeline).stem  # of a file its name alone: its folder may say whose study
 
     def through_prefect(work: Callable[[], RunResult]) -> None:
-        @flow(
-            name="cohort",
-            flow_run_name=slug,
-            persist_result=False,
-            validate_parameters=False,
-            log_prints=False,
-        )
+        @flow(name="cohort", flow_run_name=slug, **PLAIN)
         def cohort(pipeline: str, settings: list[str]) -> State[Any]:
             return _state_of(work, stop, on_sigterm)
 

@@ -22,11 +22,14 @@ err = Console(stderr=True)
 
 def complain(error: CohortflowError) -> None:
     told = error.to_json()
-    err.print(
-        f"error [{told['code']}]: {told['message']}", style="red", markup=False, soft_wrap=True
-    )
+    warn(f"error [{told['code']}]: {told['message']}")
     if told["hint"]:
         err.print(f"  {told['hint']}", markup=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """A line of what went wrong."""
+    err.print(text, style="red", markup=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -55,19 +58,9 @@ def tell_ingest(report: Any) -> None:
         for warning in warnings:
             say(f"warning: {subject}: {warning['message']}")
     for subject, error in report.refused.items():
-        err.print(
-            f"refused {subject} [{error['code']}]: {error['message']}",
-            style="red",
-            markup=False,
-            soft_wrap=True,
-        )
+        warn(f"refused {subject} [{error['code']}]: {error['message']}")
     for name, error in report.refused_files.items():
-        err.print(
-            f"file {name} stays as it was taken in [{error['code']}]: {error['message']}",
-            style="red",
-            markup=False,
-            soft_wrap=True,
-        )
+        warn(f"file {name} stays as it was taken in [{error['code']}]: {error['message']}")
     for name, change in report.files.items():
         say(f"file {name}: {change}")
     say(
@@ -80,12 +73,9 @@ def tell_export(report: Any, out: object) -> None:
     for note in report.notes:
         say(f"note: {note}")
     for error in report.errors:
-        err.print(
+        warn(
             f"not exported: {error['result']} [{error['code']}]: {error['message']}. "
-            f"{error['hint']}",
-            style="red",
-            markup=False,
-            soft_wrap=True,
+            f"{error['hint']}"
         )
     told = {error["result"] for error in report.errors}
     for missing in report.missing:
@@ -131,7 +121,7 @@ def tell_run(result: Any) -> None:
     if result.cancelled:
         say("stopped: the same command goes on from here")
     if result.exit_code == 4:
-        err.print("error [selection-empty]: no unit was selected", style="red", markup=False)
+        warn("error [selection-empty]: no unit was selected")
 
 
 def end_run(result: Any, *, as_json: bool) -> None:

@@ -23,7 +23,7 @@ from cohortflow.errors import CohortflowError
 from cohortflow.pipeline.load import load_pipeline
 from cohortflow.pipeline.model import Pipeline
 from flows.catching_up import take_over_missed
-from flows.cohort import run_in_flow
+from flows.cohort import PLAIN, run_in_flow
 from flows.environment import set_defaults
 from flows.finish import after_run
 from flows.form import at_of, points_model, settings_of, steps_model
@@ -36,11 +36,6 @@ from tasks.request import RunRequest
 set_defaults()
 
 Count = Annotated[int, pydantic.Field(gt=0)]
-_PLAIN: dict[str, Any] = {
-    "persist_result": False,
-    "validate_parameters": False,
-    "log_prints": False,
-}
 
 
 def make_on_demand(pipeline: Pipeline | None) -> Any:
@@ -105,7 +100,7 @@ def make_on_demand(pipeline: Pipeline | None) -> Any:
     on_demand.__annotations__ |= {"steps": steps_type, "points": points_type}
     if trained:
         on_demand.__annotations__["refresh"] = list[Literal[tuple(trained)]]  # type: ignore[misc]
-    return flow(name="on-demand", **_PLAIN)(on_demand)  # named in the form
+    return flow(name="on-demand", **PLAIN)(on_demand)  # named in the form
 
 
 def _night() -> str:
@@ -113,7 +108,7 @@ def _night() -> str:
     return f"{slug} {flow_run.scheduled_start_time:%Y-%m-%d %H:%M}"
 
 
-@flow(name="nightly", flow_run_name=_night, **_PLAIN)
+@flow(name="nightly", flow_run_name=_night, **PLAIN)
 def nightly(
     settings: list[str] = [],  # noqa: B006
     retry_failed: bool = False,

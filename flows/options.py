@@ -15,6 +15,8 @@ SetOption = Annotated[
 ]
 AtOption = Annotated[list[str], typer.Option("--at", help="Only these points: fold=0; repeatable.")]
 SubjectsOption = Annotated[str | None, typer.Option(help="Only these subjects, comma separated.")]
+RefreshOption = Annotated[list[str], typer.Option(help="Renew this step's training selection.")]
+NoTrainOption = Annotated[bool, typer.Option("--no-train")]
 WaitOption = Annotated[bool, typer.Option(help="Wait for another run of this pipeline.")]
 ClusterOption = Annotated[str, typer.Option(help="local, tcp://scheduler or none")]
 MemoryOption = Annotated[str | None, typer.Option(help="Per worker, such as 4GiB.")]
