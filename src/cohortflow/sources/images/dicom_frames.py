@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cohortflow.errors import BadHeader, TooLarge, TruncatedFile, UnsupportedData
-from cohortflow.sources.images.decoded import ReadOptions
+from cohortflow.sources.images.decoded import ReadOptions, refuse_size
 from cohortflow.sources.images.dicom_headers import Header, numbers, read_header, whole
 from cohortflow.sources.images.dicom_streams import refuse_other_streams
 
@@ -216,13 +216,7 @@ def _announced(
     if not full.get("PhotometricInterpretation"):
         raise BadHeader("the header does not say what its samples mean", where=where)
     count = header.number("Rows", where) * header.number("Columns", where) * frames * samples
-    if count > options.max_voxels:
-        raise TooLarge(
-            "the file announces more voxels than are read",
-            where=where,
-            expected=f"at most {options.max_voxels:,}",
-            found=f"{count:,}",
-        )
+    refuse_size(count, options, where)
     return count, samples
 
 
