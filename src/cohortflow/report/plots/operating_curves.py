@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_CLASSES = 6
-MOST_POINTS = 200
+MOST_POINTS, OF_OTHER_SEEDS = 150, 75
 
 
 @dataclass(frozen=True)
@@ -86,32 +86,32 @@ def _line(axes: Any, place: int, one: Operating, area: str) -> None:
         one.curve.grid, one.curve.low, one.curve.high, color=colour, alpha=0.16, linewidth=0, **fill
     )
     for other in one.others:
-        axes.plot(*_points(other), color=colour, linewidth=0.6, alpha=0.55, **steps)
+        axes.plot(*_points(other, OF_OTHER_SEEDS), color=colour, linewidth=0.6, alpha=0.55, **steps)
     label = f"{short(one.name, 20)}: {area} {number(one.area)}{ends(one.low, one.high)}"
     axes.plot(
         *_points(one.curve), color=colour, linewidth=1.6, linestyle=dash, label=label, **steps
     )
 
 
-def _points(curve: Curve) -> tuple[Any, Any]:
+def _points(curve: Curve, most: int = MOST_POINTS) -> tuple[Any, Any]:
     """With the first step of a precision–recall curve drawn from recall 0."""
     import numpy as np
 
-    x, y = _thinned(curve)
+    x, y = _thinned(curve, most)
     if curve.kind == "roc":
         return x, y
     return np.r_[0.0, x], np.r_[y[:1], y]
 
 
-def _thinned(curve: Curve) -> tuple[NDArray[Any], NDArray[Any]]:
+def _thinned(curve: Curve, most: int = MOST_POINTS) -> tuple[NDArray[Any], NDArray[Any]]:
     """At most so many of its points, the ends among them, evenly by the way along the curve: where
     it is steep or jagged they stand as close as where it is flat."""
     import numpy as np
 
-    if len(curve.x) <= MOST_POINTS:
+    if len(curve.x) <= most:
         return curve.x, curve.y
     way = np.r_[0.0, np.cumsum(np.abs(np.diff(curve.x)) + np.abs(np.diff(curve.y)))]
-    kept = np.searchsorted(way, np.linspace(0.0, way[-1], MOST_POINTS - 1))
+    kept = np.searchsorted(way, np.linspace(0.0, way[-1], most - 1))
     kept = np.unique(np.r_[kept.clip(max=len(way) - 1), len(way) - 1])
     return curve.x[kept], curve.y[kept]
 
