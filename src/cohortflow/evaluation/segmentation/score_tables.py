@@ -161,3 +161,29 @@ def long_table(
         table = table.assign(group=table["subject"].map(groups))
         first_columns.append("group")
     return table[[*first_columns, *(name for name in table.columns if name not in first_columns)]]
+
+
+def short_tables(cases: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The inverse of :func:`long_table`: case → its table, and the cases that have none.
+
+    A case without scores has a table of its worst values, but of slices: nobody knows how many.
+    """
+    own = cases.drop(columns=[name for name in ("subject", "group") if name in cases])
+    value = own["value"].where((own["state"] != "failed") | own["value"].notna(), own["worst"])
+    tables, away = {}, []
+    for subject, table in own.assign(value=value).groupby(cases["subject"].astype(str)):
+        if "slice" in table and (table["slice"] < 0).any():
+            away.append(str(subject))
+        else:
+            tables[str(subject)] = table.reset_index(drop=True)
+    return tables, away
+
+
+def as_failed(cases: pd.DataFrame) -> pd.DataFrame:
+    """The same cases (of :func:`long_table`), had every one of them failed."""
+    return cases.assign(
+        state="failed",
+        value=cases["worst"],
+        n=cases["worst"].notna().astype(int),
+        reason=REASONS["failed"],
+    )

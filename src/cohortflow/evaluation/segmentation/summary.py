@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -103,20 +103,11 @@ def summarise_segmentations(
     if not tables:
         raise EmptyInput("no case to summarise", expected="one table at least", found="none")
     _refuse_mixed(tables)
-    away = [name for name in names if name not in tables]
-    table = pd.concat([frame.assign(case=case) for case, frame in tables.items()])
-    slices = "slice" in table
     rows = []
-    for _, group in table.groupby(list(_KEY), sort=False, observed=True):
-        about = _About(*next(group[list(_KEY)].itertuples(index=False, name=None)))
-        metric = parse_metric(about.metric)
-        if metric.better == "none":
-            continue
-        cases = [_Case(*row) for row in group[list(_Case._fields)].itertuples(index=False)]
-        cases += [_absent(case, about.metric, slices=slices) for case in away]
+    for about, cases in _groups(tables, names):
         found = counted(_ours(case) for case in cases)
         rows.append(_row(about, found, statistic, intervals))
-        if about.policy != "strict" and speaks_of(about.policy, metric):
+        if about.policy != "strict" and speaks_of(about.policy, parse_metric(about.metric)):
             rows.append(_published(about, cases, statistic, intervals))
     nowhere = [f"{row.name} ({row.metric})" for row in rows if not row.n and not row.published]
     if nowhere and undefined == "refuse":
@@ -125,8 +116,42 @@ def summarise_segmentations(
             found=", ".join(nowhere[:10]),
             hint="Leave it out of labels, or say undefined='keep'.",
         )
-    per = "slice" if slices else "case"
+    per = "slice" if _of_slices(tables) else "case"
     return pd.DataFrame([asdict(replace(row, per=per)) for row in rows])
+
+
+def counted_by_label(
+    tables: Mapping[str, pd.DataFrame], expected: Sequence[str], metric: str
+) -> dict[int, Counted]:
+    """What every case counts for in the rows of a metric id of the summary, ``dice/transunet`` too."""
+    found = {}
+    for about, cases in _groups(tables, expected):
+        if about.metric == metric:
+            found[about.label] = counted(_ours(case) for case in cases)
+        elif f"{about.metric}/{about.policy}" == metric:
+            found[about.label] = _counted_published(cases)
+    return found
+
+
+def _groups(
+    tables: Mapping[str, pd.DataFrame], expected: Sequence[str]
+) -> Iterator[tuple[_About, list[_Case]]]:
+    """Each label and metric that scores, with its cases."""
+    import pandas as pd
+
+    away = [name for name in expected if name not in tables]
+    table = pd.concat([frame.assign(case=case) for case, frame in tables.items()])
+    slices = _of_slices(tables)
+    for _, group in table.groupby(list(_KEY), sort=False, observed=True):
+        about = _About(*next(group[list(_KEY)].itertuples(index=False, name=None)))
+        if parse_metric(about.metric).better == "none":
+            continue
+        cases = [_Case(*row) for row in group[list(_Case._fields)].itertuples(index=False)]
+        yield about, cases + [_absent(case, about.metric, slices=slices) for case in away]
+
+
+def _of_slices(tables: Mapping[str, pd.DataFrame]) -> bool:
+    return "slice" in next(iter(tables.values()))
 
 
 def _refuse_mixed(tables: Mapping[str, pd.DataFrame]) -> None:
@@ -170,15 +195,7 @@ def _published(
     about: _About, cases: Sequence[_Case], statistic: Statistic, intervals: CaseIntervals | None
 ) -> SummaryRow:
     """As the policy counts, under its own id."""
-    found = counted(
-        CaseValue(
-            case.case,
-            case.value,
-            None,
-            left_out=math.isnan(case.value) and case.state != "failed",
-        )
-        for case in cases
-    )
+    found = _counted_published(cases)
     row = _row(about._replace(metric=f"{about.metric}/{about.policy}"), found, statistic, intervals)
     reason = f"as {about.policy} counts: a missed structure may improve it"
     return replace(
@@ -186,6 +203,18 @@ def _published(
         missing=sum(case.state not in ("measured", "absent") for case in cases),
         published=True,
         reason=row.reason if found.bottomless else reason,
+    )
+
+
+def _counted_published(cases: Sequence[_Case]) -> Counted:
+    return counted(
+        CaseValue(
+            case.case,
+            case.value,
+            None,
+            left_out=math.isnan(case.value) and case.state != "failed",
+        )
+        for case in cases
     )
 
 
