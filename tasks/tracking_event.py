@@ -148,8 +148,10 @@ def _cell_metrics(cell: Cell, label: str) -> Iterable[tuple[str, float]]:
 def _segmentation_metrics(variant: Variant, name: str) -> Iterable[tuple[str, float]]:
     """Of each label and metric: its value where it is finite, the cases that count, and those of
     them that are lost and count as the worst."""
+    import pandas as pd
+
     columns = ("name", "metric", "unit", "value", "n", "missing")
-    for row in variant.summary[list(columns)].itertuples(index=False):
+    for row in pd.concat([variant.summary, variant.pooled])[list(columns)].itertuples(index=False):
         label = f"{row.name} {name}".strip()
         if math.isfinite(row.value):
             unit = "" if row.unit == "1" else f"_{row.unit}"

@@ -23,11 +23,13 @@ STAGE = "summarise_scores"
 
 @dataclass(frozen=True)
 class Variant:
-    """``summary``: a row a label and metric; ``cases``: a row a subject, label and metric, with
-    ``counted`` (NaN where left out) and ``lost`` beside the columns of the scores."""
+    """``summary``: a row a label and metric over cases; ``pooled``: the same over the voxels of all
+    cases; ``cases``: a row a subject, label and metric, with ``counted`` (NaN where left out) and
+    ``lost`` beside the columns of the scores."""
 
     name: str
     summary: pd.DataFrame
+    pooled: pd.DataFrame
     cases: pd.DataFrame
 
     @cached_property
@@ -90,7 +92,8 @@ def _variant(source: ReportSource, unit: ReportUnit, several: bool) -> Variant:
     )
     where = place(unit.point)
     name = f"{where} ({unit.step})" if several and where else where or unit.step
-    return Variant(name, summary, with_counts(cases))
+    pooled = summary["per"] == "voxel"
+    return Variant(name, summary[~pooled], summary[pooled], with_counts(cases))
 
 
 def with_counts(cases: pd.DataFrame) -> pd.DataFrame:

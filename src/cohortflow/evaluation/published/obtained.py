@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 USUAL = "mean over cases"
 """What printed numbers of segmentation are."""
+BY_ID = "pooled over voxels"
+"""What an id such as dice/voxels says of itself."""
 _COLUMNS = (
     *("name", "metric", "value", "unit", "n", "cases", "low", "high"),
     *("missing", "left_out", "policy", "statistic", "per"),
@@ -192,5 +194,5 @@ def comparable(ours: Correspondence, found: Obtained) -> bool:
 
     A rule for empty masks makes no other definition where no mask was empty.
     """
-    same = (found.id == ours.ids[0] or not found.empty) and found.statistic == USUAL
+    same = (found.id == ours.ids[0] or not found.empty) and found.statistic in (USUAL, BY_ID)
     return same and ours.comparable(found.unit) and not math.isnan(found.value)

@@ -32,6 +32,8 @@ from cohortflow.geometry import Grid
 if TYPE_CHECKING:
     import pandas as pd
 
+_THERE = ("volume", "counts")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -155,20 +157,24 @@ class _Judge:
     ) -> list[Row]:
         values: Mapping[str, float] = {}
         if state == "measured":
-            asked = [metric for metric in self.metrics if metric.family != "volume"]
+            asked = [metric for metric in self.metrics if metric.family not in _THERE]
             values = measured(asked, pair, counted, surfaces, place)
         counts = counted.of(place)
         return [
-            self._volume(pair, place, metric, state, counts)
-            if metric.family == "volume"
+            self._there(pair, place, metric, state, counts)
+            if metric.family in _THERE
             else self._row(pair, place, metric, state, values)
             for metric in self.metrics
         ]
 
-    def _volume(
+    def _there(
         self, pair: MaskPair, place: int, metric: Metric, state: State, counts: Counts
     ) -> Row:
         """What is there, whatever the state; of a failed case there is no prediction."""
+        if metric.family == "counts":
+            own = counts.unpredicted if state == "failed" else counts
+            number = float(getattr(own, metric.id.removeprefix("voxels/")))
+            return self._of(pair, place, metric, state, number, REASONS[state], math.nan)
         known = metric.id == "volume/reference" or state != "failed"
         voxels = counts.reference if metric.id == "volume/reference" else counts.prediction
         value = voxels * pair.voxel_size if known else math.nan

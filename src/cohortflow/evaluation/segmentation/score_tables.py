@@ -15,7 +15,7 @@ from cohortflow.evaluation.segmentation.empties import (
     value_where_empty,
     worst_value,
 )
-from cohortflow.evaluation.segmentation.metrics import parse_metric
+from cohortflow.evaluation.segmentation.metrics import COUNTS, parse_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,11 +93,11 @@ def of_equal_labels(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFram
 def _lacking(table: pd.DataFrame, label: int, name: str) -> pd.DataFrame:
     state: State = "failed" if (table["state"] == "failed").any() else "absent"
     images = [column for column in ("slice",) if column in table]
-    rows = table.drop_duplicates([*images, *_KIND])[[*images, *_KIND, "worst"]]
-    values = [
-        _value(metric, state, policy, worst)
-        for metric, policy, worst in zip(rows["metric"], rows["policy"], rows["worst"], strict=True)
-    ]
+    rows = table.drop_duplicates([*images, *_KIND])[[*images, *_KIND, "value", "worst"]]
+    total = _voxels(rows, images)
+    values = [_value(*row, state) for row in zip(
+        rows["metric"], rows["policy"], rows["worst"], total, strict=True
+    )]  # fmt: skip
     return rows.assign(
         label=label,
         name=name,
@@ -108,8 +108,18 @@ def _lacking(table: pd.DataFrame, label: int, name: str) -> pd.DataFrame:
     )[table.columns.tolist()]
 
 
-def _value(metric: str, state: State, policy: str, worst: float) -> float:
+def _voxels(rows: pd.DataFrame, images: Sequence[str]) -> Sequence[float]:
+    """Of the image that each row is of; 0 where nothing is counted."""
+    counts = rows["value"].where(rows["metric"].isin(COUNTS), 0.0)
+    if images:
+        return counts.groupby(rows[images[0]]).transform("sum").tolist()
+    return [float(counts.sum())] * len(rows)
+
+
+def _value(metric: str, policy: str, worst: float, voxels: float, state: State) -> float:
     parsed = parse_metric(metric)
+    if parsed.family == "counts":
+        return voxels if metric == "voxels/tn" else 0.0
     if parsed.family == "volume":
         return math.nan if state == "failed" and metric == "volume/prediction" else 0.0
     return value_where_empty(parsed, state, policy, worst)
@@ -181,9 +191,23 @@ def short_tables(cases: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], list[str
 
 def as_failed(cases: pd.DataFrame) -> pd.DataFrame:
     """The same cases (of :func:`long_table`), had every one of them failed."""
+    value = _unpredicted(cases)
     return cases.assign(
-        state="failed",
-        value=cases["worst"],
-        n=cases["worst"].notna().astype(int),
-        reason=REASONS["failed"],
+        state="failed", value=value, n=value.notna().astype(int), reason=REASONS["failed"]
     )
+
+
+def _unpredicted(cases: pd.DataFrame) -> pd.Series:
+    """The worst of each row, and counts of voxels had nothing been predicted."""
+    key = [name for name in ("subject", "slice", "label") if name in cases]
+    counts = cases[cases["metric"].isin(COUNTS)]
+    if not len(counts):
+        return cases["worst"]
+    wide = counts.set_index([*key, "metric"])["value"].unstack("metric")
+    lost = wide * 0.0
+    lost["voxels/fn"] = wide["voxels/tp"] + wide["voxels/fn"]
+    lost["voxels/tn"] = wide["voxels/fp"] + wide["voxels/tn"]
+    at = lost.stack().reindex([*counts[[*key, "metric"]].itertuples(index=False, name=None)])
+    value = cases["worst"].copy()
+    value.loc[counts.index] = at.to_numpy()
+    return value

@@ -67,6 +67,8 @@ class SeedSummary:
         """Of the mean of a metric over labels; ends and what they are, NaN and why there are none."""
         tables, everyone, intervals = self._joined
         counted = counted_by_label(tables, everyone, metric)
+        if not set(labels) <= set(counted):
+            return math.nan, math.nan, "none: it is no mean over cases"
         return intervals.of_mean([counted[label] for label in labels], self.statistic)
 
     @cached_property

@@ -71,7 +71,7 @@ def segmented(source: ReportSource) -> list[Run]:
 
 
 def _of_seeds(seeds: Seeds) -> Run:
-    summaries = [one.summary for one in seeds.found]
+    summaries = [one.summary[one.summary["per"] != "voxel"] for one in seeds.found]
     how = {name: sorted({str(v) for one in summaries for v in one[name]}) for name in _HOW}
     return Run(
         seeds.point,

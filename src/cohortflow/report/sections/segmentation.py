@@ -27,6 +27,7 @@ from cohortflow.report.highlights import MOST, Result, highlights, middle
 from cohortflow.report.identifiers import slug
 from cohortflow.report.sections.segmentation_compared import compared
 from cohortflow.report.sections.segmentation_plots import distributions, volumes
+from cohortflow.report.sections.segmentation_pooled import pooled
 from cohortflow.report.segmentations import STAGE, Variant, case_means, variants
 from cohortflow.report.source import ReportSource
 
@@ -55,8 +56,8 @@ def segmentation(source: ReportSource) -> Section:
         stem = f"seg{place}_{slug(one.name)}"
         if len(found) > 1:
             blocks.append(Heading(one.name))
-        blocks += [*_failed(one), *_unseen(one), _table(one, stem)]
-        if place < MOST_DRAWN:
+        blocks += [*_failed(one), *_unseen(one), _table(one, stem), *pooled(one, stem)]
+        if number < MOST_DRAWN:
             blocks += [*distributions(one, stem), *volumes(one, stem)]
         blocks.append(_worst(one, stem, links))
     if len(found) > MOST_DRAWN:
