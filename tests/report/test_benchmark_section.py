@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 import pytest
@@ -92,6 +93,15 @@ def test_a_fold_that_failed_counts_as_the_worst_of_its_cases() -> None:
     assert row["mean"] == pytest.approx((statistics.fmean(first) + statistics.fmean(second)) / 2)
     (far,) = [row for row in found if row["metric"] == "hd95/pooled"]
     assert far["mean"] == pytest.approx((4.0 + (3 * 4.0 + 400.0) / 4) / 2), "its own diagonal"
+
+
+def test_an_infinite_mean_says_why() -> None:
+    found = rows(
+        SECTIONS["benchmark"](seeded(BY_FOLD, away={0: ["sub-9"]})), "benchmark_structures"
+    )
+    (far,) = [row for row in found if row["metric"] == "hd95/pooled"]
+    assert (far["mean"], far["sd"], far["n"]) == (math.inf, None, 5)
+    assert far["why"].startswith("infinite: a case has no surface")
 
 
 def test_a_fold_that_finished_nowhere_leaves_no_number() -> None:

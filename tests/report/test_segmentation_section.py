@@ -50,7 +50,23 @@ def words(section: Section) -> str:
     return " ".join(block["text"] for kind in ("note", "text") for block in blocks(section, kind))
 
 
-def test_denominators_stand_beside_every_value(section: Section) -> None:
+def of_liver(source: FakeSource) -> Any:
+    cases = variants(source)[0].cases
+    return cases.loc[(cases["name"] == "liver") & (cases["metric"] == "dice"), "counted"]
+
+
+def test_quartiles_hold_infinite_cases_at_the_upper_end(tables_only: None) -> None:
+    """Where a quarter has no surface the upper quartile is infinite, not that of the measured."""
+    gone = ("sub-8", "sub-9")
+    section = SECTIONS["segmentation"](run_of(("a", summarised(tables(3), gone))))
+    far = next(row for row in rows(section, "_metrics") if row["metric"] == "hd95/pooled")
+    assert far["quartiles"][1] == np.inf
+    assert np.isfinite(far["median"])
+    assert far["why"] == "infinite: 2 of 5 cases have no surface"
+    assert [far["measured"], far["n"]] == [3, 5]
+
+
+def test_denominators_stand_beside_every_value(source: FakeSource, section: Section) -> None:
     found = {(row["name"], row["metric"]): row for row in rows(section, "fast_metrics")}
     liver, spleen = found["liver", "dice"], found["spleen", "dice"]
     counts = ("n", "missing", "left_out", "cases")
@@ -60,9 +76,20 @@ def test_denominators_stand_beside_every_value(section: Section) -> None:
     far = found["liver", "hd95/pooled"]
     assert far["value"] == np.inf, "a case that nobody saw has an infinite distance"
     assert far["interval"] is None
+    assert far["why"] == "infinite: 1 of 15 cases have no surface"
+    own = variants(source)[0].cases
+    counted = own.loc[(own["name"] == "liver") & (own["metric"] == "hd95/pooled"), "counted"]
+    # The fourth of fifteen, the eighth and the twelfth; the infinite one is the fifteenth.
+    assert far["median"] == sorted(counted)[7]
+    assert far["quartiles"] == pytest.approx([np.mean(sorted(counted)[k : k + 2]) for k in (3, 10)])
+    assert [far["measured"], far["n"], far["missing"]] == [13, 15, 2]
+    assert liver["median"] == pytest.approx(np.median(own_dice := of_liver(source)))
+    assert liver["quartiles"] == pytest.approx(np.quantile(own_dice, (0.25, 0.75)))
+    assert liver["why"] == ""
     table = next(t for t in blocks(section, "table") if t["name"].endswith("fast_metrics"))
     assert "dice: 2TP / (2TP + FP + FN); higher is better." in table["notes"]
     assert any("No interval in 3 rows" in note for note in table["notes"])
+    assert table["notes"][0].startswith("Infinite: of a case without scores nobody knows the image")
     assert "1 of 15 cases failed and count as the worst in every label: sub-99." in words(section)
 
 

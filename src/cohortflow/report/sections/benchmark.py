@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TITLE = "The benchmark"
+_LONG = 40
+_INFINITE = "infinite: a case has no surface, or no other value that is bounded"
 _STRUCTURE = ("label", "name", "metric", "unit", "statistic")
 NOTES = (
     "Interval: 95 %, over the cases of one seed, all its folds together. A case that failed "
@@ -125,7 +127,9 @@ def _seeds(source: ReportSource, found: Sequence[Cell]) -> Table:
                     "fold_range": [min(shares), max(shares)] if len(shares) > 1 else None,
                 }
             )
-    return Table("benchmark_seeds", "Accuracy of each seed", columns, rows, folded=len(rows) > 40)
+    return Table(
+        "benchmark_seeds", "Accuracy of each seed", columns, rows, folded=len(rows) > _LONG
+    )
 
 
 def _by_fold(source: ReportSource, cell: Cell) -> dict[Any, list[float]]:
@@ -172,6 +176,7 @@ def _metrics(found: Sequence[Cell]) -> Table:
 
 def _structures(found: Sequence[Seeds]) -> Table:
     """One row a structure, metric and statistic: the seeds beside each other, then over them."""
+    rows = [row for one in found for row in _rows_of(one)]
     columns = [
         Column("step", "Step", "code"),
         Column("where", "Where"),
@@ -182,14 +187,15 @@ def _structures(found: Sequence[Seeds]) -> Table:
         Column("n", "n", "integer", "cases"),
         Column("seeds", "Seeds", "names"),
         Column("mean", "Mean", "number", "over seeds"),
+        *([Column("why", "Remark", "prose")] if any(row["why"] for row in rows) else []),
         Column("sd", "Over seeds", "number", "sd"),
         Column("fold_sd", "Over folds", "number", "sd, first seed"),
         Column("interval", "Interval", "ends", "cases, first seed"),
     ]
-    rows = [row for one in found for row in _rows_of(one)]
     said = [text for one in found for text in one.said()]
     notes = [*NOTES, *said]
-    return Table("benchmark_structures", "Structures over seeds", columns, rows, notes=notes)
+    title, long = "Structures over seeds", len(rows) > _LONG
+    return Table("benchmark_structures", title, columns, rows, folded=long, notes=notes)
 
 
 def _rows_of(seeds: Seeds) -> Iterator[dict[str, Any]]:
@@ -213,11 +219,14 @@ def _rows_of(seeds: Seeds) -> Iterator[dict[str, Any]]:
             "seeds": ["—" if one.seed is None else str(one.seed) for one in seeds.found],
             "mean": _number(pooled.mean), "sd": _number(pooled.sd), "fold_sd": _number(spread),
             "interval": ends if all(map(math.isfinite, ends)) else None,
+            "why": _INFINITE if math.isinf(pooled.mean) else str(first["reason"] or ""),
         }  # fmt: skip
 
 
 def _by_structure(summary: pd.DataFrame) -> dict[tuple[Any, ...], Mapping[Any, Any]]:
-    return {tuple(row[name] for name in _STRUCTURE): row for row in summary.to_dict("records")}
+    """Without voxels as they were counted, which stand beside ours in the section of segmentations."""
+    kept = summary[(summary["per"] != "voxel") | ~summary["published"].astype(bool)]
+    return {tuple(row[name] for name in _STRUCTURE): row for row in kept.to_dict("records")}
 
 
 def _number(value: float) -> float | None:

@@ -37,12 +37,12 @@ def pooled(one: Variant, stem: str) -> list[Block]:
         Column("name", "Label"),
         Column("metric", "Metric", "code"),
         Column("value", "Value", "number"),
+        *([Column("why", "Remark", "prose")] if any(row["why"] for row in made) else []),
         Column("interval", "Interval", "ends3"),
         Column("n", "n", "integer", "cases counted"),
-        Column("missing", "Missing", "integer", "at the worst"),
+        Column("missing", "Missing", "integer", "or without scores"),
         Column("cases", "Cases", "integer", "in all"),
         *([Column("usual", "As counted", "number")] if usual else []),
-        *([Column("why", "Remark", "prose")] if any(row["why"] for row in made) else []),
     )
     told = [
         definition(metric, "segmentation") for metric in dict.fromkeys(r["metric"] for r in made)
