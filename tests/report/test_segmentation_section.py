@@ -56,14 +56,14 @@ def of_liver(source: FakeSource) -> Any:
 
 
 def test_quartiles_hold_infinite_cases_at_the_upper_end(tables_only: None) -> None:
-    """Where a quarter has no surface the upper quartile is infinite, not that of the measured."""
+    """The upper quartile lies between the last measured one and an infinite one: infinite."""
     gone = ("sub-8", "sub-9")
-    section = SECTIONS["segmentation"](run_of(("a", summarised(tables(3), gone))))
+    section = SECTIONS["segmentation"](run_of(("a", summarised(tables(4), gone))))
     far = next(row for row in rows(section, "_metrics") if row["metric"] == "hd95/pooled")
     assert far["quartiles"][1] == np.inf
     assert np.isfinite(far["median"])
-    assert far["why"] == "infinite: 2 of 5 cases have no surface"
-    assert [far["measured"], far["n"]] == [3, 5]
+    assert far["why"] == "infinite: 2 of 6 cases have no surface"
+    assert [far["measured"], far["n"]] == [4, 6]
 
 
 def test_denominators_stand_beside_every_value(source: FakeSource, section: Section) -> None:

@@ -72,11 +72,12 @@ def evaluate_segmentation(
 
     ``reference``, ``prediction``: label maps (z, y, x) or (y, x) of whole numbers or bool, one
     shape; ``prediction`` None: a case that failed, which counts as the worst in every metric.
-    ``spacing_mm`` in the order of the axes; where it is not known distances are in voxels.
-    ``grids`` of both are compared, and give the spacing. ``labels``: the table of values to names;
-    values that it lacks are refused, or count as ``others="background"``. ``metrics``: ids, each
-    its own formula. ``empty``: the policy for labels that one or both maps lack. ``per="slice"``:
-    every slice along z is an image (y, x) of its own, told by the column ``slice``.
+    ``spacing_mm`` in the order of the axes; where it is not known distances are in voxels. ``grids``
+    of both are compared, and give the spacing; that of one alone is refused, unless ``spacing_mm``
+    says that both lie on it. ``labels``: the table of values to names; values
+    that it lacks are refused, or count as ``others="background"``. ``metrics``: ids, each its own
+    formula. ``empty``: the policy for labels that one or both maps lack. ``per="slice"``: every
+    slice along z is an image (y, x) of its own, told by the column ``slice``.
 
     → DataFrame: label, name, metric, value (NaN where undefined), unit, n, reason, state (measured,
     missed, invented, absent, failed), worst (what counts for a case that is not measured), policy.
@@ -93,6 +94,8 @@ def evaluate_segmentation(
         raise BadParameter("per what?", expected="volume or slice", found=repr(per))
     failed = prediction is None
     other = reference if prediction is None else prediction
+    if failed:
+        grids = (grids[0] or grids[1],) * 2  # there is no other map
     pair = mask_pair(reference, other, labels, spacing_mm, grids, where)
     asked = parse_metrics(metrics, pair.world)
     if any(metric.degree == 2 and (pair.flat or per == "slice") for metric in asked):
