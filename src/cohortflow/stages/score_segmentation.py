@@ -45,7 +45,7 @@ class ScoreSegmentation(Parameters):
     )
     counts: bool = pydantic.Field(
         False,
-        description="voxels in both maps, in one, in neither: summarise_scores pools them over cases",
+        description="voxels in both maps, in one, in neither, which summarise_scores pools",
     )
 
     @property

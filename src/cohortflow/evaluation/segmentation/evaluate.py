@@ -72,9 +72,9 @@ def evaluate_segmentation(
 
     ``reference``, ``prediction``: label maps (z, y, x) or (y, x) of whole numbers or bool, one
     shape; ``prediction`` None: a case that failed, which counts as the worst in every metric.
-    ``spacing_mm`` in the order of the axes; where it is not known distances are in voxels. ``grids``
-    of both are compared, and give the spacing; that of one alone is refused, unless ``spacing_mm``
-    says that both lie on it. ``labels``: the table of values to names; values
+    ``spacing_mm`` in the order of the axes; where it is not known distances are in voxels.
+    ``grids`` of both are compared, and give the spacing; that of one alone is refused, unless
+    ``spacing_mm`` says that both lie on it. ``labels``: the table of values to names; values
     that it lacks are refused, or count as ``others="background"``. ``metrics``: ids, each its own
     formula. ``empty``: the policy for labels that one or both maps lack. ``per="slice"``: every
     slice along z is an image (y, x) of its own, told by the column ``slice``.

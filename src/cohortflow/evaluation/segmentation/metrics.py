@@ -35,7 +35,7 @@ LESIONS = ("lesion-recall", "lesion-precision", "lesion-f1")
 VOLUMES = ("volume/reference", "volume/prediction")
 COUNTS = ("voxels/tp", "voxels/fp", "voxels/fn", "voxels/tn")
 SUMMED = tuple(name for name in OVERLAP if name != "volume-similarity")
-"""What may be of the voxels of many cases: volumes too large and too small make up for each other."""
+"""What may be of the voxels of many cases: volumes too large and too small would even out."""
 POOLED = (
     *(f"{name}/voxels" for name in SUMMED),
     *(f"{name}/voxels-as-counted" for name in SUMMED),

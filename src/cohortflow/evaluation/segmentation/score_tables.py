@@ -95,9 +95,8 @@ def _lacking(table: pd.DataFrame, label: int, name: str) -> pd.DataFrame:
     images = [column for column in ("slice",) if column in table]
     rows = table.drop_duplicates([*images, *_KIND])[[*images, *_KIND, "value", "worst"]]
     total = _voxels(rows, images)
-    values = [_value(*row, state) for row in zip(
-        rows["metric"], rows["policy"], rows["worst"], total, strict=True
-    )]  # fmt: skip
+    columns = (rows["metric"], rows["policy"], rows["worst"], total)
+    values = [_value(*row, state) for row in zip(*columns, strict=True)]
     return rows.assign(
         label=label,
         name=name,

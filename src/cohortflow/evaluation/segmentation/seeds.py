@@ -64,7 +64,7 @@ class SeedSummary:
         )
 
     def interval_of_mean(self, metric: str, labels: Sequence[int]) -> tuple[float, float, str]:
-        """Of the mean of a metric over labels; ends and what they are, NaN and why there are none."""
+        """Of the mean of a metric over labels: ends and what they are; NaN and why not."""
         tables, everyone, intervals = self._joined
         counted = counted_by_label(tables, everyone, metric)
         if not set(labels) <= set(counted):

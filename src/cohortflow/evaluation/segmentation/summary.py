@@ -90,7 +90,7 @@ def summarise_segmentations(
 def counted_by_label(
     tables: Mapping[str, pd.DataFrame], expected: Sequence[str], metric: str
 ) -> dict[int, Counted]:
-    """What every case counts for in the rows of a metric id of the summary, ``dice/transunet`` too."""
+    """What every case counts for in rows of the summary; ``metric`` ``dice/transunet`` too."""
     found = {}
     for about, cases in _groups(tables, expected):
         if about.metric == metric:

@@ -224,7 +224,7 @@ def _rows_of(seeds: Seeds) -> Iterator[dict[str, Any]]:
 
 
 def _by_structure(summary: pd.DataFrame) -> dict[tuple[Any, ...], Mapping[Any, Any]]:
-    """Without voxels as they were counted, which stand beside ours in the section of segmentations."""
+    """Without voxels as they were counted, which never stand alone."""
     kept = summary[(summary["per"] != "voxel") | ~summary["published"].astype(bool)]
     return {tuple(row[name] for name in _STRUCTURE): row for row in kept.to_dict("records")}
 

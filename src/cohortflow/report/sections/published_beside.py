@@ -26,8 +26,8 @@ OTHER_CASES = (
     "about the method. It is formed only where definition and unit of both sides are the same."
 )
 OVER_SEEDS = (
-    "Obtained: mean over seeds, with the sample standard deviation between them. The interval is over "
-    "the cases of one seed, the first that finished: it says nothing of other seeds."
+    "Obtained: mean over seeds, with the sample standard deviation between them. The interval is "
+    "over the cases of one seed, the first that finished: it says nothing of other seeds."
 )
 
 

@@ -44,9 +44,10 @@ ABOUT = (
 )
 
 ABOUT_INFINITE = (
-    "Infinite: of a case without scores nobody knows the image, so nothing bounds how far its surface "
-    "is off; where the image is known, a lost case counts as its diagonal. Median and quartiles are "
-    "of all n, infinite ones at the upper end; there is no mean of the measured cases alone."
+    "Infinite: of a case without scores nobody knows the image, so nothing bounds how far its "
+    "surface is off; where the image is known, a lost case counts as its diagonal. Median and "
+    "quartiles are of all n, infinite ones at the upper end; there is no mean of the measured "
+    "cases alone."
 )
 
 
@@ -64,7 +65,7 @@ def segmentation(source: ReportSource) -> Section:
         if len(found) > 1:
             blocks.append(Heading(one.name))
         blocks += [*_failed(one), *_unseen(one), _table(one, stem), *pooled(one, stem)]
-        if number < MOST_DRAWN:
+        if place < MOST_DRAWN:
             blocks += [*distributions(one, stem), *volumes(one, stem)]
         blocks.append(_worst(one, stem, links))
     if len(found) > MOST_DRAWN:
@@ -101,13 +102,13 @@ def _highlights(found: Sequence[Variant]) -> list[Highlight]:
 
 def _results(one: Variant) -> list[Result]:
     """Labels that a scored case has and whose value is one."""
-    rows = [row for row in map(_row, _records(one)) if row["metric"] == one.metrics[0]]
+    rows = [row for row in (_row(one, r) for r in _records(one)) if row["metric"] == one.metrics[0]]
     return [
         Result(
             row["name"],
             row["value"],
             f"{number(row['value'])} {row['unit']}".strip(),
-            f"interval {cell(row['interval'], 'ends3')}",
+            row["why"] if np.isinf(row["value"]) else f"interval {cell(row['interval'], 'ends3')}",
             row["n"],
             row["missing"],
         )
