@@ -83,8 +83,9 @@ def obtained(
     if ours.task != "segmentation":
         return []
     found = []
+    first = next((one for one in seeds if not one.failed), None)
     for id in ours.ids:
-        of_seeds = {seed.seed: _of_seed(table, column, id, seed) for seed in seeds}
+        of_seeds = {s.seed: _of_seed(table, column, id, s, bounded=s is first) for s in seeds}
         if any(of_seeds.values()):
             found.append(_over_seeds(of_seeds, asked))
             if not found[-1].empty:
@@ -114,12 +115,14 @@ def _words(name: object) -> frozenset[str]:
     return frozenset(str(name).casefold().replace("_", " ").replace("-", " ").split())
 
 
-def _of_seed(table: PublishedTable, column: str, id: str, seed: SeedSummary) -> Obtained | None:
+def _of_seed(
+    table: PublishedTable, column: str, id: str, seed: SeedSummary, *, bounded: bool
+) -> Obtained | None:
     rows = _rows_of(table, column, seed.summary[seed.summary["metric"] == id])
     if not len(rows):
         return None
     made = _joined(id, rows, _wanted(table, column))
-    if seed.failed:
+    if not bounded:
         return replace(made, low=math.nan, high=math.nan)
     if made.structures > 1 and not made.reason:
         low, high, _ = seed.interval_of_mean(id, [int(label) for label in rows["label"]])

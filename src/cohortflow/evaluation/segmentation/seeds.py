@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cohortflow.evaluation.denominator import Statistic
 from cohortflow.evaluation.pooling import SeedPool, pool_seeds
+from cohortflow.evaluation.segmentation.metrics import POOLED
 from cohortflow.evaluation.segmentation.score_tables import (
     as_failed,
     of_equal_labels,
@@ -58,27 +59,32 @@ class SeedSummary:
         (first, *rest) = self.parts
         if not rest and first.summary is not None:
             return first.summary
-        tables, everyone, intervals = self._joined
+        tables, everyone, intervals = self._joined()
         return summarise_segmentations(
             tables, everyone, self.statistic, "keep", None if self.failed else intervals
         )
 
     def interval_of_mean(self, metric: str, labels: Sequence[int]) -> tuple[float, float, str]:
         """Of the mean of a metric over labels: ends and what they are; NaN and why not."""
-        tables, everyone, intervals = self._joined
-        counted = counted_by_label(tables, everyone, metric)
-        if not set(labels) <= set(counted):
+        if metric in POOLED:
             return math.nan, math.nan, "none: it is no mean over cases"
+        tables, everyone, intervals = self._joined(metric)
+        counted = counted_by_label(tables, everyone, metric)
         return intervals.of_mean([counted[label] for label in labels], self.statistic)
 
-    @cached_property
-    def _joined(self) -> tuple[dict[str, pd.DataFrame], list[str], CaseIntervals]:
-        """Tables of all folds, everyone who should have one, and intervals that know the groups."""
+    def _joined(self, metric: str = "") -> tuple[dict[str, pd.DataFrame], list[str], CaseIntervals]:
+        """Tables of all folds, everyone who should have one, and intervals that know the groups.
+
+        ``metric``: of this id only, or that of a policy.
+        """
         found: dict[str, list[pd.DataFrame]] = {}
         away: set[str] = set()
         groups: dict[str, str] = {}
         for part in self.parts:
             cases = part.cases()
+            if metric:
+                of_policy = cases["metric"] + "/" + cases["policy"]
+                cases = cases[(cases["metric"] == metric) | (of_policy == metric)]
             if "group" in cases:
                 groups |= dict(zip(cases["subject"], map(str, cases["group"]), strict=True))
             tables, lost = short_tables(as_failed(cases) if part.failed else cases)
