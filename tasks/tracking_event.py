@@ -147,13 +147,20 @@ def _cell_metrics(cell: Cell, label: str) -> Iterable[tuple[str, float]]:
 
 def _segmentation_metrics(variant: Variant, name: str) -> Iterable[tuple[str, float]]:
     """Of each label and metric: its value where it is finite, the cases that count, and those of
-    them that are lost and count as the worst."""
-    columns = ("name", "metric", "unit", "value", "n", "missing")
-    for row in variant.summary[list(columns)].itertuples(index=False):
+    them that are lost and count as the worst; where it is infinite, how many cases are, and the
+    median."""
+    import pandas as pd
+
+    columns = ("label", "name", "metric", "unit", "value", "n", "missing")
+    for row in pd.concat([variant.summary, variant.pooled])[list(columns)].itertuples(index=False):
         label = f"{row.name} {name}".strip()
+        unit = "" if row.unit == "1" else f"_{row.unit}"
         if math.isfinite(row.value):
-            unit = "" if row.unit == "1" else f"_{row.unit}"
             yield mlflow_metric_name(f"{row.metric}{unit}", label), float(row.value)
+        elif spread := variant.infinite(row.label, row.metric):
+            yield mlflow_metric_name(f"{row.metric}_infinite", label), float(spread.infinite)
+            if math.isfinite(spread.median):
+                yield mlflow_metric_name(f"{row.metric}_median{unit}", label), spread.median
         yield mlflow_metric_name(f"{row.metric}_n", label), float(row.n)
         yield mlflow_metric_name(f"{row.metric}_missing", label), float(row.missing)
 

@@ -90,9 +90,11 @@ def test_lesions_of_the_breast(test_data: Path, tmp_path: Path, lost: bool) -> N
     """One mask, two masks of one image, and a normal breast; a prediction that is not there."""
     from PIL import Image
 
+    masks = []
     for kind, number in (("benign", 1), ("benign", 25), ("normal", 1)):
         files = sorted((test_data / "ultrasound/busi" / kind).glob(f"{kind} ({number})_mask*.png"))
         mask = np.any([np.asarray(Image.open(file).convert("L")) > 0 for file in files], axis=0)
+        masks.append(mask)
         target = tmp_path / "source" / f"{kind}{number}"
         target.mkdir(parents=True)
         Image.fromarray(mask).save(target / "reference_mask.png")
@@ -101,12 +103,22 @@ def test_lesions_of_the_breast(test_data: Path, tmp_path: Path, lost: bool) -> N
     cohort = tmp_path / "cohort"
     ingest_source(IngestRequest(str(tmp_path / "source"), str(cohort)))
     ids = "score_segmentation.metrics=[dice, lesion-recall@any]"
-    result = compare(cohort, "score_segmentation.labels={1: lesion}", ids)
+    counts_too = "score_segmentation.counts=true"
+    result = compare(cohort, "score_segmentation.labels={1: lesion}", ids, counts_too)
     assert result.counts == {"done": 4}
     summary = table(cohort, "summary").set_index("metric")
     counts = summary.loc["dice", ["n", "cases", "missing", "left_out"]].tolist()
     assert counts == [2, 3, int(lost), 1]
     assert summary.loc["lesion-recall@any", "value"] == (0.5 if lost else 1.0)
+    shifted = [(mask, np.roll(mask, 3, axis=1)) for mask in masks]
+    gone = masks[1].size if lost else 0
+    hits = sum(np.sum(a & b) for a, b in shifted) - (
+        np.sum(np.logical_and(*shifted[1])) if lost else 0
+    )
+    sizes = sum(2 * np.sum(mask) for mask in masks) - (2 * np.sum(masks[1]) if lost else 0) + gone
+    pooled = summary.loc["dice/voxels"]
+    assert pooled["value"] == pytest.approx(2 * hits / sizes, rel=1e-12)
+    assert pooled[["n", "cases", "missing", "per"]].tolist() == [3, 3, int(lost), "voxel"]
 
 
 def test_a_lone_prediction_is_measured_against_nothing(test_data: Path, tmp_path: Path) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
+import math
 import statistics
-from typing import Any
 
-import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from cohortflow.cohort.entry import Output
 from cohortflow.report import SECTIONS
 from tests.report.fake import FOLDS, SEEDS, FakeSource, make_source
+from tests.report.segmentation_seeds import BY_FOLD, dice_of, seeded
 from tests.report.test_sections import blocks, cases_of, rows
 
 
@@ -75,21 +73,37 @@ def test_nothing_is_claimed_where_nothing_was_scored(source: FakeSource) -> None
     assert blocks(section, "note")[0]["tone"] == "absent"
 
 
-def test_structures_are_pooled_over_seeds_and_folds() -> None:
-    source = make_source()
-    source.pipeline["steps"].append({"id": "summarise", "stage": "summarise_scores"})
-    for seed, fold, value in ((0, 0, 0.8), (0, 1, 0.6), (1, 0, 0.9), (1, 1, None)):
-        row: dict[str, Any] = {
-            "label": 1, "name": "liver", "metric": "dice", "unit": "", "statistic": "mean",
-            "value": value, "low": 0.5, "high": 0.95, "n": 7,
-        }  # fmt: skip
-        out = io.BytesIO()
-        pd.DataFrame([row]).to_parquet(out)
-        output = Output(files={"summary.parquet": out.getvalue()})
-        source.add("summarise", "scores", output, point={"seed": seed, "fold": fold})
-    (found,) = rows(SECTIONS["benchmark"](source), "benchmark_structures")
-    assert found["seeds"] == ["0", "1"]
-    assert found["mean"] == pytest.approx((0.7 + 0.9) / 2)
-    assert found["sd"] == pytest.approx(statistics.stdev([0.7, 0.9]))
-    assert found["fold_sd"] == pytest.approx(statistics.stdev([0.8, 0.6]))
-    assert (found["n"], found["interval"]) == (7, [0.5, 0.95])
+def test_structures_are_those_of_all_folds_and_then_over_seeds() -> None:
+    """Three cases in one fold, one in the other: the mean of a seed is over four cases."""
+    dice = {0: {0: [0.8, 0.8, 0.8], 1: [0.4]}, 1: {0: [0.9, 0.9, 0.9], 1: [0.5]}}
+    found = rows(SECTIONS["benchmark"](seeded(dice)), "benchmark_structures")
+    (row,) = [row for row in found if row["metric"] == "dice"]
+    assert row["seeds"] == ["0", "1"]
+    assert row["mean"] == pytest.approx((0.7 + 0.8) / 2)
+    assert row["sd"] == pytest.approx(statistics.stdev([0.7, 0.8]))
+    assert row["fold_sd"] == pytest.approx(statistics.stdev([0.8, 0.4]))
+    assert row["n"] == 4
+    assert row["interval"][0] < 0.7 < row["interval"][1]
+
+
+def test_a_fold_that_failed_counts_as_the_worst_of_its_cases() -> None:
+    found = rows(SECTIONS["benchmark"](seeded(BY_FOLD, failed=[(1, 1)])), "benchmark_structures")
+    (row,) = [row for row in found if row["metric"] == "dice"]
+    first, second = dice_of(BY_FOLD, 0), dice_of({1: {0: BY_FOLD[1][0], 1: [0.0]}}, 1)
+    assert row["mean"] == pytest.approx((statistics.fmean(first) + statistics.fmean(second)) / 2)
+    (far,) = [row for row in found if row["metric"] == "hd95/pooled"]
+    assert far["mean"] == pytest.approx((4.0 + (3 * 4.0 + 400.0) / 4) / 2), "its own diagonal"
+
+
+def test_an_infinite_mean_says_why() -> None:
+    found = rows(
+        SECTIONS["benchmark"](seeded(BY_FOLD, away={0: ["sub-9"]})), "benchmark_structures"
+    )
+    (far,) = [row for row in found if row["metric"] == "hd95/pooled"]
+    assert (far["mean"], far["sd"], far["n"]) == (math.inf, None, 5)
+    assert far["why"].startswith("infinite: a case has no surface")
+
+
+def test_a_fold_that_finished_nowhere_leaves_no_number() -> None:
+    section = SECTIONS["benchmark"](seeded(BY_FOLD, failed=[(0, 1), (1, 1)]))
+    assert not rows(section, "benchmark_structures")

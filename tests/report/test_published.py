@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import math
+import statistics
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,14 @@ import pytest
 from cohortflow.cohort.entry import Output
 from cohortflow.evaluation import evaluate_segmentation
 from cohortflow.evaluation.published import PUBLISHED, published_paper
+from cohortflow.evaluation.segmentation.score_tables import long_table, write_table
 from cohortflow.evaluation.segmentation.summary import summarise_segmentations
+from cohortflow.evaluation.statistics import bca_interval
 from cohortflow.evaluation.statistics.case_intervals import CaseIntervals
 from cohortflow.report import SECTIONS
+from cohortflow.report.segmentation_seeds import seeds_of
 from tests.report.fake import FakeSource, make_source
+from tests.report.segmentation_seeds import Dice, seeded
 
 VENTRICLES = {1: "right ventricle", 2: "myocardium", 3: "ventricle_left"}
 
@@ -31,7 +35,7 @@ def source_of(system: str, stages: tuple[str, ...] = ()) -> FakeSource:
     return FakeSource(pipeline, people, [], {})
 
 
-def summary(unit_mm: bool, lose: bool, empty: str = "transunet") -> pd.DataFrame:
+def scored(unit_mm: bool, lose: bool, empty: str = "transunet") -> dict[str, pd.DataFrame]:
     """Three cases of three nested boxes, the prediction one voxel off; ``lose``: one misses one."""
     tables = {}
     for case in range(3):
@@ -49,6 +53,11 @@ def summary(unit_mm: bool, lose: bool, empty: str = "transunet") -> pd.DataFrame
             metrics=["dice", "hd95/pooled"],
             empty=empty,
         )
+    return tables
+
+
+def summary(unit_mm: bool, lose: bool, empty: str = "transunet") -> pd.DataFrame:
+    tables = scored(unit_mm, lose, empty)
     return summarise_segmentations(tables, intervals=CaseIntervals(seed=0, resamples=200))
 
 
@@ -58,9 +67,9 @@ def beside(system: str, rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 def segmented(system: str, rows: pd.DataFrame) -> FakeSource:
     source = source_of(system, ("summarise_scores",))
-    data = io.BytesIO()
-    rows.to_parquet(data)
-    source.add("summarise_scores", "scores", Output(files={"summary.parquet": data.getvalue()}))
+    cases = long_table(scored(unit_mm=True, lose=False), [])
+    files = {"summary.parquet": write_table(rows), "cases.parquet": write_table(cases)}
+    source.add("summarise_scores", "scores", Output(files=files))
     return source
 
 
@@ -118,7 +127,8 @@ def test_obtained_dice_stands_beside_in_the_printed_unit() -> None:
     ends = rows[rows["metric"] == "dice"].set_index("name").loc["ventricle_left", ["low", "high"]]
     assert by_column["LV"]["interval"] == pytest.approx([100 * end for end in ends])
     assert by_column["DSC"]["obtained"] == pytest.approx(100 * strict.mean())
-    assert by_column["DSC"]["interval"] is None
+    low, high = by_column["DSC"]["interval"]
+    assert low <= by_column["DSC"]["obtained"] <= high
     ahead = sum(value > 100 * strict.mean() for value in (87.55, 86.75, 87.57, 89.71, 90))
     ahead += sum(value > 100 * strict.mean() for value in (91.71, 91.74, 91.93))
     assert by_column["DSC"]["place"] == [1 + ahead, 9]
@@ -221,3 +231,88 @@ def test_columns_of_several_data_sets_say_which() -> None:
     rows = tables(source_of("synergynet"))["places_table5"]["rows"]
     assert [row["group"] for row in rows] == ["Synapse", "Synapse", "ACDC", "ACDC"]
     assert {row["place"] for row in rows} == {None}, "all rows are the paper's own"
+
+
+# --- several seeds and folds ---
+
+HEART: Dice = {
+    0: {None: [[0.9, 0.8, 0.7], [0.8, 0.8, 0.8], [0.7, 0.6, 0.5], [0.9, 0.9, 0.9]]},
+    1: {None: [[0.8, 0.7, 0.6], [0.7, 0.7, 0.7], [0.6, 0.5, 0.4], [0.8, 0.8, 0.8]]},
+    2: {None: [[1.0, 0.9, 0.8], [0.9, 0.9, 0.9], [0.8, 0.7, 0.6], [1.0, 1.0, 1.0]]},
+}
+
+
+def of_seeds(dice: Dice, **more: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    source = seeded(dice, VENTRICLES, system="dlkunet", **more)
+    table = tables(source)["beside_table3"]
+    return {row["column"]: row for row in table["rows"]}, table
+
+
+def test_beside_a_printed_number_stands_the_mean_over_seeds() -> None:
+    rows, table = of_seeds(HEART)
+    lv, mean = rows["LV"], rows["DSC"]
+    # LV of the seeds: 0.725, 0.625 and 0.825; over all three structures 0.775, 0.675 and 0.875.
+    assert lv["obtained"] == pytest.approx(72.5)
+    assert lv["sd"] == pytest.approx(statistics.stdev([72.5, 62.5, 82.5]))
+    assert lv["seeds"] == [3, 3]
+    assert lv["n"] == [4, 4]
+    assert lv["difference"] == pytest.approx(72.5 - 96.09)
+    assert mean["obtained"] == pytest.approx(77.5)
+    assert mean["sd"] == pytest.approx(10.0)
+    own = seeds_of(seeded(HEART, VENTRICLES))[0].found[0].summary.set_index(["name", "metric"])
+    first = own.loc[("ventricle_left", "dice")]
+    assert lv["interval"] == pytest.approx([100 * first["low"], 100 * first["high"]])
+    titles = {column["name"]: (column["title"], column["unit"]) for column in table["columns"]}
+    assert titles["interval"] == ("95 % interval", "cases, one seed")
+    assert titles["sd"] == ("Over seeds", "sd")
+    assert any("it says nothing of other seeds" in note for note in table["notes"])
+
+
+def test_the_interval_of_a_mean_over_structures_is_that_of_case_means() -> None:
+    """Where every case has every structure, the mean over structures is one number a case."""
+    rows, _ = of_seeds(HEART)
+    means = [statistics.fmean(case) for case in HEART[0][None]]
+    known = bca_interval(means, np.mean, seed=0, resamples=200)
+    assert rows["DSC"]["interval"] == pytest.approx([100 * known.low, 100 * known.high])
+
+
+def test_a_structure_that_some_cases_lack_counts_by_its_own_cases() -> None:
+    dice: Dice = {0: {None: [[0.9, 0.8, math.nan], [0.8, 0.8, 0.8], [0.7, 0.6, 0.5], [0.9] * 3]}}
+    rows, _ = of_seeds(dice)
+    assert rows["DSC"]["obtained"] == pytest.approx(100 * (0.825 + 0.775 + 2.2 / 3) / 3)
+    assert rows["DSC"]["interval"] is not None
+    assert "sd" not in rows["DSC"], "one seed"
+
+
+def test_a_seed_of_which_nothing_finished_counts_as_the_worst() -> None:
+    rows, table = of_seeds(HEART, failed=[(0, None)])
+    assert rows["LV"]["obtained"] == pytest.approx(100 * (0.625 + 0.825 + 0.0) / 3)
+    assert rows["LV"]["seeds"] == [3, 3]
+    assert rows["LV"]["interval"] is not None, "of seed 1"
+    assert "seed 0: nothing finished, so every case counts as the worst." in table["notes"]
+
+
+def test_a_seed_that_nothing_was_tried_of_is_said() -> None:
+    rows, table = of_seeds(HEART, pending=[(1, None)])
+    assert rows["LV"]["obtained"] == pytest.approx(100 * (0.725 + 0.825) / 2)
+    assert rows["LV"]["seeds"] == [2, 3]
+    assert "seed 1: without a value, and not in the mean." in table["notes"]
+
+
+def test_folds_of_a_seed_are_one_row() -> None:
+    dice: Dice = {seed: {0: own[None][:3], 1: own[None][3:]} for seed, own in HEART.items()}
+    joined, whole = of_seeds(dice)[0], of_seeds(HEART)[0]
+    for name in ("obtained", "sd", "n", "seeds", "difference"):
+        assert joined["LV"][name] == pytest.approx(whole["LV"][name])
+    assert joined["DSC"]["interval"] == pytest.approx(whole["DSC"]["interval"], rel=0.2)
+
+
+def test_an_infinite_seed_leaves_no_mean_to_gain_by() -> None:
+    away = {"away": {1: ["sub-99"]}}
+    rows, _ = of_seeds(HEART, **away)
+    assert rows["LV"]["obtained"] == pytest.approx(100 * (0.725 + 4 * 0.625 / 5 + 0.825) / 3)
+    assert rows["LV"]["n"] == [4, 5]
+    far = tables(seeded(HEART, VENTRICLES, system="synergynet", **away))["beside_table2"]
+    row = next(row for row in far["rows"] if row["column"] == "HD95")
+    assert (row["obtained"], row["seeds"]) == (None, [2, 3])
+    assert any("seed 1: a case counts as infinitely bad" in note for note in far["notes"])

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 
+from cohortflow.evaluation import evaluate_segmentation
+from cohortflow.evaluation.segmentation.metrics import COUNTS, SUMMED, VOLUMES
 from cohortflow.evaluation.statistics import bland_altman
 from cohortflow.report import SECTIONS
 from cohortflow.report.blocks import Section
@@ -48,7 +50,23 @@ def words(section: Section) -> str:
     return " ".join(block["text"] for kind in ("note", "text") for block in blocks(section, kind))
 
 
-def test_denominators_stand_beside_every_value(section: Section) -> None:
+def of_liver(source: FakeSource) -> Any:
+    cases = variants(source)[0].cases
+    return cases.loc[(cases["name"] == "liver") & (cases["metric"] == "dice"), "counted"]
+
+
+def test_quartiles_hold_infinite_cases_at_the_upper_end(tables_only: None) -> None:
+    """The upper quartile lies between the last measured one and an infinite one: infinite."""
+    gone = ("sub-8", "sub-9")
+    section = SECTIONS["segmentation"](run_of(("a", summarised(tables(4), gone))))
+    far = next(row for row in rows(section, "_metrics") if row["metric"] == "hd95/pooled")
+    assert far["quartiles"][1] == np.inf
+    assert np.isfinite(far["median"])
+    assert far["why"] == "infinite: 2 of 6 cases have no surface"
+    assert [far["measured"], far["n"]] == [4, 6]
+
+
+def test_denominators_stand_beside_every_value(source: FakeSource, section: Section) -> None:
     found = {(row["name"], row["metric"]): row for row in rows(section, "fast_metrics")}
     liver, spleen = found["liver", "dice"], found["spleen", "dice"]
     counts = ("n", "missing", "left_out", "cases")
@@ -58,9 +76,20 @@ def test_denominators_stand_beside_every_value(section: Section) -> None:
     far = found["liver", "hd95/pooled"]
     assert far["value"] == np.inf, "a case that nobody saw has an infinite distance"
     assert far["interval"] is None
+    assert far["why"] == "infinite: 1 of 15 cases have no surface"
+    own = variants(source)[0].cases
+    counted = own.loc[(own["name"] == "liver") & (own["metric"] == "hd95/pooled"), "counted"]
+    # The fourth of fifteen, the eighth and the twelfth; the infinite one is the fifteenth.
+    assert far["median"] == sorted(counted)[7]
+    assert far["quartiles"] == pytest.approx([np.mean(sorted(counted)[k : k + 2]) for k in (3, 10)])
+    assert [far["measured"], far["n"], far["missing"]] == [13, 15, 2]
+    assert liver["median"] == pytest.approx(np.median(own_dice := of_liver(source)))
+    assert liver["quartiles"] == pytest.approx(np.quantile(own_dice, (0.25, 0.75)))
+    assert liver["why"] == ""
     table = next(t for t in blocks(section, "table") if t["name"].endswith("fast_metrics"))
     assert "dice: 2TP / (2TP + FP + FN); higher is better." in table["notes"]
     assert any("No interval in 3 rows" in note for note in table["notes"])
+    assert table["notes"][0].startswith("Infinite: of a case without scores nobody knows the image")
     assert "1 of 15 cases failed and count as the worst in every label: sub-99." in words(section)
 
 
@@ -202,6 +231,44 @@ def test_one_case_has_values_and_no_distribution() -> None:
     assert "Distributions not shown: 1 cases" in words(section)
     assert not [f for f in blocks(section, "figure") if "_rain" in f["name"]]
     assert [row["n"] for row in rows(section, "_metrics")] == [1] * 6
+
+
+def counted(away: tuple[str, ...] = ()) -> Section:
+    """Three cases of 100 voxels, ten of them in the reference; the third is missed."""
+    made = {}
+    for case, (tp, fp) in enumerate([(9, 1), (5, 0), (0, 0)], start=1):
+        reference, prediction = np.zeros((2, 1, 10, 10), np.uint8)
+        reference[0, 0] = 1
+        prediction[0, 0, :tp] = prediction[0, 1, :fp] = 1
+        made[f"sub-{case}"] = evaluate_segmentation(
+            reference, prediction, labels={1: "liver"}, metrics=["dice", *VOLUMES, *COUNTS]
+        )
+    return SECTIONS["segmentation"](run_of(("a", summarised(made, away))))
+
+
+def test_voxels_of_all_cases_stand_in_a_table_of_their_own(tables_only: None) -> None:
+    section = counted()
+    found = {row["metric"]: row for row in rows(section, "_pooled")}
+    dice = found["dice/voxels"]
+    # The third has every voxel wrong: 2 · 14 of 2 · 14 + 1 + 6 and 100 more.
+    assert dice["value"] == pytest.approx(28 / (28 + 1 + 6 + 100))
+    assert dice["usual"] == pytest.approx(28 / (28 + 1 + 6 + 10))
+    assert [dice[name] for name in ("n", "missing", "cases")] == [3, 1, 3]
+    assert list(found) == [f"{name}/voxels" for name in SUMMED]
+    assert {row["metric"] for row in rows(section, "_metrics")} == {"dice"}
+    table = next(t for t in blocks(section, "table") if t["name"].endswith("_pooled"))
+    assert any(
+        note.startswith("dice/voxels: dice of the voxels of all cases") for note in table["notes"]
+    )
+    assert any("of the ratio of sums, drawing cases" in note for note in table["notes"])
+
+
+def test_a_case_without_scores_leaves_no_pooled_number(tables_only: None) -> None:
+    dice = next(r for r in rows(counted(("sub-9",)), "_pooled") if r["metric"] == "dice/voxels")
+    assert (dice["value"], dice["interval"]) == (None, None)
+    assert dice["usual"] == pytest.approx(28 / (28 + 1 + 6 + 10))
+    assert dice["why"] == "undefined: nobody knows the voxels of 1 cases without scores"
+    assert [dice[name] for name in ("n", "missing", "cases")] == [3, 2, 4]
 
 
 def test_nothing_summarised_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from pathlib import Path
 
@@ -256,3 +257,22 @@ def test_of_slices_the_mean_is_told() -> None:
     (number,) = numbers_of(source, source.units())
     assert (number.name, number.value) == ("dice of label 1, mean over slices", 0.45)
     assert not number.flagged
+
+
+def test_an_infinite_slice_is_not_left_out_of_a_mean() -> None:
+    told = {
+        "label": 1,
+        "name": "1",
+        "unit": "count",
+        "metric": "betti-error/0",
+        "state": "measured",
+    }
+    values = [{"slice": 0, "value": 2.0}, {"slice": 1, "value": math.inf}]
+    counts = [{**told, "metric": "voxels/tp", "slice": 0, "value": 9.0}]
+    target = io.BytesIO()
+    pd.DataFrame([*({**told, **one} for one in values), *counts]).to_parquet(target)
+    source = study({})
+    source.add("score", "scores", Output(files={"metrics.parquet": target.getvalue()}), subject="a")
+    (number,) = numbers_of(source, source.units())
+    assert number.value is None
+    assert number.reason == "infinite in 1 of 2 slices"

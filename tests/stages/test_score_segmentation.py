@@ -16,6 +16,7 @@ from cohortflow.cohort.entry import Entry, Output
 from cohortflow.errors import GeometryMismatch, NotLabels, NoWorldSpace
 from cohortflow.evaluation import evaluate_segmentation
 from cohortflow.evaluation.segmentation.label_tables import label_table
+from cohortflow.evaluation.segmentation.metrics import COUNTS, VOLUMES
 from cohortflow.evaluation.segmentation.score_tables import COLUMNS
 from cohortflow.geometry import Grid
 from cohortflow.phantoms.canary import Canary, oriented_grid
@@ -47,6 +48,19 @@ def scored(
 def test_golden() -> None:
     output, _ = scored({"labels": LABELS, "metrics": ["dice", "hd95/pooled", "nsd@2mm"]})
     assert_golden(STAGE, output)
+
+
+def test_counts_are_there_where_they_are_wanted() -> None:
+    _, table = scored({"labels": LABELS, "metrics": ["dice"], "counts": True})
+    ids = ["dice", *VOLUMES, *COUNTS]
+    truth = evaluate_segmentation(
+        REFERENCE, PREDICTION, GRID.spacing_mm, labels=LABELS, metrics=ids
+    )
+    pd.testing.assert_frame_equal(table, truth, check_dtype=False)
+    sums = table[table["metric"].isin(COUNTS)].groupby("label")["value"].sum()
+    assert set(sums) == {float(REFERENCE.size)}
+    with pytest.raises(ValueError, match="say counts: true"):
+        ScoreSegmentation(metrics=["dice/voxels"])
 
 
 def test_the_table_is_that_of_evaluate_segmentation_with_volumes() -> None:

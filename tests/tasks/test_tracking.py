@@ -240,6 +240,9 @@ def test_means_of_label_maps_go_with_their_denominators(database: str, tmp_path:
     assert metrics["dice_missing/liver model fast"] == 2.0  # one missed, one without scores
     assert "hd95_pooled_mm/aorta model fast" not in metrics  # infinite: a case is away
     assert metrics["hd95_pooled_missing/aorta model fast"] == 1.0
+    assert metrics["hd95_pooled_infinite/aorta model fast"] == 1.0
+    assert metrics["hd95_pooled_n/aorta model fast"] == 7.0
+    assert 0.0 < metrics["hd95_pooled_median_mm/aorta model fast"] < 400.0
     client = MlflowClient(tracking_uri=database)
     stored = client.download_artifacts(run.info.run_id, "segmentation_cases.parquet", str(tmp_path))
     cases = pd.read_parquet(stored)

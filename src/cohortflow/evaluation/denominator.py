@@ -68,6 +68,28 @@ def counted(cases: Iterable[CaseValue]) -> Counted:
     )
 
 
+def quartiles(values: Iterable[float]) -> tuple[float, float, float]:
+    """25th percentile, median and 75th, linear between neighbours; NaN of none.
+
+    Infinite ones stand at the upper end: what lies between a value and an infinite one is infinite.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        return math.nan, math.nan, math.nan
+    low, middle, high = (
+        _between(ordered, share * (len(ordered) - 1)) for share in (0.25, 0.5, 0.75)
+    )
+    return low, middle, high
+
+
+def _between(ordered: Sequence[float], at: float) -> float:
+    below = math.floor(at)
+    part = at - below
+    if not part or ordered[below] == ordered[below + 1]:
+        return ordered[below]
+    return ordered[below] + part * (ordered[below + 1] - ordered[below])
+
+
 def _median(ordered: Sequence[float]) -> float:
     half = len(ordered) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2.0

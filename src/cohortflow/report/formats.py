@@ -59,7 +59,7 @@ def ends(value: Any) -> str:
 
 def ends3(value: Any) -> str:
     """Two numbers of three digits as an interval."""
-    return f"{value[0]:.3g} to {value[1]:.3g}".replace("-", "−")
+    return f"{value[0]:.3g} to {value[1]:.3g}".replace("-", "−").replace("inf", "∞")
 
 
 def spread(value: Any) -> str:

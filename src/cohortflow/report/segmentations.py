@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cohortflow.evaluation.denominator import quartiles
 from cohortflow.evaluation.segmentation.metrics import parse_metric
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
@@ -21,13 +22,27 @@ REFERENCE, PREDICTION = "volume/reference", "volume/prediction"
 STAGE = "summarise_scores"
 
 
+class Distribution(NamedTuple):
+    """Of what ``n`` cases of a label count for in a metric, ``infinite`` of them at the upper end;
+    ``measured`` of the n were not lost."""
+
+    low: float
+    median: float
+    high: float
+    n: int
+    measured: int
+    infinite: int
+
+
 @dataclass(frozen=True)
 class Variant:
-    """``summary``: a row a label and metric; ``cases``: a row a subject, label and metric, with
-    ``counted`` (NaN where left out) and ``lost`` beside the columns of the scores."""
+    """``summary``: a row a label and metric over cases; ``pooled``: the same over the voxels of all
+    cases; ``cases``: a row a subject, label and metric, with ``counted`` (NaN where left out) and
+    ``lost`` beside the columns of the scores."""
 
     name: str
     summary: pd.DataFrame
+    pooled: pd.DataFrame
     cases: pd.DataFrame
 
     @cached_property
@@ -58,6 +73,27 @@ class Variant:
         if "group" not in self.cases:
             return {}
         return dict(zip(self.cases["subject"], map(str, self.cases["group"]), strict=True))
+
+    @cached_property
+    def distributions(self) -> dict[tuple[int, str], Distribution]:
+        """By label and metric: quartiles over all cases that count, lost ones at their worst."""
+        found = {}
+        for _, rows in self.cases.groupby(["label", "metric"], sort=False):
+            label, metric = next(rows[["label", "metric"]].itertuples(index=False, name=None))
+            counted = rows["counted"].to_numpy(float)
+            kept = ~np.isnan(counted)
+            found[label, metric] = Distribution(
+                *quartiles(counted[kept].tolist()),
+                n=int(kept.sum()),
+                measured=int((kept & ~rows["lost"].to_numpy(bool)).sum()),
+                infinite=int(np.isinf(counted).sum()),
+            )
+        return found
+
+    def infinite(self, label: int, metric: str) -> Distribution | None:
+        """The distribution of a metric in which cases count as infinite; None where none do."""
+        found = self.distributions.get((label, metric))
+        return found if found is not None and found.infinite else None
 
     def of(self, metric: str) -> pd.DataFrame:
         """Rows of cases of one metric."""
@@ -90,7 +126,8 @@ def _variant(source: ReportSource, unit: ReportUnit, several: bool) -> Variant:
     )
     where = place(unit.point)
     name = f"{where} ({unit.step})" if several and where else where or unit.step
-    return Variant(name, summary, with_counts(cases))
+    pooled = summary["per"] == "voxel"
+    return Variant(name, summary[~pooled], summary[pooled], with_counts(cases))
 
 
 def with_counts(cases: pd.DataFrame) -> pd.DataFrame:

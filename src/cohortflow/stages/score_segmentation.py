@@ -13,7 +13,7 @@ from cohortflow.evaluation.segmentation.empties import Policy
 from cohortflow.evaluation.segmentation.evaluate import evaluate_segmentation
 from cohortflow.evaluation.segmentation.label_tables import label_table
 from cohortflow.evaluation.segmentation.masks import Others
-from cohortflow.evaluation.segmentation.metrics import VOLUMES, parse_metric
+from cohortflow.evaluation.segmentation.metrics import COUNTS, VOLUMES, parse_metric
 from cohortflow.evaluation.segmentation.score_tables import write_table
 from cohortflow.pipeline.stage import Context, Cost, Facts, Parameters, Reads, Stage
 from cohortflow.stages._images import LIBRARIES_BYTES, grid_of, voxels
@@ -43,6 +43,16 @@ class ScoreSegmentation(Parameters):
     others: Others = pydantic.Field(
         "refuse", description="values that labels does not name: refused, or background"
     )
+    counts: bool = pydantic.Field(
+        False,
+        description="voxels in both maps, in one, in neither, which summarise_scores pools",
+    )
+
+    @property
+    def asked(self) -> list[str]:
+        """Metrics, and what is always among them: volumes, and counts where they are wanted."""
+        added = (*VOLUMES, *(COUNTS if self.counts else ()))
+        return [*(one for one in self.metrics if one not in added), *added]
 
     @pydantic.field_validator("labels")
     @classmethod
@@ -57,7 +67,8 @@ class ScoreSegmentation(Parameters):
     @classmethod
     def _parsed(cls, metrics: list[str]) -> list[str]:
         for metric in metrics:
-            parse_metric(metric)
+            if parse_metric(metric).family == "pooled":
+                raise ValueError(f"{metric} is of all cases: say counts: true, and summarise them")
         if len(set(metrics)) < len(metrics):
             raise ValueError("a metric is asked for twice")
         return metrics
@@ -82,7 +93,7 @@ def score_segmentation(
         maps[0],
         None if prediction is None else maps[1],
         labels=labels,
-        metrics=[*(m for m in parameters.metrics if m not in VOLUMES), *VOLUMES],
+        metrics=parameters.asked,
         empty=parameters.empty,
         per=parameters.per,
         others=parameters.others,
@@ -141,7 +152,7 @@ def cost(parameters: ScoreSegmentation, facts: Sequence[Facts]) -> Cost:
     families = {parse_metric(metric).family for metric in parameters.metrics}
     masks = bool(families & {"shape", "lesions", "boundary"})
     wide = masks or bool(families & {"surfels", "filled"})
-    rows = 120 * (len(parameters.metrics) + len(VOLUMES))
+    rows = 120 * len(parameters.asked)
     return Cost(
         memory_bytes=int(LIBRARIES_BYTES + (40 if wide else 16) * size),
         disk_bytes=16384 + 40 * rows,

@@ -36,6 +36,8 @@ def ask(**changes: Any) -> None:
         ("geometry-mismatch", {"grids": (Grid(GOOD.shape, MATRIX), Grid(GOOD.shape, MOVED))}),
         ("geometry-mismatch", {"grids": (Grid((5, 5, 6), MATRIX), None)}),
         ("geometry-mismatch", {"grids": (Grid(GOOD.shape, MATRIX), None), "spacing_mm": [1, 1, 1]}),
+        ("geometry-mismatch", {"grids": (Grid(GOOD.shape, MATRIX), None), "spacing_mm": None}),
+        ("geometry-mismatch", {"grids": (None, Grid(GOOD.shape, MATRIX)), "spacing_mm": None}),
         ("not-labels", {"prediction": GOOD * np.uint8(3)}),
         ("not-labels", {"prediction": GOOD.astype(np.int16) * -1}),
         ("not-labels", {"prediction": GOOD.astype(np.int64) * 70_000}),
@@ -98,6 +100,26 @@ def test_the_error_of_a_label_names_it_and_the_way_out() -> None:
         ask(prediction=GOOD * np.uint8(3), where="sub-01")
     assert caught.value.where == "sub-01"
     ask(prediction=GOOD * np.uint8(3), others="background")
+
+
+@pytest.mark.parametrize("value", [-1, 70_000])
+def test_a_value_that_is_no_label_is_sent_to_no_option_that_does_not_help(value: int) -> None:
+    with pytest.raises(CohortflowError, match="from 0 to 65535") as caught:
+        ask(prediction=GOOD.astype(np.int64) * value, others="background")
+    assert "others" not in str(caught.value.hint)
+    ask(prediction=GOOD.astype(np.int64) * 65_535, others="background")
+
+
+def test_one_grid_of_two_is_enough_where_the_spacing_is_said_or_nothing_was_predicted() -> None:
+    one: dict[str, Any] = {"labels": {1: "liver"}, "metrics": ["hd"]}
+    grid = Grid(GOOD.shape, MATRIX)
+    said = evaluate_segmentation(GOOD, GOOD, (2, 1, 1), grids=(grid, None), **one)
+    assert said["unit"].tolist() == ["mm"]
+    failed = evaluate_segmentation(GOOD, None, grids=(grid, None), **one)
+    assert failed["worst"].tolist() == [np.linalg.norm(np.multiply(GOOD.shape, (2, 1, 1)))]
+    assert evaluate_segmentation(GOOD, GOOD, **one)["unit"].tolist() == ["voxel"]
+    index = evaluate_segmentation(GOOD, GOOD, grids=(Grid(GOOD.shape), None), **one)
+    assert index["unit"].tolist() == ["voxel"], "a grid that knows no spacing gives none"
 
 
 def test_spacing_comes_with_the_grids() -> None:

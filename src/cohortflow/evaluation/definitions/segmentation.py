@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cohortflow.evaluation.definitions.definition import Definition
-from cohortflow.evaluation.segmentation.metrics import parse_metric
+from cohortflow.evaluation.segmentation.metrics import SUMMED, parse_metric
 
 _TAHA = "Taha and Hanbury 2015, BMC Medical Imaging 15:29"
 _OURS = "ours"
@@ -34,6 +34,11 @@ def _lesions(faces: str) -> tuple[Definition, ...]:
         _of(f"{name}@<overlap>{faces}", f"{about}; {how}", _OURS, f"{name}@iou0.5{faces}")
         for name, about in parts.items()
     )
+
+
+def _pooled(way: str, about: str) -> tuple[Definition, ...]:
+    how = f"of the voxels of all cases in one count; {about}"
+    return tuple(_of(f"{name}/{way}", f"{name} {how}", _OURS) for name in SUMMED)
 
 
 SEGMENTATION = (
@@ -119,4 +124,10 @@ SEGMENTATION = (
     *_lesions("/faces"),
     _of("volume/reference", "voxels of the reference times their size; no score", _OURS),
     _of("volume/prediction", "voxels of the prediction times their size; no score", _OURS),
+    _of("voxels/tp", "voxels in both; no score", _OURS),
+    _of("voxels/fp", "voxels in the prediction only; no score", _OURS),
+    _of("voxels/fn", "voxels in the reference only; no score", _OURS),
+    _of("voxels/tn", "voxels in neither; no score", _OURS),
+    *_pooled("voxels", "a missed or failed case has every voxel wrong"),
+    *_pooled("voxels-as-counted", "a missed structure may improve it"),
 )

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from cohortflow.errors import InvalidEntry
 from cohortflow.evaluation.published.correspondence import Correspondence, correspondence
 from cohortflow.evaluation.published.tables import PublishedTable
+from cohortflow.evaluation.segmentation.seeds import SeedSummary, over_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
 
 USUAL = "mean over cases"
 """What printed numbers of segmentation are."""
+BY_ID = "pooled over voxels"
+"""What an id such as dice/voxels says of itself."""
 _COLUMNS = (
     *("name", "metric", "value", "unit", "n", "cases", "low", "high"),
     *("missing", "left_out", "policy", "statistic", "per"),
@@ -27,9 +30,10 @@ _COLUMNS = (
 class Obtained:
     """A number of ours for a printed column: metric id, value in ``unit``, n of cases, interval.
 
-    The interval is NaN for a mean over structures, whose own is not known. ``structures``: how many
-    it is the mean of. ``empty``: masks that a rule for empty ones speaks of. ``reason``: why there
-    is no value, where it is NaN. ``statistic`` over what of a cohort.
+    ``value``: mean over ``seeds`` of ``seeds_asked``, ``sd`` between them. ``low``, ``high``: over
+    the cases of one seed, the first that finished; NaN where there is none. ``structures``: how
+    many it is the mean of. ``empty``: masks that a rule for empty ones speaks of. ``reason``: why
+    there is no value, where it is NaN. ``statistic`` over what of a cohort.
     """
 
     id: str
@@ -43,6 +47,9 @@ class Obtained:
     empty: int
     reason: str = ""
     statistic: str = USUAL
+    sd: float = math.nan
+    seeds: int = 1
+    seeds_asked: int = 1
 
 
 def read_summary(data: bytes, where: str) -> pd.DataFrame:
@@ -61,22 +68,26 @@ def read_summary(data: bytes, where: str) -> pd.DataFrame:
     return summary
 
 
-def obtained(table: PublishedTable, column: str, summary: pd.DataFrame) -> list[Obtained]:
+def obtained(
+    table: PublishedTable, column: str, seeds: Sequence[SeedSummary], asked: int
+) -> list[Obtained]:
     """Ours for a printed column; none where nothing of ours corresponds or the summary lacks it.
 
     A column of one structure takes the row of that name, words in any order; any other column of a
     table of structures is the mean over them, and has no value unless all are there; a table that
     names none takes the only label of the summary. Where the printed protocol has a rule for empty
     masks, ours by that rule comes first and the strict one beside it: that rule may gain by a miss.
+    ``asked``: how many seeds there should be.
     """
     ours = correspondence(table, column)
     if ours.task != "segmentation":
         return []
     found = []
+    first = next((one for one in seeds if not one.failed), None)
     for id in ours.ids:
-        rows = _rows_of(table, column, summary[summary["metric"] == id])
-        if len(rows):
-            found.append(_joined(id, rows, _wanted(table, column)))
+        of_seeds = {s.seed: _of_seed(table, column, id, s, bounded=s is first) for s in seeds}
+        if any(of_seeds.values()):
+            found.append(_over_seeds(of_seeds, asked))
             if not found[-1].empty:
                 break  # no empty mask, so the strict number is the same
     return found
@@ -102,6 +113,44 @@ def _rows_of(table: PublishedTable, column: str, rows: pd.DataFrame) -> pd.DataF
 def _words(name: object) -> frozenset[str]:
     """``left kidney``, ``kidney_left`` and ``Kidney Left`` are one name."""
     return frozenset(str(name).casefold().replace("_", " ").replace("-", " ").split())
+
+
+def _of_seed(
+    table: PublishedTable, column: str, id: str, seed: SeedSummary, *, bounded: bool
+) -> Obtained | None:
+    rows = _rows_of(table, column, seed.summary[seed.summary["metric"] == id])
+    if not len(rows):
+        return None
+    made = _joined(id, rows, _wanted(table, column))
+    if not bounded:
+        return replace(made, low=math.nan, high=math.nan)
+    if made.structures > 1 and not made.reason:
+        low, high, _ = seed.interval_of_mean(id, [int(label) for label in rows["label"]])
+        return replace(made, low=low, high=high)
+    return made
+
+
+def _over_seeds(found: Mapping[Any, Obtained | None], asked: int) -> Obtained:
+    """Mean over seeds, and why there is none; the interval of the first that finished."""
+    known = [one for one in found.values() if one is not None]
+    pooled = over_seeds([one.value if one else math.nan for one in found.values()], asked)
+    why = {
+        seed: one.reason if one else "none of its structures are here"
+        for seed, one in found.items()
+    }
+    reasons = [f"seed {seed}: {text}" if asked > 1 else text for seed, text in why.items() if text]
+    finished = next((one for one in known if not math.isnan(one.low)), known[0])
+    return replace(
+        finished,
+        value=pooled.mean,
+        sd=pooled.sd,
+        seeds=pooled.n,
+        seeds_asked=asked,
+        n=min(one.n for one in known),
+        cases=max(one.cases for one in known),
+        empty=max(one.empty for one in known),
+        reason="; ".join(reasons),
+    )
 
 
 def _joined(id: str, rows: pd.DataFrame, wanted: Sequence[str]) -> Obtained:
@@ -148,5 +197,5 @@ def comparable(ours: Correspondence, found: Obtained) -> bool:
 
     A rule for empty masks makes no other definition where no mask was empty.
     """
-    same = (found.id == ours.ids[0] or not found.empty) and found.statistic == USUAL
+    same = (found.id == ours.ids[0] or not found.empty) and found.statistic in (USUAL, BY_ID)
     return same and ours.comparable(found.unit) and not math.isnan(found.value)

@@ -42,7 +42,7 @@ def checked_policy(name: str) -> str:
     return name
 
 
-def state_of(reference_voxels: int, prediction_voxels: int) -> State:
+def state_of(reference_voxels: float, prediction_voxels: float) -> State:
     if reference_voxels and prediction_voxels:
         return "measured"
     if reference_voxels:

@@ -32,6 +32,8 @@ from cohortflow.geometry import Grid
 if TYPE_CHECKING:
     import pandas as pd
 
+_THERE = ("volume", "counts")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -71,10 +73,11 @@ def evaluate_segmentation(
     ``reference``, ``prediction``: label maps (z, y, x) or (y, x) of whole numbers or bool, one
     shape; ``prediction`` None: a case that failed, which counts as the worst in every metric.
     ``spacing_mm`` in the order of the axes; where it is not known distances are in voxels.
-    ``grids`` of both are compared, and give the spacing. ``labels``: the table of values to names;
-    values that it lacks are refused, or count as ``others="background"``. ``metrics``: ids, each
-    its own formula. ``empty``: the policy for labels that one or both maps lack. ``per="slice"``:
-    every slice along z is an image (y, x) of its own, told by the column ``slice``.
+    ``grids`` of both are compared, and give the spacing; that of one alone is refused, unless
+    ``spacing_mm`` says that both lie on it. ``labels``: the table of values to names; values
+    that it lacks are refused, or count as ``others="background"``. ``metrics``: ids, each its own
+    formula. ``empty``: the policy for labels that one or both maps lack. ``per="slice"``: every
+    slice along z is an image (y, x) of its own, told by the column ``slice``.
 
     → DataFrame: label, name, metric, value (NaN where undefined), unit, n, reason, state (measured,
     missed, invented, absent, failed), worst (what counts for a case that is not measured), policy.
@@ -91,6 +94,8 @@ def evaluate_segmentation(
         raise BadParameter("per what?", expected="volume or slice", found=repr(per))
     failed = prediction is None
     other = reference if prediction is None else prediction
+    if failed:
+        grids = (grids[0] or grids[1],) * 2  # there is no other map
     pair = mask_pair(reference, other, labels, spacing_mm, grids, where)
     asked = parse_metrics(metrics, pair.world)
     if any(metric.degree == 2 and (pair.flat or per == "slice") for metric in asked):
@@ -155,20 +160,24 @@ class _Judge:
     ) -> list[Row]:
         values: Mapping[str, float] = {}
         if state == "measured":
-            asked = [metric for metric in self.metrics if metric.family != "volume"]
+            asked = [metric for metric in self.metrics if metric.family not in _THERE]
             values = measured(asked, pair, counted, surfaces, place)
         counts = counted.of(place)
         return [
-            self._volume(pair, place, metric, state, counts)
-            if metric.family == "volume"
+            self._there(pair, place, metric, state, counts)
+            if metric.family in _THERE
             else self._row(pair, place, metric, state, values)
             for metric in self.metrics
         ]
 
-    def _volume(
+    def _there(
         self, pair: MaskPair, place: int, metric: Metric, state: State, counts: Counts
     ) -> Row:
         """What is there, whatever the state; of a failed case there is no prediction."""
+        if metric.family == "counts":
+            own = counts.unpredicted if state == "failed" else counts
+            number = float(getattr(own, metric.id.removeprefix("voxels/")))
+            return self._of(pair, place, metric, state, number, REASONS[state], math.nan)
         known = metric.id == "volume/reference" or state != "failed"
         voxels = counts.reference if metric.id == "volume/reference" else counts.prediction
         value = voxels * pair.voxel_size if known else math.nan

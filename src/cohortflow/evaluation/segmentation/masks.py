@@ -184,6 +184,14 @@ def _spacing(
             raise ShearedGrid("distances are along axes at right angles", where=where)
         known = grid.spacing_mm
     if spacing_mm is None:
+        if known is not None and (first is None or second is None):
+            raise GeometryMismatch(
+                "of one of the two maps nobody says where it lies",
+                where=where,
+                expected="the grids of both",
+                found=f"that of the {'reference' if second is None else 'prediction'} only",
+                hint="Give both grids; or spacing_mm, which says that both lie on this one.",
+            )
         return known
     said = _checked_spacing(spacing_mm, len(shape), where)
     if known is not None and not np.allclose(said, known, rtol=1e-3):
@@ -241,7 +249,13 @@ def _refuse_outside(array: Array, highest: int, where: str) -> None:
         return
     low, high = int(array.min()), int(array.max())
     if low < 0 or high > highest:
-        raise outside_table([low if low < 0 else high], where)
+        raise NotLabels(
+            "a value that no label can have",
+            where=where,
+            expected=f"whole numbers from 0 to {_LARGEST}",
+            found=str(low if low < 0 else high),
+            hint="Give it another number in both maps, or 0 where it is to count as background.",
+        )
 
 
 def outside_table(values: Sequence[int], where: str = "") -> NotLabels:

@@ -10,7 +10,16 @@ from typing import Literal
 from cohortflow.errors import BadParameter, NoWorldSpace, UnknownName, nearest
 
 Family = Literal[
-    "overlap", "surface", "surfels", "filled", "boundary", "shape", "lesions", "volume"
+    "overlap",
+    "surface",
+    "surfels",
+    "filled",
+    "boundary",
+    "shape",
+    "lesions",
+    "volume",
+    "counts",
+    "pooled",
 ]
 Worst = Literal["zero", "diagonal", "infinite", "none"]
 Side = Literal["mm", "voxel"]
@@ -24,6 +33,13 @@ FILLED = ("hd/filled", "ahd/filled")
 SHAPE = ("pseudo-f-measure", "cldice")
 LESIONS = ("lesion-recall", "lesion-precision", "lesion-f1")
 VOLUMES = ("volume/reference", "volume/prediction")
+COUNTS = ("voxels/tp", "voxels/fp", "voxels/fn", "voxels/tn")
+SUMMED = tuple(name for name in OVERLAP if name != "volume-similarity")
+"""What may be of the voxels of many cases: volumes too large and too small would even out."""
+POOLED = (
+    *(f"{name}/voxels" for name in SUMMED),
+    *(f"{name}/voxels-as-counted" for name in SUMMED),
+)
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _PERCENTILE = re.compile(rf"hd{_NUMBER}/(pooled|max-directed|surface-weighted)")
 _TOLERANCE = re.compile(rf"(nsd|boundary-iou)@{_NUMBER}(mm|voxel)(/surfels)?")
@@ -38,13 +54,16 @@ EXAMPLES = (
     *(f"{name}@iou0.5" for name in LESIONS),
     *(f"{name}@any" for name in LESIONS),
     *VOLUMES,
+    *COUNTS,
+    *POOLED,
 )
 
 
 @dataclass(frozen=True)
 class Metric:
     """One id, parsed. ``unit`` is ``1``, ``count``, ``distance`` (mm, and voxel in index space) or
-    ``volume`` (ml, and voxel; mm² of an image in the plane). A volume is neither good nor bad.
+    ``volume`` (ml, and voxel; mm² of an image in the plane). A volume is neither good nor bad, nor
+    is a count. ``pooled`` is of the voxels of many cases in one count, and of no single one.
 
     ``percentile`` of ``hd…``; ``tolerance`` with its ``side``; ``degree`` of a Betti number;
     ``threshold`` of the IoU of lesions (None: any common voxel) that are joined across ``faces``
@@ -82,6 +101,10 @@ def parse_metric(text: str) -> Metric:
         return Metric(text, text, "shape")
     if text in VOLUMES:
         return Metric(text, text, "volume", "volume", "none")
+    if text in COUNTS:
+        return Metric(text, text, "counts", "count", "none")
+    if text in POOLED:
+        return Metric(text, text.split("/")[0], "pooled")
     if text == "boundary-iou":
         return Metric(text, text, "boundary")
     found = _percentile(text) or _tolerance(text) or _betti(text) or _lesion(text)
@@ -101,6 +124,12 @@ def parse_metrics(ids: Sequence[str], world: bool) -> list[Metric]:
         raise BadParameter("a metric is asked for twice", found=", ".join(doubled))
     metrics = [parse_metric(text) for text in ids]
     for metric in metrics:
+        if metric.family == "pooled":
+            raise BadParameter(
+                f"{metric.id} is of the voxels of many cases, and these are of one",
+                hint="Measure voxels/tp, fp, fn and tn of each case (counts: true in a pipeline): "
+                "the summary of cases has it then.",
+            )
         if metric.side == "mm" and not world:
             raise NoWorldSpace(
                 f"{metric.id} is in millimetres, and the spacing is not known",

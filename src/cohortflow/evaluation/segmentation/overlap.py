@@ -8,24 +8,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Counts:
-    """Voxels of one label: in both maps, in one of them, in neither."""
+    """Voxels of one label: in both maps, in one of them, in neither; whole, but for means."""
 
-    tp: int
-    fp: int
-    fn: int
-    tn: int
+    tp: float
+    fp: float
+    fn: float
+    tn: float
 
     @property
-    def reference(self) -> int:
+    def reference(self) -> float:
         return self.tp + self.fn
 
     @property
-    def prediction(self) -> int:
+    def prediction(self) -> float:
         return self.tp + self.fp
 
     @property
-    def voxels(self) -> int:
+    def voxels(self) -> float:
         return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def unpredicted(self) -> Counts:
+        """Had nothing been predicted."""
+        return Counts(0, 0, self.reference, self.voxels - self.reference)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -34,7 +39,13 @@ class Counts:
 
 
 def overlap(name: str, counts: Counts) -> float:
-    """The metric of the name, a fraction of 1; NaN where its denominator is 0.
+    """The metric of the name, a fraction of 1; NaN where its denominator is 0."""
+    above, below = overlap_parts(name, counts)
+    return above / below if below else math.nan
+
+
+def overlap_parts(name: str, counts: Counts) -> tuple[float, float]:
+    """Numerator and denominator of the metric of the name.
 
     Taha and Hanbury 2015, BMC Medical Imaging 15:29, equations 6, 7, 10, 12, 24 and 25.
     """
@@ -49,5 +60,4 @@ def overlap(name: str, counts: Counts) -> float:
         "accuracy": (tp + tn, counts.voxels),
         "volume-similarity": (both - abs(fn - fp), both),
     }
-    above, below = parts[name]
-    return above / below if below else math.nan
+    return parts[name]

@@ -13,12 +13,14 @@ from cohortflow.errors import BadParameter, InvalidEntry, UndefinedResult
 from cohortflow.evaluation.segmentation.counting import count_labels
 from cohortflow.evaluation.segmentation.empties import state_of
 from cohortflow.evaluation.segmentation.masks import Others, mask_pair
-from cohortflow.evaluation.segmentation.metrics import parse_metric
+from cohortflow.evaluation.segmentation.metrics import SUMMED, parse_metric
 from cohortflow.evaluation.segmentation.overlap import Counts, overlap
 from cohortflow.evaluation.segmentation.threads import cores
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AS_COUNTED = "voxels as they are: a missed structure may improve it"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ class LabelCounts:
             self.n + other.n,
             self.missing + other.missing,
         )
+
+    def ways(self) -> list[tuple[str, Counts, str]]:
+        """What an id ends in, the counts it is of, and why it is not for itself: ours, and what is
+        published so where a case was missed."""
+        found = [("voxels", self.as_worst, "")]
+        if self.missing:
+            found.append(("voxels-as-counted", self.as_counted, AS_COUNTED))
+        return found
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class SegmentationCounts:
         for metric in map(parse_metric, metrics):
             if metric.family != "overlap":
                 raise BadParameter(f"{metric.id} is no ratio of counts of voxels")
-            if metric.id == "volume-similarity":
+            if metric.id not in SUMMED:
                 raise BadParameter(
                     "volumes too large and too small make up for each other when pooled",
                     found=metric.id,
@@ -77,24 +87,20 @@ class SegmentationCounts:
             found = self.by_label[label]
             if not found.as_worst.reference + found.as_worst.prediction:
                 raise UndefinedResult("a label that is in no case has no metric", found=name)
-            ways = [("voxels", found.as_worst, False, "")]
-            if found.missing:
-                reason = "voxels as they are: a missed structure may improve it"
-                ways.append(("voxels-as-counted", found.as_counted, True, reason))
             rows += [
                 {
                     "label": label,
                     "name": name,
                     "metric": f"{metric}/{way}",
-                    "value": _value(metric, counts, found.missing),
+                    "value": pooled_value(metric, counts, found.missing),
                     "unit": "1",
                     "n": found.n,
                     "missing": found.missing,
-                    "published": published,
+                    "published": bool(reason),
                     "reason": reason,
                 }
                 for metric in metrics
-                for way, counts, published, reason in ways
+                for way, counts, reason in found.ways()
             ]
         return pd.DataFrame(rows)
 
@@ -118,21 +124,21 @@ def count_segmentation(
     counted = count_labels(pair, others, cores(threads, pair.reference.size), where)
     failed = prediction is None
     by_label = {
-        label: _of_case(counts, failed)
+        label: counts_of_case(counts, failed)
         for label, counts in zip(pair.values, counted.by_place, strict=True)
     }
     return SegmentationCounts(pair.labels, by_label)
 
 
-def _value(metric: str, counts: Counts, missing: int) -> float:
+def pooled_value(metric: str, counts: Counts, missing: int) -> float:
     """0 where a case was missed and leaves nothing to take a share of."""
     value = overlap(metric, counts)
     return 0.0 if missing and math.isnan(value) else value
 
 
-def _of_case(counts: Counts, failed: bool) -> LabelCounts:
+def counts_of_case(counts: Counts, failed: bool) -> LabelCounts:
+    """Of a case that failed ``counts`` needs to know the reference only."""
     missing = failed or state_of(counts.reference, counts.prediction) == "missed"
     lacking = counts.voxels - counts.reference
     as_worst = Counts(0, lacking, counts.reference, 0) if missing else counts
-    as_counted = Counts(0, 0, counts.reference, lacking) if failed else counts
-    return LabelCounts(as_worst, as_counted, 1, int(missing))
+    return LabelCounts(as_worst, counts.unpredicted if failed else counts, 1, int(missing))

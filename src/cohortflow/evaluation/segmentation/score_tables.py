@@ -15,7 +15,7 @@ from cohortflow.evaluation.segmentation.empties import (
     value_where_empty,
     worst_value,
 )
-from cohortflow.evaluation.segmentation.metrics import parse_metric
+from cohortflow.evaluation.segmentation.metrics import COUNTS, parse_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,11 +93,10 @@ def of_equal_labels(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFram
 def _lacking(table: pd.DataFrame, label: int, name: str) -> pd.DataFrame:
     state: State = "failed" if (table["state"] == "failed").any() else "absent"
     images = [column for column in ("slice",) if column in table]
-    rows = table.drop_duplicates([*images, *_KIND])[[*images, *_KIND, "worst"]]
-    values = [
-        _value(metric, state, policy, worst)
-        for metric, policy, worst in zip(rows["metric"], rows["policy"], rows["worst"], strict=True)
-    ]
+    rows = table.drop_duplicates([*images, *_KIND])[[*images, *_KIND, "value", "worst"]]
+    total = _voxels(rows, images)
+    columns = (rows["metric"], rows["policy"], rows["worst"], total)
+    values = [_value(*row, state) for row in zip(*columns, strict=True)]
     return rows.assign(
         label=label,
         name=name,
@@ -108,8 +107,18 @@ def _lacking(table: pd.DataFrame, label: int, name: str) -> pd.DataFrame:
     )[table.columns.tolist()]
 
 
-def _value(metric: str, state: State, policy: str, worst: float) -> float:
+def _voxels(rows: pd.DataFrame, images: Sequence[str]) -> Sequence[float]:
+    """Of the image that each row is of; 0 where nothing is counted."""
+    counts = rows["value"].where(rows["metric"].isin(COUNTS), 0.0)
+    if images:
+        return counts.groupby(rows[images[0]]).transform("sum").tolist()
+    return [float(counts.sum())] * len(rows)
+
+
+def _value(metric: str, policy: str, worst: float, voxels: float, state: State) -> float:
     parsed = parse_metric(metric)
+    if parsed.family == "counts":
+        return voxels if metric == "voxels/tn" else 0.0
     if parsed.family == "volume":
         return math.nan if state == "failed" and metric == "volume/prediction" else 0.0
     return value_where_empty(parsed, state, policy, worst)
@@ -161,3 +170,43 @@ def long_table(
         table = table.assign(group=table["subject"].map(groups))
         first_columns.append("group")
     return table[[*first_columns, *(name for name in table.columns if name not in first_columns)]]
+
+
+def short_tables(cases: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The inverse of :func:`long_table`: case → its table, and the cases that have none.
+
+    A case without scores has a table of its worst values, but of slices: nobody knows how many.
+    """
+    own = cases.drop(columns=[name for name in ("subject", "group") if name in cases])
+    value = own["value"].where((own["state"] != "failed") | own["value"].notna(), own["worst"])
+    tables, away = {}, []
+    for subject, table in own.assign(value=value).groupby(cases["subject"].astype(str)):
+        if "slice" in table and (table["slice"] < 0).any():
+            away.append(str(subject))
+        else:
+            tables[str(subject)] = table.reset_index(drop=True)
+    return tables, away
+
+
+def as_failed(cases: pd.DataFrame) -> pd.DataFrame:
+    """The same cases (of :func:`long_table`), had every one of them failed."""
+    value = _unpredicted(cases)
+    return cases.assign(
+        state="failed", value=value, n=value.notna().astype(int), reason=REASONS["failed"]
+    )
+
+
+def _unpredicted(cases: pd.DataFrame) -> pd.Series:
+    """The worst of each row, and counts of voxels had nothing been predicted."""
+    key = [name for name in ("subject", "slice", "label") if name in cases]
+    counts = cases[cases["metric"].isin(COUNTS)]
+    if not len(counts):
+        return cases["worst"]
+    wide = counts.set_index([*key, "metric"])["value"].unstack("metric")
+    lost = wide * 0.0
+    lost["voxels/fn"] = wide["voxels/tp"] + wide["voxels/fn"]
+    lost["voxels/tn"] = wide["voxels/fp"] + wide["voxels/tn"]
+    at = lost.stack().reindex([*counts[[*key, "metric"]].itertuples(index=False, name=None)])
+    value = cases["worst"].copy()
+    value.loc[counts.index] = at.to_numpy()
+    return value

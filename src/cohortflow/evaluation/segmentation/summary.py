@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cohortflow.errors import BadParameter, EmptyInput, InvalidEntry, UndefinedResult
 from cohortflow.evaluation.denominator import CaseValue, Counted, Statistic, counted
 from cohortflow.evaluation.segmentation.empties import speaks_of, worst_value
 from cohortflow.evaluation.segmentation.metrics import parse_metric
+from cohortflow.evaluation.segmentation.pooled_rows import pooled_rows
+from cohortflow.evaluation.segmentation.summary_row import About, SummaryRow
 from cohortflow.evaluation.statistics.case_intervals import CaseIntervals
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class _About(NamedTuple):
-    label: int
-    name: str
-    metric: str
-    unit: str
-    policy: str
-
-
-_KEY = _About._fields
+_KEY = About._fields
 _COLUMNS = (*_KEY, "value", "state", "worst")
 
 
@@ -34,35 +28,6 @@ class _Case(NamedTuple):
     value: float
     state: str
     worst: float
-
-
-@dataclass(frozen=True)
-class SummaryRow:
-    """One label and metric over ``n`` of ``cases``; ``per`` says whether these are cases or slices.
-
-    ``low`` and ``high`` are NaN where ``interval`` says that there is none. ``missing``: missed,
-    invented, failed and absent cases among the n, each counted as its worst.
-    ``left_out``: cases with the label in neither map, not among the n. ``published``: the number of
-    a policy other than strict, for a printed table to stand beside, never alone.
-    """
-
-    label: int
-    name: str
-    metric: str
-    value: float
-    unit: str
-    statistic: str
-    per: str
-    low: float
-    high: float
-    interval: str
-    n: int
-    cases: int
-    missing: int
-    left_out: int
-    policy: str
-    published: bool
-    reason: str
 
 
 def summarise_segmentations(
@@ -83,7 +48,8 @@ def summarise_segmentations(
     A case that was missed, invented, failed or absent counts as the worst under every policy; where
     the policy of the tables is not ``strict``, the number by that policy stands in a row of its
     own, ``dice/transunet``, flagged as published. Cases with the label in neither map are left out
-    of ours, and counted in ``left_out``. Volumes are no scores, and have no row.
+    of ours, and counted in ``left_out``. Volumes are no scores, and have no row. Where the tables
+    hold ``voxels/tp`` and the other counts, rows ``dice/voxels`` … are of the voxels of all cases.
 
     Raises :class:`EmptyInput` (no case), :class:`UndefinedResult` where a label is in no case at
     all (``undefined="keep"``: a row without a value says so), :class:`InvalidEntry` (tables of
@@ -103,21 +69,14 @@ def summarise_segmentations(
     if not tables:
         raise EmptyInput("no case to summarise", expected="one table at least", found="none")
     _refuse_mixed(tables)
-    away = [name for name in names if name not in tables]
-    table = pd.concat([frame.assign(case=case) for case, frame in tables.items()])
-    slices = "slice" in table
     rows = []
-    for _, group in table.groupby(list(_KEY), sort=False, observed=True):
-        about = _About(*next(group[list(_KEY)].itertuples(index=False, name=None)))
-        metric = parse_metric(about.metric)
-        if metric.better == "none":
-            continue
-        cases = [_Case(*row) for row in group[list(_Case._fields)].itertuples(index=False)]
-        cases += [_absent(case, about.metric, slices=slices) for case in away]
+    for about, cases in _groups(tables, names):
         found = counted(_ours(case) for case in cases)
         rows.append(_row(about, found, statistic, intervals))
-        if about.policy != "strict" and speaks_of(about.policy, metric):
+        if about.policy != "strict" and speaks_of(about.policy, parse_metric(about.metric)):
             rows.append(_published(about, cases, statistic, intervals))
+    rows = [replace(row, per="slice" if _of_slices(tables) else "case") for row in rows]
+    rows += pooled_rows(tables, names, intervals)
     nowhere = [f"{row.name} ({row.metric})" for row in rows if not row.n and not row.published]
     if nowhere and undefined == "refuse":
         raise UndefinedResult(
@@ -125,8 +84,41 @@ def summarise_segmentations(
             found=", ".join(nowhere[:10]),
             hint="Leave it out of labels, or say undefined='keep'.",
         )
-    per = "slice" if slices else "case"
-    return pd.DataFrame([asdict(replace(row, per=per)) for row in rows])
+    return pd.DataFrame([asdict(row) for row in rows])
+
+
+def counted_by_label(
+    tables: Mapping[str, pd.DataFrame], expected: Sequence[str], metric: str
+) -> dict[int, Counted]:
+    """What every case counts for in rows of the summary; ``metric`` ``dice/transunet`` too."""
+    found = {}
+    for about, cases in _groups(tables, expected):
+        if about.metric == metric:
+            found[about.label] = counted(_ours(case) for case in cases)
+        elif f"{about.metric}/{about.policy}" == metric:
+            found[about.label] = _counted_published(cases)
+    return found
+
+
+def _groups(
+    tables: Mapping[str, pd.DataFrame], expected: Sequence[str]
+) -> Iterator[tuple[About, list[_Case]]]:
+    """Each label and metric that scores, with its cases."""
+    import pandas as pd
+
+    away = [name for name in expected if name not in tables]
+    table = pd.concat([frame.assign(case=case) for case, frame in tables.items()])
+    slices = _of_slices(tables)
+    for _, group in table.groupby(list(_KEY), sort=False, observed=True):
+        about = About(*next(group[list(_KEY)].itertuples(index=False, name=None)))
+        if parse_metric(about.metric).better == "none":
+            continue
+        cases = [_Case(*row) for row in group[list(_Case._fields)].itertuples(index=False)]
+        yield about, cases + [_absent(case, about.metric, slices=slices) for case in away]
+
+
+def _of_slices(tables: Mapping[str, pd.DataFrame]) -> bool:
+    return "slice" in next(iter(tables.values()))
 
 
 def _refuse_mixed(tables: Mapping[str, pd.DataFrame]) -> None:
@@ -167,18 +159,10 @@ def _ours(case: _Case) -> CaseValue:
 
 
 def _published(
-    about: _About, cases: Sequence[_Case], statistic: Statistic, intervals: CaseIntervals | None
+    about: About, cases: Sequence[_Case], statistic: Statistic, intervals: CaseIntervals | None
 ) -> SummaryRow:
     """As the policy counts, under its own id."""
-    found = counted(
-        CaseValue(
-            case.case,
-            case.value,
-            None,
-            left_out=math.isnan(case.value) and case.state != "failed",
-        )
-        for case in cases
-    )
+    found = _counted_published(cases)
     row = _row(about._replace(metric=f"{about.metric}/{about.policy}"), found, statistic, intervals)
     reason = f"as {about.policy} counts: a missed structure may improve it"
     return replace(
@@ -189,8 +173,20 @@ def _published(
     )
 
 
+def _counted_published(cases: Sequence[_Case]) -> Counted:
+    return counted(
+        CaseValue(
+            case.case,
+            case.value,
+            None,
+            left_out=math.isnan(case.value) and case.state != "failed",
+        )
+        for case in cases
+    )
+
+
 def _row(
-    about: _About, found: Counted, statistic: Statistic, intervals: CaseIntervals | None
+    about: About, found: Counted, statistic: Statistic, intervals: CaseIntervals | None
 ) -> SummaryRow:
     low, high, how = math.nan, math.nan, ""
     reason = "" if found.values else "undefined: the label is in no case"

@@ -38,7 +38,7 @@ def surface_metric(metric: Metric, to_prediction: Floats, to_reference: Floats) 
 
 
 def filled_metric(
-    metric: Metric, to_prediction: Floats, to_reference: Floats, voxels: tuple[int, int]
+    metric: Metric, to_prediction: Floats, to_reference: Floats, voxels: tuple[float, float]
 ) -> float:
     """Of all voxels of a mask, not its surface: those in both are 0 away, and not in the sets.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cohortflow.evaluation.denominator import quartiles
 from cohortflow.report.blocks import Figure
 from cohortflow.report.figures import GRID, INK, ONE, draw, short
 from cohortflow.report.plots.parts import (
@@ -167,10 +168,8 @@ def _scatter(count: int) -> Floats:
 
 
 def _quartiles(cloud: Cloud) -> Floats:
-    """Of all that count; where some are infinite, of the ordered values themselves."""
-    values = cloud.counted
-    method: Any = "linear" if np.isfinite(values).all() else "inverted_cdf"
-    return np.asarray(np.quantile(values, (0.25, 0.5, 0.75), method=method))
+    """Of all that count."""
+    return np.array(quartiles(cloud.counted.tolist()))
 
 
 def _mean(cloud: Cloud) -> float:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import io
+import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from cohortflow.evaluation.pooling import pool_seeds
+from cohortflow.evaluation.segmentation.seeds import over_seeds
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
 from cohortflow.report.cells import Cell, cell_units, cells, read_cases_of, without_number
+from cohortflow.report.segmentation_seeds import Seeds, seeds_of
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 TITLE = "The benchmark"
-SUMMARY = "summary.parquet"
+_LONG = 40
+_INFINITE = "infinite: a case has no surface, or no other value that is bounded"
+_STRUCTURE = ("label", "name", "metric", "unit", "statistic")
 NOTES = (
     "Interval: 95 %, over the cases of one seed, all its folds together. A case that failed "
     "counts as wrong, or as the worst its metric has, and stays in n.",
@@ -25,7 +33,7 @@ NOTES = (
 def benchmark(source: ReportSource) -> Section:
     """Which seeds and folds there are, then what was obtained at each, then over all of them."""
     found = cells(source)
-    summaries = list(_summaries(source))
+    summaries = seeds_of(source)
     if not found and not summaries:
         return not_run("benchmark", TITLE, "no score has finished.")
     blocks: list[Block] = [Text(_what_varies(source))]
@@ -119,7 +127,9 @@ def _seeds(source: ReportSource, found: Sequence[Cell]) -> Table:
                     "fold_range": [min(shares), max(shares)] if len(shares) > 1 else None,
                 }
             )
-    return Table("benchmark_seeds", "Accuracy of each seed", columns, rows, folded=len(rows) > 40)
+    return Table(
+        "benchmark_seeds", "Accuracy of each seed", columns, rows, folded=len(rows) > _LONG
+    )
 
 
 def _by_fold(source: ReportSource, cell: Cell) -> dict[Any, list[float]]:
@@ -164,26 +174,9 @@ def _metrics(found: Sequence[Cell]) -> Table:
 # --- structures -----------------------------------------------------------------------------------
 
 
-def _summaries(source: ReportSource) -> Iterator[tuple[ReportUnit, list[dict[str, Any]]]]:
-    """Finished summaries of segmentation scores, with their rows."""
-    import pandas as pd
-
-    for step in steps_of_stage(source, "summarise_scores"):
-        for unit in done(source.units(step=step["id"])):
-            data = source.entry(unit).read_file(SUMMARY)
-            rows = pd.read_parquet(io.BytesIO(data)).to_dict("records")
-            yield unit, [{str(name): value for name, value in row.items()} for row in rows]
-
-
-def _structures(summaries: Iterable[tuple[ReportUnit, list[dict[str, Any]]]]) -> Table:
+def _structures(found: Sequence[Seeds]) -> Table:
     """One row a structure, metric and statistic: the seeds beside each other, then over them."""
-    groups: dict[tuple[Any, ...], dict[Any, dict[str, Any]]] = {}
-    for unit, rows in summaries:
-        where = place(unit.point, without=("seed", "fold")) or "all"
-        for row in rows:
-            named = tuple(row.get(n) for n in ("label", "name", "metric", "unit", "statistic"))
-            at = (unit.point.get("seed", "—"), unit.point.get("fold"))
-            groups.setdefault((unit.step, where, *named), {})[at] = row
+    rows = [row for one in found for row in _rows_of(one)]
     columns = [
         Column("step", "Step", "code"),
         Column("where", "Where"),
@@ -194,42 +187,50 @@ def _structures(summaries: Iterable[tuple[ReportUnit, list[dict[str, Any]]]]) ->
         Column("n", "n", "integer", "cases"),
         Column("seeds", "Seeds", "names"),
         Column("mean", "Mean", "number", "over seeds"),
+        *([Column("why", "Remark", "prose")] if any(row["why"] for row in rows) else []),
         Column("sd", "Over seeds", "number", "sd"),
-        Column("fold_sd", "Over folds", "number", "sd"),
+        Column("fold_sd", "Over folds", "number", "sd, first seed"),
         Column("interval", "Interval", "ends", "cases, first seed"),
     ]
-    rows = [_structure(key, found) for key, found in groups.items()]
-    return Table("benchmark_structures", "Structures over seeds", columns, rows, notes=NOTES)
+    said = [text for one in found for text in one.said()]
+    notes = [*NOTES, *said]
+    title, long = "Structures over seeds", len(rows) > _LONG
+    return Table("benchmark_structures", title, columns, rows, folded=long, notes=notes)
 
 
-def _structure(key: tuple[Any, ...], found: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
-    step, where, label, name, metric, unit, statistic = key
-    by_seed: dict[Any, list[float]] = {}
-    for (seed, _), row in found.items():
-        own = by_seed.setdefault(seed, [])
-        if _is_number(value := row.get("value")):
-            own.append(float(value))
-    means = [statistics.fmean(own) for own in by_seed.values() if own]
-    first = next(iter(found.values()))
-    low, high = first.get("low"), first.get("high")
-    return {
-        "step": step,
-        "where": where,
-        "name": name or str(label),
-        "metric": metric,
-        "unit": unit,
-        "statistic": statistic,
-        "n": first.get("n"),
-        "seeds": [str(seed) for seed in by_seed],
-        "mean": statistics.fmean(means) if means else None,
-        "sd": _sd(means),
-        "fold_sd": _sd(next(iter(by_seed.values()))),
-        "interval": [float(low), float(high)] if _is_number(low) and _is_number(high) else None,
-    }
+def _rows_of(seeds: Seeds) -> Iterator[dict[str, Any]]:
+    """Folds of a seed are joined case by case, as those of a classification are."""
+    if not seeds.found:
+        return
+    by_seed = [_by_structure(one.summary) for one in seeds.found]
+    finished = next((i for i, one in enumerate(seeds.found) if not one.failed), 0)
+    folds = [_by_structure(p.summary) for p in seeds.found[finished].parts if p.summary is not None]
+    for key in dict.fromkeys(key for own in by_seed for key in own):
+        label, name, metric, unit, statistic = key
+        values = [float(own[key]["value"]) if key in own else math.nan for own in by_seed]
+        pooled = over_seeds(values, seeds.asked)
+        first = by_seed[finished].get(key) or next(own[key] for own in by_seed if key in own)
+        of_folds = [float(own[key]["value"]) for own in folds if key in own]
+        spread = pool_seeds(of_folds).sd
+        ends = [float(first["low"]), float(first["high"])]
+        yield {
+            "step": seeds.step, "where": seeds.point or "all", "name": name or str(label),
+            "metric": metric, "unit": unit, "statistic": statistic, "n": int(first["n"]),
+            "seeds": ["—" if one.seed is None else str(one.seed) for one in seeds.found],
+            "mean": _number(pooled.mean), "sd": _number(pooled.sd), "fold_sd": _number(spread),
+            "interval": ends if all(map(math.isfinite, ends)) else None,
+            "why": _INFINITE if math.isinf(pooled.mean) else str(first["reason"] or ""),
+        }  # fmt: skip
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and value == value
+def _by_structure(summary: pd.DataFrame) -> dict[tuple[Any, ...], Mapping[Any, Any]]:
+    """Without voxels as they were counted, which never stand alone."""
+    kept = summary[(summary["per"] != "voxel") | ~summary["published"].astype(bool)]
+    return {tuple(row[name] for name in _STRUCTURE): row for row in kept.to_dict("records")}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _sd(values: Sequence[float]) -> float | None:

@@ -25,6 +25,10 @@ OTHER_CASES = (
     "The printed numbers are of the paper's cases: a difference between two cohorts says little "
     "about the method. It is formed only where definition and unit of both sides are the same."
 )
+OVER_SEEDS = (
+    "Obtained: mean over seeds, with the sample standard deviation between them. The interval is "
+    "over the cases of one seed, the first that finished: it says nothing of other seeds."
+)
 
 
 def beside(paper: Paper, runs: Sequence[Run]) -> list[Block]:
@@ -35,7 +39,7 @@ def beside(paper: Paper, runs: Sequence[Run]) -> list[Block]:
             f"{table.printed_in} ({table.dataset}): printed beside obtained, in the printed unit",
             _columns(table, runs),
             rows,
-            notes=[OTHER_CASES, *_reasons(rows)],
+            notes=[OTHER_CASES, *_of_seeds(runs), *_reasons(rows)],
         )
         for table in paper.tables
         if (rows := _rows(table, runs))
@@ -46,6 +50,7 @@ def beside(paper: Paper, runs: Sequence[Run]) -> list[Block]:
 
 
 def _columns(table: PublishedTable, runs: Sequence[Run]) -> list[Column]:
+    several = _several(runs)
     return [
         *([Column("run", "Here")] if len(runs) > 1 else []),
         Column("column", "Column"),
@@ -55,12 +60,25 @@ def _columns(table: PublishedTable, runs: Sequence[Run]) -> list[Column]:
         Column("unit", "Its unit"),
         Column("proposed", "Best proposed"),
         Column("published", "Published", "number"),
-        Column("obtained", "Obtained", "number", "converted"),
+        Column("obtained", "Obtained", "number", "mean over seeds" if several else "converted"),
+        *(
+            [Column("sd", "Over seeds", "number", "sd"), Column("seeds", "Seeds", "fraction")]
+            if several
+            else []
+        ),
         Column("n", "n", "fraction", "of cases"),
-        Column("interval", "95 % interval", "ends"),
+        Column("interval", "95 % interval", "ends", "cases, one seed" if several else "cases"),
         Column("difference", "Difference", "signed"),
         Column("place", "Place", "fraction", "among printed methods and ours"),
     ]
+
+
+def _several(runs: Sequence[Run]) -> bool:
+    return any(run.seeds > 1 for run in runs)
+
+
+def _of_seeds(runs: Sequence[Run]) -> list[str]:
+    return [*([OVER_SEEDS] if _several(runs) else []), *(text for run in runs for text in run.said)]
 
 
 def _rows(table: PublishedTable, runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -86,6 +104,7 @@ def _row(
     printed = proposed.values[column] if proposed else None
     same = comparable(ours, found)
     value, *interval = (_in_print(one, ours, found) for one in (found.value, found.low, found.high))
+    sd = _in_print(found.sd, ours, found)
     ahead = place_among(table, column, value, position) if same else None
     doubt = proposed.flags.get(column, "") if proposed else ""
     return {
@@ -98,6 +117,8 @@ def _row(
         "proposed": proposed.method if proposed else None,
         "published": printed,
         "obtained": None if math.isnan(value) else value,
+        "sd": None if math.isnan(sd) else sd,
+        "seeds": [found.seeds, found.seeds_asked],
         "n": [found.n, found.cases],
         "interval": interval if all(map(math.isfinite, interval)) else None,
         "difference": value - printed if same and printed is not None else None,

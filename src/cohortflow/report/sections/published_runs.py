@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from cohortflow.evaluation.published import Paper, PublishedTable, correspondence
-from cohortflow.evaluation.published.obtained import Obtained, obtained, read_summary
+from cohortflow.evaluation.published.obtained import Obtained, obtained
 from cohortflow.report.blocks import Column, Table
 from cohortflow.report.cells import Cell
-from cohortflow.report.source import ReportSource, done, place
+from cohortflow.report.segmentation_seeds import Seeds, seeds_of
+from cohortflow.report.source import ReportSource, place
 
 _HOW = ("policy", "statistic", "per")
 
@@ -22,7 +22,7 @@ class Run:
     """One point of a pipeline: what it obtained for a column of a printed table.
 
     ``seeds``: how many the point has; ``missing``: masks counted as the worst; ``how``: policies
-    and statistics of its summary.
+    and statistics of its summary; ``said``: of seeds that failed or are not there.
     """
 
     point: str
@@ -30,6 +30,7 @@ class Run:
     seeds: int = 1
     missing: int = 0
     how: dict[str, list[str]] = field(default_factory=dict)
+    said: Sequence[str] = ()
 
 
 def classified(found: Sequence[Cell]) -> list[Run]:
@@ -57,25 +58,29 @@ def _of_cell(cell: Cell, table: PublishedTable, column: str) -> list[Obtained]:
             high,
             structures=0,
             empty=0,
+            sd=math.nan if found["sd"] is None else found["sd"],
+            seeds=int(found["n"] or 0),
+            seeds_asked=int(found["of"] or 0),
         )
     ]
 
 
 def segmented(source: ReportSource) -> list[Run]:
-    """A run for every point of a summary of segmentations; the first finished seed of several."""
-    found: dict[str, list[Any]] = {}
-    for unit in source.units(stage="summarise_scores"):
-        found.setdefault(place(unit.point, without=("seed",)), []).append(unit)
-    runs = []
-    for point, units in found.items():
-        if not (finished := done(units)):
-            continue
-        data = source.entry(finished[0]).read_file("summary.parquet")
-        summary = read_summary(data, finished[0].step)
-        how = {name: sorted(set(summary[name].astype(str))) for name in _HOW}
-        of = partial(obtained, summary=summary)
-        runs.append(Run(point, of, len(units), int(summary["missing"].max()), how))
-    return runs
+    """A run for every point of a summary of segmentations: mean over seeds, folds joined."""
+    return [_of_seeds(found) for found in seeds_of(source) if found.found]
+
+
+def _of_seeds(seeds: Seeds) -> Run:
+    summaries = [one.summary[one.summary["per"] != "voxel"] for one in seeds.found]
+    how = {name: sorted({str(v) for one in summaries for v in one[name]}) for name in _HOW}
+    return Run(
+        seeds.point,
+        partial(obtained, seeds=seeds.found, asked=seeds.asked),
+        seeds.asked,
+        max(int(one["missing"].max()) for one in summaries),
+        how,
+        seeds.said(),
+    )
 
 
 def segmentation_differences(source: ReportSource, paper: Paper, runs: Sequence[Run]) -> Table:
@@ -92,7 +97,7 @@ def segmentation_differences(source: ReportSource, paper: Paper, runs: Sequence[
             "what": "Protocol",
             "paper": paper.protocol or "not stated",
             "run": f"{statistics} by {per}"
-            + (f"; the first finished of {seeds} seeds" if seeds > 1 else ""),
+            + (f"; mean over {seeds} seeds, interval of the first finished" if seeds > 1 else ""),
         },
         {
             "what": "Missing structures",

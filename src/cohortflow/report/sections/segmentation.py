@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +28,8 @@ from cohortflow.report.highlights import MOST, Result, highlights, middle
 from cohortflow.report.identifiers import slug
 from cohortflow.report.sections.segmentation_compared import compared
 from cohortflow.report.sections.segmentation_plots import distributions, volumes
-from cohortflow.report.segmentations import STAGE, Variant, case_means, variants
+from cohortflow.report.sections.segmentation_pooled import pooled
+from cohortflow.report.segmentations import STAGE, Distribution, Variant, case_means, variants
 from cohortflow.report.source import ReportSource
 
 TITLE = "Segmentation"
@@ -39,6 +41,13 @@ ABOUT = (
     "round) or failed (no prediction, or no scores) counts as the worst that its metric can be, "
     "and shows in the column Missing; a label in neither map is left out, and counted. n is the "
     "denominator: the cases that count, lost ones among them."
+)
+
+ABOUT_INFINITE = (
+    "Infinite: of a case without scores nobody knows the image, so nothing bounds how far its "
+    "surface is off; where the image is known, a lost case counts as its diagonal. Median and "
+    "quartiles are of all n, infinite ones at the upper end; there is no mean of the measured "
+    "cases alone."
 )
 
 
@@ -55,7 +64,7 @@ def segmentation(source: ReportSource) -> Section:
         stem = f"seg{place}_{slug(one.name)}"
         if len(found) > 1:
             blocks.append(Heading(one.name))
-        blocks += [*_failed(one), *_unseen(one), _table(one, stem)]
+        blocks += [*_failed(one), *_unseen(one), _table(one, stem), *pooled(one, stem)]
         if place < MOST_DRAWN:
             blocks += [*distributions(one, stem), *volumes(one, stem)]
         blocks.append(_worst(one, stem, links))
@@ -93,13 +102,13 @@ def _highlights(found: Sequence[Variant]) -> list[Highlight]:
 
 def _results(one: Variant) -> list[Result]:
     """Labels that a scored case has and whose value is one."""
-    rows = [row for row in map(_row, _records(one)) if row["metric"] == one.metrics[0]]
+    rows = [row for row in (_row(one, r) for r in _records(one)) if row["metric"] == one.metrics[0]]
     return [
         Result(
             row["name"],
             row["value"],
             f"{number(row['value'])} {row['unit']}".strip(),
-            f"interval {cell(row['interval'], 'ends3')}",
+            row["why"] if np.isinf(row["value"]) else f"interval {cell(row['interval'], 'ends3')}",
             row["n"],
             row["missing"],
         )
@@ -140,19 +149,24 @@ def _unseen(one: Variant) -> list[Block]:
 
 def _table(one: Variant, stem: str) -> Table:
     seen, per = set(one.seen), "slice" if "slice" in one.cases else "case"
-    rows = sorted((_row(row) for row in _records(one)), key=lambda row: row["name"] not in seen)
+    rows = sorted(
+        (_row(one, row) for row in _records(one)), key=lambda row: row["name"] not in seen
+    )
     columns = (
         Column("name", "Label"),
         Column("metric", "Metric", "code"),
         Column("value", "Value", "number"),
         Column("unit", "Unit"),
+        *([Column("why", "Remark", "prose")] if any(row["why"] for row in rows) else []),
         Column("interval", "Interval", "ends3"),
+        Column("median", "Median", "number", "of the n"),
+        Column("quartiles", "Quartiles", "ends3", "of the n"),
         Column("n", "n", "integer", f"{per}s that count"),
+        Column("measured", "Measured", "integer", "of n"),
         Column("missing", "Missing", "integer", "of n, at the worst"),
         Column("left_out", "Left out", "integer", "not in n"),
         Column("cases", f"{per.capitalize()}s", "integer", "in all"),
         Column("policy", "Policy"),
-        *([Column("why", "Remark", "prose")] if any(row["why"] for row in rows) else []),
     )
     statistics = ", ".join(dict.fromkeys(map(str, one.summary["statistic"])))
     caption = (
@@ -160,13 +174,17 @@ def _table(one: Variant, stem: str) -> Table:
     )
     long = len(rows) > MOST_OPEN
     notes = _definitions(one)
+    if any(row["value"] == math.inf for row in rows):
+        notes.insert(0, ABOUT_INFINITE)
     return Table(f"{stem}_metrics", caption, columns, rows, shown=500, folded=long, notes=notes)
 
 
-def _row(row: dict[Any, Any]) -> dict[str, Any]:
+def _row(one: Variant, row: dict[Any, Any]) -> dict[str, Any]:
     low, high = float(row["low"]), float(row["high"])
     bounded = np.isfinite(low) and np.isfinite(high)
     value = float(row["value"])
+    spread = one.distributions.get((int(row["label"]), str(row["metric"])))
+    known = spread is not None and spread.n == int(row["n"])
     return {
         "name": str(row["name"]),
         "metric": str(row["metric"]),
@@ -174,9 +192,21 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
         "unit": "" if row["unit"] == "1" else str(row["unit"]),
         "interval": [low, high] if bounded else None,
         **{name: int(row[name]) for name in ("n", "missing", "left_out", "cases")},
+        "median": spread.median if spread and known else None,
+        "quartiles": [spread.low, spread.high] if spread and known and spread.n else None,
+        "measured": spread.measured if spread and known else None,
         "policy": str(row["policy"]),
-        "why": str(row["reason"] or ""),
+        "why": _infinite(one.infinite(int(row["label"]), str(row["metric"])), str(row["metric"]))
+        or str(row["reason"] or ""),
     }
+
+
+def _infinite(spread: Distribution | None, metric: str) -> str:
+    """What makes a mean infinite, and a median where there are many; empty where nothing does."""
+    if spread is None:
+        return ""
+    what = "surface" if parse_metric(metric).unit == "distance" else "value"
+    return f"infinite: {spread.infinite} of {spread.n} cases have no {what}"
 
 
 def _definitions(one: Variant) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from cohortflow.errors import UnknownName
+from cohortflow.evaluation.segmentation.metrics import COUNTS
 from cohortflow.report.source import ReportSource, ReportUnit, place
 
 Better = Literal["higher", "lower", "none"]
@@ -120,21 +121,27 @@ def _of_scores(source: ReportSource, unit: ReportUnit, where: str) -> list[Numbe
     table = pq.read_table(io.BytesIO(entry.read_file("metrics.parquet")))
     if not {"label", "metric", "value", "unit", "state"} <= set(table.column_names):
         return []
+    rows = [row for row in table.to_pylist() if row["metric"] not in COUNTS]
     if "slice" in table.column_names:
-        return _over_slices(table.to_pylist(), where)
-    return [_of_row(row, where) for row in table.to_pylist()]
+        return _over_slices(rows, where)
+    return [_of_row(row, where) for row in rows]
 
 
 def _over_slices(rows: Sequence[Mapping[str, Any]], where: str) -> list[Number]:
-    """The mean of each metric over the slices in which it has a value, those missed among them."""
+    """The mean of each metric over the slices in which it has a value, those missed among them;
+    none where a slice counts as infinite."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault((str(row["metric"]), str(row["label"])), []).append(row)
     found = []
     for of_one in groups.values():
-        values = [v for row in of_one if (v := row["value"]) is not None and math.isfinite(v)]
-        mean = sum(values) / len(values) if values else None
-        told = {"state": "measured", "value": mean, "reason": "it is in no slice"}
+        values = [v for row in of_one if (v := row["value"]) is not None and not math.isnan(v)]
+        infinite = sum(map(math.isinf, values))
+        mean = sum(values) / len(values) if values and not infinite else None
+        reason = (
+            f"infinite in {infinite} of {len(values)} slices" if infinite else "it is in no slice"
+        )
+        told = {"state": "measured", "value": mean, "reason": reason}
         found.append(_of_row({**of_one[0], **told}, f"mean over slices{where and ', '}{where}"))
     return found
 
