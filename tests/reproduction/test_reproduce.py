@@ -72,6 +72,14 @@ def test_every_score_and_every_weights_file_is_compared(study: Study) -> None:
     assert sum(line.values for line in stored if "stored scores" in line.group) == 2 * 3
 
 
+def test_a_stored_result_has_the_tolerance_of_its_own_step(study: Study) -> None:
+    """Not the loosest of the pipeline: weights may differ by more than distances may."""
+    own = {step.id: step.stage.tolerance for step in study.again.pipeline.steps}
+    found = {line.group.split(", ")[-1]: line.tolerance for line in study.compare().stored}
+    assert found == own
+    assert len(set(own.values())) > 1
+
+
 def test_the_original_is_only_read(ran: Path, study: Study) -> None:
     before = _files(study.folder / "cohort")
     study.compare()
@@ -238,6 +246,38 @@ def test_a_whole_reproduction_after_a_score_was_changed_ends_with_3(
     assert not list(cohort.parent.glob("cohortflow-scratch-*"))
 
 
+def test_a_number_that_was_changed_in_the_data_alone_ends_with_3(
+    study: Study, cli: CommandLine
+) -> None:
+    """One number of one table; the page around it, the manifest and the cohort are as they were."""
+    changed: list[float] = []
+
+    def more(block: dict[str, Any]) -> None:
+        tables = block["sections"]["accuracy"]["blocks"]
+        row = next(one for one in tables if one.get("name") == "accuracy")["rows"][0]
+        changed.append(row["accuracy"]["mean"])
+        row["accuracy"]["mean"] += 0.125
+
+    shown = _around_the_data(study.page.read_text())
+    rewrite(study.page, more)
+    assert _around_the_data(study.page.read_text()) == shown
+    out = study.folder / "new"
+    said = cli(
+        "reproduce", study.page, "--cohort", study.folder / "cohort", "--out", out,
+        "--cluster", "none",
+    )  # fmt: skip
+    assert said.code == 3
+    assert said.out.count("\ndiffers: ") == 2, "the number, and the outcome"
+    assert "differs: accuracy, table accuracy, rows, 1, accuracy, mean" in said.out
+    told = json.loads((out / "reproduction.json").read_text())
+    assert told["outcome"] == DIFFERS
+    (line,) = (one for one in told["numbers"] if one["verdict"] != EQUAL)
+    assert (line["original"], line["recomputed"]) == (changed[0] + 0.125, changed[0])
+    assert line["difference"] == pytest.approx(0.125)
+    unlike = [name for name, part in told["parts"].items() if part["differs"]]
+    assert unlike == ["values of the report"]
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -386,6 +426,12 @@ def rewrite(page: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     block = json.loads(text[start:end])
     change(block)
     page.write_text(text[:start] + json.dumps(block).replace("<", "\\u003c") + text[end:])
+
+
+def _around_the_data(page: str) -> str:
+    """A report without its data block."""
+    start = page.index('id="cohortflow-report"')
+    return page[:start] + page[page.index("</script>", start) :]
 
 
 def _unlike(outcome: Outcome) -> list[Line]:
