@@ -113,6 +113,24 @@ def test_three_classes_agree_with_scikit_learn(seed: int) -> None:
     assert matrix.n == len(truth)
 
 
+def test_counts_of_missing_and_never_named_classes_by_hand() -> None:
+    """A, A and B; what is called A, a missing one and what is called A: nobody is called B."""
+    whole = of_three([0, 0, 1], [(0.8, 0.1, 0.1)] * 3)
+    assert (
+        by_id(classification_metrics(whole, ["precision/class"]))["precision/class", "B"].value == 0
+    )
+    cases = lose(whole, 1)
+    matrix = confusion_matrix(cases)
+    assert matrix.counts.tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert matrix.missing.tolist() == [1, 0, 0]
+    assert matrix.n == 3
+    rows = by_id(classification_metrics(cases, ["precision/class", "accuracy"]))
+    assert rows["precision/class", "A"].value == 1 / 2
+    assert rows["precision/class", "B"].value == 0.0
+    assert rows["majority_accuracy", ""].value == 2 / 3
+    assert rows["accuracy", ""].value == 1 / 3
+
+
 def test_calibration_error_by_hand() -> None:
     # Confidences 0.75 0.75 | 1.0, right right wrong: 2/3 · |1 - 0.75| + 1/3 · |0 - 1|.
     cases = of_two([1, 0, 0], [0.75, 0.25, 1.0])

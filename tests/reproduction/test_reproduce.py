@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,15 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load, save
 
+from cohortflow.cohort.documents import encode_gzip, read_document
+from cohortflow.cohort.entries import EntryRef
+from cohortflow.cohort.entry import Output
+from cohortflow.cohort.ingests import IngestedFile
 from cohortflow.errors import ExportTargetTaken, OtherCode, ReportDataChanged, ReportDataMissing
 from cohortflow.reproduction import code
-from cohortflow.reproduction.outcome import Outcome
+from cohortflow.reproduction.manifest import Manifest, Undone
+from cohortflow.reproduction.marks import file_mark
+from cohortflow.reproduction.outcome import Outcome, compare_results
 from cohortflow.reproduction.verdicts import DIFFERS, EQUAL, Line
 from flows.reproduce import reproduce
 from tests.cli.conftest import CommandLine
@@ -70,6 +77,14 @@ def test_every_score_and_every_weights_file_is_compared(study: Study) -> None:
     stored = [line for line in study.compare().stored if line.values]
     assert sum(line.values for line in stored if "stored weights" in line.group) == 2 * 2
     assert sum(line.values for line in stored if "stored scores" in line.group) == 2 * 3
+
+
+def test_a_stored_result_has_the_tolerance_of_its_own_step(study: Study) -> None:
+    """Not the loosest of the pipeline: weights may differ by more than distances may."""
+    own = {step.id: step.stage.tolerance for step in study.again.pipeline.steps}
+    found = {line.group.split(", ")[-1]: line.tolerance for line in study.compare().stored}
+    assert found == own
+    assert len(set(own.values())) > 1
 
 
 def test_the_original_is_only_read(ran: Path, study: Study) -> None:
@@ -219,6 +234,58 @@ def test_a_manifest_that_was_changed_differs(study: Study, member: str, value: A
     assert study.compare().verdict == DIFFERS
 
 
+ALONE: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
+    "axes": ({"axes": {"seed": [0]}}, {("declared", "axes")}),
+    "seeds": ({"seeds": [0]}, {("declared", "seeds")}),
+    "splits": ({"splits": {"paper": {"test": 0.5}}}, {("declared", "splits")}),
+    "selections": ({"selections": []}, {("declared", "selections")}),
+}
+
+
+@pytest.mark.parametrize("member", ALONE)
+def test_each_declaration_is_compared_by_itself(study: Study, member: str) -> None:
+    whole = study.report.manifest
+    changed, places = ALONE[member]
+    lines = compare_results(whole.model_copy(update=changed), whole)
+    assert {(line.group, line.where) for line in lines if line.verdict != EQUAL} == places
+    assert {line.verdict for line in compare_results(whole, whole)} == {EQUAL}
+
+
+def test_which_results_stand_is_compared_by_keys_and_by_states(study: Study) -> None:
+    whole = study.report.manifest
+    step = whole.steps[0]
+    other = [step.model_copy(update={"keys": "0" * 32}), *whole.steps[1:]]
+    (line,) = _differing(whole.model_copy(update={"steps": other}), whole)
+    assert (line.group, line.where) == (f"results of {step.id}", "their keys")
+    failed, blocked = (
+        Undone(step=step.id, subject="s", point=[], state=state, untried=False)
+        for state in ("failed", "blocked")
+    )
+    pair = [whole.model_copy(update={"undone": [one]}) for one in (failed, blocked)]
+    (line,) = _differing(*pair)
+    assert (line.group, line.where) == ("results not done", "which")
+
+
+def _differing(one: Manifest, other: Manifest) -> list[Line]:
+    return [line for line in compare_results(one, other) if line.verdict != EQUAL]
+
+
+@pytest.mark.parametrize("fault", ["a file more", "a file less", "a warning more", "cut off"])
+def test_a_record_that_was_changed_differs(study: Study, fault: str) -> None:
+    record = next((study.folder / "cohort" / "cohort").glob("score@*/entry.json"))
+    document = json.loads(record.read_text())
+    if fault == "a file more":
+        document["files"]["files/more.txt"] = document["files"]["files/cases.parquet"]
+    elif fault == "a file less":
+        del document["files"]["files/cases.parquet"]
+    elif fault == "a warning more":
+        document["warnings"] = [*document.get("warnings", []), {"code": "x", "message": "y"}]
+    text = json.dumps(document)
+    record.write_text(text[:-30] if fault == "cut off" else text)
+    unlike = _unlike(study.compare())
+    assert {line.group for line in unlike} == {"stored scores, score"}
+
+
 def test_a_whole_reproduction_after_a_score_was_changed_ends_with_3(
     study: Study, cli: CommandLine
 ) -> None:
@@ -238,6 +305,38 @@ def test_a_whole_reproduction_after_a_score_was_changed_ends_with_3(
     assert not list(cohort.parent.glob("cohortflow-scratch-*"))
 
 
+def test_a_number_that_was_changed_in_the_data_alone_ends_with_3(
+    study: Study, cli: CommandLine
+) -> None:
+    """One number of one table; the page around it, the manifest and the cohort are as they were."""
+    changed: list[float] = []
+
+    def more(block: dict[str, Any]) -> None:
+        tables = block["sections"]["accuracy"]["blocks"]
+        row = next(one for one in tables if one.get("name") == "accuracy")["rows"][0]
+        changed.append(row["accuracy"]["mean"])
+        row["accuracy"]["mean"] += 0.125
+
+    shown = _around_the_data(study.page.read_text())
+    rewrite(study.page, more)
+    assert _around_the_data(study.page.read_text()) == shown
+    out = study.folder / "new"
+    said = cli(
+        "reproduce", study.page, "--cohort", study.folder / "cohort", "--out", out,
+        "--cluster", "none",
+    )  # fmt: skip
+    assert said.code == 3
+    assert said.out.count("\ndiffers: ") == 2, "the number, and the outcome"
+    assert "differs: accuracy, table accuracy, rows, 1, accuracy, mean" in said.out
+    told = json.loads((out / "reproduction.json").read_text())
+    assert told["outcome"] == DIFFERS
+    (line,) = (one for one in told["numbers"] if one["verdict"] != EQUAL)
+    assert (line["original"], line["recomputed"]) == (changed[0] + 0.125, changed[0])
+    assert line["difference"] == pytest.approx(0.125)
+    unlike = [name for name, part in told["parts"].items() if part["differs"]]
+    assert unlike == ["values of the report"]
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -253,12 +352,22 @@ def test_other_code_is_refused_and_tried_only_when_asked(
     assert outcome.other_code() == [("computed by", "9.9 (ffffffffffff)")]
 
 
+def test_a_report_that_other_code_rendered_is_refused_too(study: Study) -> None:
+    rewrite(study.page, lambda block: block["manifest"]["rendered_by"].update(digest="f" * 64))
+    with pytest.raises(OtherCode, match="ffffffffffff"):
+        reproduce(study.request())
+    ((way, _),) = study.compare().other_code()
+    assert way == "rendered by"
+
+
 def test_other_packages_are_told_and_not_refused(study: Study) -> None:
     rewrite(study.page, lambda b: b["manifest"]["environment"]["packages"].update(numpy="1.0"))
     outcome = study.compare()
     assert outcome.verdict == EQUAL
     ((name, then, _),) = outcome.other_environment()
     assert (name, then) == ("numpy", "1.0")
+    rewrite(study.page, lambda b: b["manifest"]["environment"].update(python="2.7"))
+    assert {name for name, _, _ in study.compare().other_environment()} == {"numpy", "python"}
 
 
 def test_recordings_that_changed_or_are_gone_are_refused_by_the_names_of_their_subjects(
@@ -290,8 +399,6 @@ def test_a_recording_whose_record_was_fixed_too_is_refused(study: Study) -> None
 
 
 def test_a_participants_column_that_changed_is_refused(study: Study) -> None:
-    from cohortflow.cohort.documents import encode_gzip, read_document
-
     storage = study.cohort.storage
     (path,) = (f"ingests/{name}" for name in storage.list("ingests"))
     document = read_document(storage, path)
@@ -303,8 +410,6 @@ def test_a_participants_column_that_changed_is_refused(study: Study) -> None:
 
 
 def test_a_selection_that_is_gone_or_was_changed_is_refused(study: Study) -> None:
-    from cohortflow.cohort.documents import encode_gzip, read_document
-
     storage = study.cohort.storage
     ((path, _),) = storage.walk("selections")
     document = read_document(storage, path)
@@ -314,6 +419,34 @@ def test_a_selection_that_is_gone_or_was_changed_is_refused(study: Study) -> Non
         reproduce(study.request())
     storage.delete(path)
     with pytest.raises(ReportDataMissing, match="trained on"):
+        reproduce(study.request())
+
+
+def test_weights_that_were_taken_in_are_refused_when_they_are_gone_or_others(study: Study) -> None:
+    cohort, digest = study.cohort, "a" * 64
+    ref, files = EntryRef(None, "sam", "b" * 64), {"weights.safetensors": b"1", "card.json": b"{}"}
+    cohort.entries.commit(ref, "weights", Output(files=files), subjects=[])
+    file = IngestedFile("sam", "weights", ref.key, digest, 1)
+    storage = cohort.storage
+    (path,) = (f"ingests/{name}" for name in storage.list("ingests"))
+    storage.write(path, encode_gzip(replace(cohort.ingested, files={"sam": file}).to_json()))
+    content = file_mark(file, cohort.entries.record(ref))
+    told = {"name": "sam", "kind": "weights", "digest": digest, "content": content}
+    for fault in ({"digest": "c" * 64}, {"content": "c" * 32}):
+        rewrite(study.page, lambda b, fault=fault: b["manifest"].update(files=[told | fault]))
+        with pytest.raises(ReportDataChanged, match="not the one"):
+            reproduce(study.request())
+    storage.delete(f"{ref.path}/entry.json")
+    with pytest.raises(ReportDataMissing, match="is gone"):
+        reproduce(study.request())
+
+
+def test_a_selection_from_which_one_was_withdrawn_is_refused(study: Study) -> None:
+    storage = study.cohort.storage
+    ((path, _),) = storage.walk("selections")
+    document = read_document(storage, path)
+    storage.write(path, encode_gzip(document | {"withdrawn": 1}))
+    with pytest.raises(ReportDataMissing, match="were withdrawn"):
         reproduce(study.request())
 
 
@@ -386,6 +519,12 @@ def rewrite(page: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     block = json.loads(text[start:end])
     change(block)
     page.write_text(text[:start] + json.dumps(block).replace("<", "\\u003c") + text[end:])
+
+
+def _around_the_data(page: str) -> str:
+    """A report without its data block."""
+    start = page.index('id="cohortflow-report"')
+    return page[:start] + page[page.index("</script>", start) :]
 
 
 def _unlike(outcome: Outcome) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -175,3 +176,59 @@ def test_one_number_of_a_section_that_was_changed_differs() -> None:
     same, _ = compare_report(report(0.5), report(0.5), 1e-9, [])
     assert {line.verdict for line in same} == {EQUAL}
     assert left_out == []
+
+
+def report_of(*blocks: Any) -> dict[str, Any]:
+    sections = {"a": {"title": "A", "blocks": list(blocks)}, "b": {"title": "B", "blocks": []}}
+    return {
+        "verdict": {"text": "All 3 units stand done", "units": {"done": 3}},
+        "sections": sections,
+    }
+
+
+def _rows(report: Any) -> Any:
+    return report["sections"]["a"]["blocks"][0]["rows"]
+
+
+ALONE: dict[str, Any] = {
+    "a word of the verdict": lambda r: r["verdict"].update(text="All 4 units stand done"),
+    "a count of the verdict": lambda r: r["verdict"]["units"].update(done=4),
+    "the title of a section": lambda r: r["sections"]["a"].update(title="C"),
+    "a section too few": lambda r: r["sections"].pop("b"),
+    "a block too few": lambda r: r["sections"]["a"]["blocks"].pop(),
+    "a row too few": lambda r: _rows(r).pop(),
+    "a member too few": lambda r: _rows(r)[0].pop("n"),
+    "no rows at all": lambda r: _rows(r).clear(),
+    "a count": lambda r: _rows(r)[0].update(n=13),
+    "a value beyond the tolerance": lambda r: _rows(r)[1].update(value=0.6),
+    "a text": lambda r: r["sections"]["a"]["blocks"][1].update(text="other"),
+    "the first of two figures of one name": lambda r: r["sections"]["a"]["blocks"][2].update(
+        svg="x"
+    ),
+    "the second of two figures of one name": lambda r: r["sections"]["a"]["blocks"][3].update(
+        svg="x"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ALONE)
+def test_each_part_of_a_report_is_compared_by_itself(what: str) -> None:
+    """Whichever of both sides has it: what is gone and what was added differ alike."""
+    rows = [{"metric": "dice", "value": 0.5, "n": 12}, {"metric": "iou", "value": 0.4, "n": 12}]
+    whole = report_of(
+        {"type": "table", "name": "t", "rows": rows}, {"type": "text", "text": "said"},
+        {"type": "figure", "name": "f", "svg": "1"}, {"type": "figure", "name": "f", "svg": "2"},
+    )  # fmt: skip
+    changed = copy.deepcopy(whole)
+    ALONE[what](changed)
+    for pair in ((whole, changed), (changed, whole)):
+        lines, _ = compare_report(*pair, 1e-3, [])
+        assert worst([line.verdict for line in lines]) == DIFFERS
+    assert worst([line.verdict for line in compare_report(whole, whole, 1e-3, [])[0]]) == EQUAL
+
+
+def test_the_command_of_a_replay_hides_nothing_behind_it() -> None:
+    key, other = "0123456789abcdef", "fedcba9876543210"
+    said = [f"cohortflow replay /a/c {key} gave 0.5; cohortflow run /a/c {other}"]
+    told = without_places(said, [])
+    assert told == [f"cohortflow replay COHORT {key} gave 0.5; cohortflow run COHORT {other}"]

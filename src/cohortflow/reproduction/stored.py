@@ -101,17 +101,20 @@ class _Pair:
             yield from self._members(said[0], said[1], "record")
 
     def _same(self, name: str) -> bool:
-        kept, made = self.records
-        if name not in kept.files or name not in made.files:
+        made = self.records[1].files.get(name)
+        if made is None:
             return False
         try:
             data = self._bytes(0, name)
         except EntryMissing:
             return False
-        return bool(hashlib.sha256(data).hexdigest() == made.files[name]["sha256"])
+        return bool(hashlib.sha256(data).hexdigest() == made["sha256"])
 
     def _bytes(self, side: int, name: str) -> bytes:
+        """Of a file that the record lists: what lies beside it is no part of the result."""
         record = self.records[side]
+        if name not in record.files:
+            raise EntryMissing("the record does not list it", where=name)
         return self.cohorts[side].storage.read(f"{record.ref.path}/{record.attempt}/{name}")
 
     def _file(self, name: str) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cohortflow.evaluation.published import gains, published_paper, ranks, row_ranks
-from tests.evaluation.published.made import paper_of
+from tests.evaluation.published.made import FILE, made, paper_of
 
 VALUES = st.lists(st.none() | st.integers(0, 12).map(float), min_size=1, max_size=9)
 PRINTED = st.lists(st.integers(0, 1000), min_size=2, max_size=6)
@@ -111,3 +111,9 @@ def test_rows_that_compare_by_method_compete_with_none_of_another() -> None:
     table = published_paper("icu-vitals").table("table2")
     assert table.compare == ("method",)
     assert row_ranks(table, "accuracy_before") == [1, 1], "two kinds of samples, not two methods"
+
+
+def test_the_best_is_chosen_among_those_that_print_the_number() -> None:
+    text = FILE + '      - {method: "newer", proposed: true, A: null, B: 2.0}\n'
+    found = {gain.column: (gain.method, gain.among) for gain in gains(made(text).tables[0])}
+    assert found == {"A": ("new", 1), "B": ("newer", 2)}

@@ -15,6 +15,7 @@ from scipy import stats
 from cohortflow.errors import EmptyInput, NotFinite, NotLabels, ShapeMismatch
 from cohortflow.evaluation.statistics import (
     adjusted_p_values,
+    bca_interval,
     cliffs_delta,
     cohens_dz,
     compare_systems,
@@ -68,7 +69,8 @@ def test_mcnemar_of_fagerland_et_al() -> None:
     children = answers(1, 1, 7, 12)
     assert mcnemar_test(*children).p == pytest.approx(0.0703, abs=5e-5)
     assert mcnemar_test(*children, method="mid-p").p == pytest.approx(0.0391, abs=5e-5)
-    assert (mcnemar_test(*children).n, mcnemar_test(*children).used) == (21, 8)
+    found = mcnemar_test(*children)
+    assert (found.n, found.used, found.statistic) == (21, 8, 1), "the first alone was right once"
     equal = mcnemar_test(*answers(0, 3, 3, 0), method="mid-p")
     assert equal.p == pytest.approx(1 - 0.5 * stats.binom.pmf(3, 6, 0.5))
 
@@ -235,3 +237,21 @@ def test_recordings_of_one_patient_count_once_in_the_test() -> None:
     )
     assert row.test == wilcoxon_test(table[::4, 0], table[::4, 1])
     assert (row.test.n, row.difference.n, row.difference.units) == (8, 32, 8)
+    assert row.effects[0].n == 8
+    assert row.effects[0].value == pytest.approx(cohens_dz(table[::4, 0], table[::4, 1]).value)
+
+
+def test_a_comparison_draws_within_strata_and_is_adjusted_as_asked() -> None:
+    rng = np.random.default_rng(1)
+    sites = np.repeat(["a", "b"], 15)
+    table = rng.normal(size=(30, 3)) + 3.0 * (sites == "b")[:, None] * np.arange(3)
+    options: Any = {"seed": 0, "resamples": 200}
+    rows = compare_systems(
+        table, ["a", "b", "c"], strata=sites, control="benjamini-hochberg", **options
+    )
+    within = bca_interval(table[:, 0] - table[:, 1], np.mean, strata=sites, **options)
+    assert rows[0].difference == within
+    assert within.strata == 2
+    p = [row.test.p for row in rows]
+    assert [row.p_adjusted for row in rows] == list(adjusted_p_values(p, "benjamini-hochberg"))
+    assert [row.p_adjusted for row in rows] != list(adjusted_p_values(p, "holm"))

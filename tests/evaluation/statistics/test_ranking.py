@@ -87,6 +87,11 @@ def test_losing_a_case_never_improves_a_rank(
     assert after.n == before.n == 6
 
 
+def test_two_that_miss_one_case_are_both_last_in_it() -> None:
+    found = ranked([[math.nan, math.nan, 0.9], [0.3, 0.2, 0.1]])
+    assert list(found.values) == [(3 + 1) / 2, (3 + 2) / 2, (1 + 3) / 2]
+
+
 def test_patients_are_drawn_as_a_whole() -> None:
     scores = np.repeat(np.random.default_rng(3).normal(size=(10, 3)), 4, axis=0)
     grouped = ranked(scores, groups=np.repeat(range(10), 4))
