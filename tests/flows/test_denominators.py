@@ -1,9 +1,9 @@
 """A benchmark over seeds, folds and variants in which cases are lost: every denominator, by hand.
 
-Seven cases. ``quarantined`` has no prediction at all; ``late`` came after the training, so that both
-folds score it, and failed at one of them; ``elsewhere`` is not in variant *fast*. A prediction is
-the reference, moved by *fast* 2 voxels, by *full* 1, by seed 1 one more; it is ten wide, so that moved
-by k its Dice is (10 - k) / 10.
+Seven cases. ``quarantined`` has no prediction at all; ``late`` came after the training, so that
+both folds score it, and failed at one of them; ``elsewhere`` is not in variant *fast*. A prediction
+is the reference, moved by *fast* 2 voxels, by *full* 1, by seed 1 one more; it is ten wide, so that
+moved by k its Dice is (10 - k) / 10.
 """
 
 from __future__ import annotations
