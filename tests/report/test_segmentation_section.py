@@ -62,7 +62,7 @@ def test_quartiles_hold_infinite_cases_at_the_upper_end(tables_only: None) -> No
     far = next(row for row in rows(section, "_metrics") if row["metric"] == "hd95/pooled")
     assert far["quartiles"][1] == np.inf
     assert np.isfinite(far["median"])
-    assert far["why"] == "infinite: 2 of 6 cases have no surface"
+    assert far["why"] == "infinite: 2 of 6 cases have no surface; 4 are measured"
     assert [far["measured"], far["n"]] == [4, 6]
 
 
@@ -76,7 +76,7 @@ def test_denominators_stand_beside_every_value(source: FakeSource, section: Sect
     far = found["liver", "hd95/pooled"]
     assert far["value"] == np.inf, "a case that nobody saw has an infinite distance"
     assert far["interval"] is None
-    assert far["why"] == "infinite: 1 of 15 cases have no surface"
+    assert far["why"] == "infinite: 1 of 15 cases have no surface; 13 are measured"
     own = variants(source)[0].cases
     counted = own.loc[(own["name"] == "liver") & (own["metric"] == "hd95/pooled"), "counted"]
     # The fourth of fifteen, the eighth and the twelfth; the infinite one is the fifteenth.
@@ -264,7 +264,10 @@ def test_voxels_of_all_cases_stand_in_a_table_of_their_own(tables_only: None) ->
 
 
 def test_a_case_without_scores_leaves_no_pooled_number(tables_only: None) -> None:
-    dice = next(r for r in rows(counted(("sub-9",)), "_pooled") if r["metric"] == "dice/voxels")
+    section = counted(("sub-9",))
+    dice = next(r for r in rows(section, "_pooled") if r["metric"] == "dice/voxels")
+    table = next(t for t in blocks(section, "table") if t["name"].endswith("_pooled"))
+    assert not any(note.startswith("Intervals") for note in table["notes"]), "none is shown"
     assert (dice["value"], dice["interval"]) == (None, None)
     assert dice["usual"] == pytest.approx(28 / (28 + 1 + 6 + 10))
     assert dice["why"] == "undefined: nobody knows the voxels of 1 cases without scores"

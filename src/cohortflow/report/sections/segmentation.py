@@ -206,7 +206,8 @@ def _infinite(spread: Distribution | None, metric: str) -> str:
     if spread is None:
         return ""
     what = "surface" if parse_metric(metric).unit == "distance" else "value"
-    return f"infinite: {spread.infinite} of {spread.n} cases have no {what}"
+    counts = f"{spread.infinite} of {spread.n} cases have no {what}; {spread.measured} are measured"
+    return f"infinite: {counts}"
 
 
 def _definitions(one: Variant) -> list[str]:

@@ -27,12 +27,9 @@ def pooled(one: Variant, stem: str) -> list[Block]:
     ]
     if not rows:
         return []
+    ours = [row for row in rows if not row["published"]]
     usual = {(row["name"], row["metric"]): row for row in rows if row["published"]}
-    made = [
-        _row(row, usual.get((row["name"], f"{row['metric']}{_AS_COUNTED}")))
-        for row in rows
-        if not row["published"]
-    ]
+    made = [_row(row, usual.get((row["name"], f"{row['metric']}{_AS_COUNTED}"))) for row in ours]
     columns = (
         Column("name", "Label"),
         Column("metric", "Metric", "code"),
@@ -47,7 +44,7 @@ def pooled(one: Variant, stem: str) -> list[Block]:
     told = [
         definition(metric, "segmentation") for metric in dict.fromkeys(r["metric"] for r in made)
     ]
-    how = dict.fromkeys(str(row["interval"]) for row in rows if math.isfinite(row["low"]))
+    how = dict.fromkeys(str(row["interval"]) for row in ours if math.isfinite(row["low"]))
     notes = [ABOUT, *(f"{meant.id}: {meant.about}." for meant in told)]
     notes += [f"Intervals: {'; '.join(how)}, of the ratio of sums, drawing cases."] if how else []
     caption = f"Voxels of {len(one.subjects)} cases in one count, by label and metric"
