@@ -19,6 +19,7 @@ from cohortflow.report.segmentations import variants
 from cohortflow.report.subjects.book import SubjectBook, SubjectRow
 from tests.report.fake import FakeSource
 from tests.report.segmentation_runs import LABELS, run_of, summarised, tables, usual
+from tests.report.segmentation_seeds import BY_FOLD, Dice, dice_of, seeded
 
 
 @pytest.fixture(scope="module")
@@ -298,3 +299,45 @@ def test_a_label_that_only_failed_cases_count_for_is_not_drawn() -> None:
     assert "of them only the 1 failed cases count" in words(section)
     for figure in blocks(section, "figure"):
         assert "aorta" not in str(figure["data"])
+
+
+def test_seeds_and_folds_are_no_variants(tables_only: None) -> None:
+    source = seeded(BY_FOLD)
+    section = SECTIONS["segmentation"](source)
+    assert "segmentation_compared" not in {one["name"] for one in blocks(section, "table")}
+    assert "so they are no variants" in words(section)
+    (told,) = section.highlights
+    means = [np.mean(dice_of(BY_FOLD, seed)) for seed in BY_FOLD]
+    assert told.value == f"{np.mean(means):.4g} ± {np.std(means, ddof=1):.4g}"
+    assert told.detail.endswith(", n = 4"), "cases of both folds, each once"
+
+
+def test_a_lost_fold_is_in_what_a_report_opens_with(tables_only: None) -> None:
+    (told,) = SECTIONS["segmentation"](seeded(BY_FOLD, failed=[(0, 1)])).highlights
+    lost = [np.mean([*BY_FOLD[0][0], 0.0]), np.mean(dice_of(BY_FOLD, 1))]
+    assert told.value == f"{np.mean(lost):.4g} ± {np.std(lost, ddof=1):.4g}"
+    assert told.detail.endswith(", n = 4, 1 missing")
+
+
+def two_models(first: Dice, second: Dice) -> FakeSource:
+    source, other = seeded(first), seeded(second)
+    for number, unit in enumerate(source.units()):
+        source.change(unit.step, number, point={"model": "a", **unit.point})
+    for unit in other.units():
+        point = {"model": "b", **unit.point}
+        added = source.add(unit.step, "scores", None, point=point, state="done")
+        source.entries[added.key] = other.entry(unit)
+    return source
+
+
+def test_variants_are_compared_on_joined_folds_of_their_first_seed(tables_only: None) -> None:
+    worse = {seed: {0: [0.5, 0.6, 0.7], 1: [0.2]} for seed in BY_FOLD}
+    section = SECTIONS["segmentation"](two_models(BY_FOLD, worse))
+    row = next(r for r in rows(section, "segmentation_compared") if r["metric"] == "dice")
+    assert (row["first"], row["second"], row["n"]) == ("model a", "model b", 4)
+    first, second = dice_of(BY_FOLD, 0), dice_of(worse, 0)
+    assert row["difference"] == pytest.approx(np.mean(np.subtract(first, second)))
+    assert [one.label for one in section.highlights] == [
+        "dice model a, liver",
+        "dice model b, liver",
+    ]

@@ -11,7 +11,7 @@ from cohortflow.evaluation.published.obtained import read_summary
 from cohortflow.evaluation.segmentation.seeds import Part, SeedSummary
 from cohortflow.evaluation.statistics.case_intervals import CaseIntervals
 from cohortflow.report.cells import POOLED, cell_units, tried
-from cohortflow.report.segmentations import STAGE
+from cohortflow.report.segmentations import STAGE, Variant, named, variant
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class Seeds:
     found: Sequence[SeedSummary]
     asked: int
     without: Sequence[Any]
+
+    @property
+    def first(self) -> SeedSummary:
+        """The first of which something finished."""
+        return next(one for one in self.found if not one.failed)
 
     @property
     def failed(self) -> list[Any]:
@@ -60,6 +65,18 @@ def seeds_of(source: ReportSource) -> list[Seeds]:
         for step in steps_of_stage(source, STAGE)
         for units in cell_units(source, step["id"]).values()
         if (found := _seeds(source, step, units)) is not None
+    ]
+
+
+def without_seeds(source: ReportSource, found: Sequence[Seeds]) -> list[Variant]:
+    """Each point as one variant: cases of its first finished seed, folds joined.
+
+    Other seeds are the same cases again, and a fold has but some of them.
+    """
+    several = len(steps_of_stage(source, STAGE)) > 1
+    return [
+        variant(named(one.step, one.point, several), one.first.summary, one.first.cases)
+        for one in found
     ]
 
 

@@ -124,8 +124,15 @@ def _variant(source: ReportSource, unit: ReportUnit, several: bool) -> Variant:
         pd.read_parquet(io.BytesIO(entry.read_file(name)))
         for name in ("summary.parquet", "cases.parquet")
     )
-    where = place(unit.point)
-    name = f"{where} ({unit.step})" if several and where else where or unit.step
+    return variant(named(unit.step, place(unit.point), several), summary, cases)
+
+
+def named(step: str, where: str, several: bool) -> str:
+    """Where a variant stands; its step too, where several make variants."""
+    return f"{where} ({step})" if several and where else where or step
+
+
+def variant(name: str, summary: pd.DataFrame, cases: pd.DataFrame) -> Variant:
     pooled = summary["per"] == "voxel"
     return Variant(name, summary[~pooled], summary[pooled], with_counts(cases))
 

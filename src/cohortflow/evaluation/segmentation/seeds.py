@@ -13,6 +13,7 @@ from cohortflow.evaluation.pooling import SeedPool, pool_seeds
 from cohortflow.evaluation.segmentation.metrics import POOLED
 from cohortflow.evaluation.segmentation.score_tables import (
     as_failed,
+    long_table,
     of_equal_labels,
     once,
     short_tables,
@@ -63,6 +64,16 @@ class SeedSummary:
         return summarise_segmentations(
             tables, everyone, self.statistic, "keep", None if self.failed else intervals
         )
+
+    @cached_property
+    def cases(self) -> pd.DataFrame:
+        """Every case once, the folds joined; those of a lost fold have failed."""
+        (first, *rest) = self.parts
+        if not rest and not first.failed:
+            return first.cases()
+        tables, everyone, intervals = self._joined()
+        away = [case for case in everyone if case not in tables]
+        return long_table(tables, away, intervals.groups)
 
     def interval_of_mean(self, metric: str, labels: Sequence[int]) -> tuple[float, float, str]:
         """Of the mean of a metric over labels: ends and what they are; NaN and why not."""

@@ -12,6 +12,7 @@ import numpy as np
 from cohortflow.errors import UnknownName
 from cohortflow.evaluation.definitions import definition
 from cohortflow.evaluation.segmentation.metrics import parse_metric
+from cohortflow.evaluation.segmentation.seeds import over_seeds
 from cohortflow.report.blocks import (
     Block,
     Column,
@@ -29,6 +30,7 @@ from cohortflow.report.identifiers import slug
 from cohortflow.report.sections.segmentation_compared import compared
 from cohortflow.report.sections.segmentation_plots import distributions, volumes
 from cohortflow.report.sections.segmentation_pooled import pooled
+from cohortflow.report.segmentation_seeds import Seeds, seeds_of, without_seeds
 from cohortflow.report.segmentations import STAGE, Distribution, Variant, case_means, variants
 from cohortflow.report.source import ReportSource
 
@@ -51,14 +53,25 @@ ABOUT_INFINITE = (
 )
 
 
+ABOUT_SEEDS = (
+    "Seeds of a variant are the same cases again and its folds are parts of them, so they are no "
+    "variants: of each the first finished seed, folds joined, is compared. How the numbers vary "
+    "over seeds and folds, the section benchmark says."
+)
+
+
 def segmentation(source: ReportSource) -> Section:
     """Every variant: table, plots, volumes, worst cases; then the variants against each other."""
     found = variants(source)
     if not found:
         return not_run("segmentation", TITLE, f"no step of stage {STAGE} has a finished unit.")
+    seeds = [one for one in seeds_of(source) if not all(own.failed for own in one.found)]
+    apart = without_seeds(source, seeds)
     blocks: list[Block] = [Text(ABOUT)]
-    if len(found) > 1:
-        blocks += compared(found)
+    if len(apart) < len(found):
+        blocks.append(Note(ABOUT_SEEDS))
+    if len(apart) > 1:
+        blocks += compared(apart)
     links = _links(source)
     for place, one in enumerate(found):
         stem = f"seg{place}_{slug(one.name)}"
@@ -70,12 +83,13 @@ def segmentation(source: ReportSource) -> Section:
         blocks.append(_worst(one, stem, links))
     if len(found) > MOST_DRAWN:
         blocks.append(Note(f"{len(found) - MOST_DRAWN} more variants are in tables, not drawn."))
-    return Section("segmentation", TITLE, blocks, _highlights(found))
+    return Section("segmentation", TITLE, blocks, _highlights(apart, seeds))
 
 
-def _highlights(found: Sequence[Variant]) -> list[Highlight]:
+def _highlights(apart: Sequence[Variant], seeds: Sequence[Seeds]) -> list[Highlight]:
     """The first metric of every variant, by label; of many variants, how they lie."""
-    told = {one.name: (one.metrics[0], _results(one)) for one in found}
+    pairs = zip(apart, seeds, strict=True)
+    told = {one.name: (one.metrics[0], _results(one, own)) for one, own in pairs}
     told = {name: (metric, results) for name, (metric, results) in told.items() if results}
     if len(told) <= MOST:
         return [
@@ -100,21 +114,36 @@ def _highlights(found: Sequence[Variant]) -> list[Highlight]:
     return highlights(f"{metric}, median label", medians, number, "variants")
 
 
-def _results(one: Variant) -> list[Result]:
-    """Labels that a scored case has and whose value is one."""
-    rows = [row for row in (_row(one, r) for r in _records(one)) if row["metric"] == one.metrics[0]]
-    return [
-        Result(
-            row["name"],
-            row["value"],
-            f"{number(row['value'])} {row['unit']}".strip(),
-            row["why"] if np.isinf(row["value"]) else f"interval {cell(row['interval'], 'ends3')}",
-            row["n"],
-            row["missing"],
+def _results(one: Variant, seeds: Seeds) -> list[Result]:
+    """Labels that a scored case has and whose value is one: the mean over seeds."""
+    metric = one.metrics[0]
+    first = "interval" if len(seeds.found) == 1 else "interval of the first seed"
+    results = []
+    for row in (_row(one, record) for record in _records(one)):
+        pool = over_seeds(_values(seeds, row["name"], metric), seeds.asked)
+        if row["metric"] != metric or row["name"] not in one.seen or math.isnan(pool.mean):
+            continue
+        sd = "" if math.isnan(pool.sd) else f" ± {number(pool.sd)}"
+        some = f" ({pool.n} of {seeds.asked} seeds)" if pool.n < seeds.asked else ""
+        interval = f"{first} {cell(row['interval'], 'ends3')}"
+        results.append(
+            Result(
+                row["name"],
+                pool.mean,
+                f"{number(pool.mean)}{sd} {row['unit']}{some}".strip(),
+                row["why"] if math.isinf(pool.mean) else interval,
+                row["n"],
+                row["missing"],
+            )
         )
-        for row in rows
-        if row["name"] in one.seen and not np.isnan(row["value"])
-    ]
+    return results
+
+
+def _values(seeds: Seeds, name: str, metric: str) -> list[float]:
+    """Of each seed; NaN where its summary has no such row."""
+    rows = (one.summary for one in seeds.found)
+    found = (one.loc[(one["name"] == name) & (one["metric"] == metric), "value"] for one in rows)
+    return [float(one.iloc[0]) if len(one) else math.nan for one in found]
 
 
 def _links(source: ReportSource) -> dict[str, str]:
