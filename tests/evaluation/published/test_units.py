@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cohortflow.errors import BadParameter, UnknownName
-from cohortflow.evaluation.published import PUBLISHED, convert, convertible, published_tables
+from cohortflow.evaluation.published import (
+    PUBLISHED,
+    Correspondence,
+    convert,
+    convertible,
+    published_tables,
+)
 from cohortflow.evaluation.published.units import UNITS
 
 
@@ -63,3 +71,14 @@ def test_printed_shares_are_shares() -> None:
                 shares = [convert(value, unit, "1") for value in values]
                 assert all(0 <= share <= 1 for share in shares), (name, table.id, column)
                 assert max(shares) > 0.1, (name, table.id, column)
+
+
+def test_a_difference_is_formed_where_both_measure_the_same_and_say_so() -> None:
+    told = Correspondence("HD95", "segmentation", ("hd95/pooled",), "", "mm", True, "")
+    assert told.comparable("mm")
+    assert not told.comparable("voxel"), "nobody knows how large a voxel is"
+    assert not told.comparable("1")
+    assert not replace(told, stated=False).comparable("mm")
+    assert not replace(told, ids=()).comparable("mm")
+    assert replace(told, printed_unit="percent").comparable("1")
+    assert not replace(told, printed_unit="arbitrary").comparable("arbitrary")

@@ -144,6 +144,7 @@ def test_the_published_number_may_gain_by_a_miss_and_says_so() -> None:
     theirs = [one.loc["hd95/pooled/transunet"] for one in summaries]
     ours = [one.loc["hd95/pooled"] for one in summaries]
     assert theirs[1]["value"] == theirs[0]["value"] / 2
+    assert [(one["n"], one["missing"], one["left_out"]) for one in theirs] == [(2, 0, 0), (2, 1, 0)]
     assert theirs[1]["published"]
     assert "may improve" in theirs[1]["reason"]
     assert ours[1]["value"] == (ours[0]["value"] + DIAGONAL) / 2
