@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cohortflow.errors import EmptyInput, InvalidEntry, UsageError
 from cohortflow.evaluation.aggregate import aggregate
+from cohortflow.evaluation.denominator import CaseValue, counted
 from cohortflow.evaluation.measurement import Measurement, measured, undefined, write_measurements
 
 CASES = ("a", "b", "c", "d")
@@ -93,3 +94,18 @@ def test_the_table_says_case_and_label_where_a_row_does() -> None:
     assert columns(measured("ssim", 1.0, 1)) == plain
     assert columns(measured("ssim", 1.0, 1, case="a")) == [*plain, "case"]
     assert columns(measured("auc/class", 1.0, 1, label="A")) == [*plain, "label"]
+
+
+def test_who_is_left_out_is_in_no_mean_and_who_is_lost_is() -> None:
+    found = counted(
+        [
+            CaseValue("a", 0.8, 0.0),
+            CaseValue("b", math.nan, 0.0),
+            CaseValue("c", math.nan, 0.0, left_out=True),
+            CaseValue("d", 0.4, 0.0),
+        ]
+    )
+    assert (found.names, found.values) == (("a", "b", "d"), (0.8, 0.0, 0.4))
+    assert (found.cases, found.missing, found.left_out, found.bottomless) == (4, 1, 1, 0)
+    assert found.centre("mean") == pytest.approx(0.4)
+    assert found.centre("median") == 0.4
