@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cohortflow.evaluation.published import gains, published_paper, ranks, row_ranks
+from cohortflow.evaluation.published.obtained import place_among
 from tests.evaluation.published.made import FILE, made, paper_of
 
 VALUES = st.lists(st.none() | st.integers(0, 12).map(float), min_size=1, max_size=9)
@@ -117,3 +118,10 @@ def test_the_best_is_chosen_among_those_that_print_the_number() -> None:
     text = FILE + '      - {method: "newer", proposed: true, A: null, B: 2.0}\n'
     found = {gain.column: (gain.method, gain.among) for gain in gains(made(text).tables[0])}
     assert found == {"A": ("new", 1), "B": ("newer", 2)}
+
+
+def test_a_number_of_ours_has_its_place_among_methods_alone() -> None:
+    text = FILE + '      - {method: "reader", proposed: false, reference: true, A: 99.0, B: 1.0}\n'
+    table = made(text).tables[0]
+    assert place_among(table, "A", 81.0, 0) == (2, 3), "more is better"
+    assert place_among(table, "B", 2.7, 0) == (2, 3), "less is better"
