@@ -180,6 +180,14 @@ def test_a_structure_that_is_not_there_leaves_a_mean_without_value() -> None:
     assert any("2 of its 3 structures are here" in note for note in found["notes"])
 
 
+def test_a_mean_over_structures_stands_on_as_few_cases_as_the_least_of_them() -> None:
+    rows = summary(unit_mm=True, lose=False)
+    rows.loc[rows["name"] == "myocardium", "n"] = 2
+    found = beside("dlkunet", rows)["beside_table3"]["rows"]
+    told = {row["column"]: row["n"] for row in found}
+    assert told == {"DSC": [2, 3], "RV": [3, 3], "Myo": [2, 3], "LV": [3, 3]}
+
+
 def test_a_case_that_counts_as_infinitely_bad_leaves_no_number() -> None:
     rows = summary(unit_mm=True, lose=False)
     away = rows["metric"].eq("hd95/pooled") & rows["name"].eq("myocardium")
