@@ -30,7 +30,7 @@ PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 LANGUAGES = {"python", "bash", "yaml", "text"}
 MARKS = {"install", "slow"}
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-BASH_SECONDS = 600
+BASH_SECONDS = 1500
 
 
 @dataclass(frozen=True)
