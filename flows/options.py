@@ -38,3 +38,20 @@ def points(at: list[str]) -> dict[str, tuple[str, ...]]:
 def listed(text: str | None) -> tuple[str, ...] | None:
     """``--subjects``: ids; None where nothing is said."""
     return None if text is None else tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def given(**options: object) -> dict[str, object]:
+    """Options that were given; of the others the defaults stand."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def spacing(text: str | None) -> tuple[float, ...] | None:
+    """``3,0.8,0.8``: three numbers, along z, y, x."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise UsageError(
+            "a spacing is three numbers", expected="--spacing-mm 3,0.8,0.8 (z, y, x)", found=text
+        ) from None
