@@ -24,8 +24,8 @@ FLAGGED = Path(__file__).with_name("flagged.txt")
 # Relations and statements that the digits do not bear out, by paper.
 FOUND = {
     "synergynet": 24,
-    "snet": 7,
-    "dlkunet": 4,
+    "snet": 11,
+    "dlkunet": 7,
     "adlitenet": 1,
     "mci-persistent-homology": 28,
     "texture-attack": 4,
@@ -47,7 +47,7 @@ FOUND = {
     "cmu-net": 2,
     "mcgan": 1,
     "pulmonary-artery-vein": 10,
-    "seanet-ldct": 9,
+    "seanet-ldct": 18,
     "icu-vitals": 6,
 }
 
