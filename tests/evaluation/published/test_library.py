@@ -24,7 +24,7 @@ FLAGGED = Path(__file__).with_name("flagged.txt")
 # Relations and statements that the digits do not bear out, by paper.
 FOUND = {
     "synergynet": 24,
-    "snet": 11,
+    "snet": 12,
     "dlkunet": 7,
     "adlitenet": 1,
     "mci-persistent-homology": 28,
