@@ -46,7 +46,7 @@ def methods(source: ReportSource) -> Section:
             Column("step", "Step", "code"),
             Column("parameter", "Parameter", "code"),
             Column("value", "Value", "command"),
-            Column("about", "What it decides"),
+            Column("about", "What it decides", "prose"),
         ]
         blocks.append(Table("parameters", "Parameters as they ran", columns, rows, folded=True))
     return Section("methods", "Methods", blocks)

@@ -98,7 +98,7 @@ def _steps(source: ReportSource) -> Table:
         )
     columns = [
         Column("step", "Step", "code"),
-        Column("about", "What it does"),
+        Column("about", "What it does", "prose"),
         Column("over", "Over", "names"),
         Column("units", "Units", "integer"),
         Column("done", "Done", "integer"),
