@@ -10,10 +10,8 @@ that are not installed are left out and said; the slow ones take minutes (``--pe
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -109,8 +107,6 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=PACKAGES, choices=PACKAGES)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    # pandas looks for a package that the script bottleneck.py beside this one would pass for.
-    sys.path[:] = [place for place in sys.path if Path(place) != Path(__file__).parent]
     rng = np.random.default_rng(0)
     _, reference = phantom(Grid(tuple(options.shape)), rng)
     labels = sorted(set(np.unique(reference).tolist()) - {0})

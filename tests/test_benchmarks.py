@@ -13,9 +13,10 @@ from tests.servers import radosgw
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SMALL: dict[str, list[str]] = {
-    "bottleneck.py": [
+    "bottleneck_distance.py": [
         *("--samples", "60", "--diagrams", "4", "--sizes", "20", "--pairs", "2", "--repeat", "1"),
     ],
+    "classification_page.py": ["--cases", "60", "--seeds", "2"],
     "cohort_page.py": ["--subjects", "60", "--repeat", "1"],
     "evaluation.py": [
         *("--shape", "12", "40", "44", "--repeat", "1", "--many", "40", "--peers", "SimpleITK"),

@@ -94,6 +94,6 @@ def test_command_works_beside_modules_called_like_ours(wheel: Path, tmp_path: Pa
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.strip()
     located = subprocess.check_output(
-        [python, "-P", "-c", "import tasks; print(tasks.__file__)"], text=True, cwd=folder
+        [python, "-I", "-c", "import tasks; print(tasks.__file__)"], text=True, cwd=folder
     )
     assert located.startswith(purelib), "the wheel's own package, not the checkout's"

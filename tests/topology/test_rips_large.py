@@ -13,15 +13,16 @@ from cohortflow.topology import RipsCost, predict_rips_cost, rips_persistence
 from tests.topology.rips_reference import euclidean, gudhi_diagrams
 
 PEAK = """
-import resource, sys
+import sys
 import numpy as np
 from cohortflow.topology import rips_persistence
 points, degree = map(int, sys.argv[1:])
 cloud = np.random.default_rng(0).normal(size=(points, 3))
 rips_persistence(cloud[:400], degree)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from tasks.peak_memory import peak_memory_bytes
+before = peak_memory_bytes()
 rips_persistence(cloud, degree)
-print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+print(peak_memory_bytes() - before)
 """
 NOTHING = RipsCost(seconds=0.0, memory_bytes=0.0)
 
