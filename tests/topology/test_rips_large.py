@@ -16,10 +16,10 @@ PEAK = """
 import sys
 import numpy as np
 from cohortflow.topology import rips_persistence
+from tasks.peak_memory import peak_memory_bytes
 points, degree = map(int, sys.argv[1:])
 cloud = np.random.default_rng(0).normal(size=(points, 3))
 rips_persistence(cloud[:400], degree)
-from tasks.peak_memory import peak_memory_bytes
 before = peak_memory_bytes()
 rips_persistence(cloud, degree)
 print(peak_memory_bytes() - before)
