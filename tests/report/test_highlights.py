@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cohortflow.evaluation.segmentation.score_tables import of_equal_labels
 from cohortflow.report import SECTIONS, render_report
 from cohortflow.report.formats import interval, mean_sd, number, share
 from cohortflow.report.highlights import Result, highlights, middle
 from tests.report.fake import make_source
 from tests.report.plots.gallery import classified
 from tests.report.segmentation_runs import run_of, summarised, tables
+from tests.report.segmentation_seeds import case_table
 from tests.report.test_classification_section import one_score
 from tests.report.test_segmentation_section import rows
 
@@ -73,7 +76,7 @@ def test_one_accuracy_has_its_interval_and_n() -> None:
     section = SECTIONS["classification"](source)
     row = next(row for row in rows(section, "classification") if row["metric"] == "accuracy")
     (told,) = section.highlights
-    assert told.value == share(row["value"])
+    assert told.value == mean_sd(row["seeds"])
     assert told.detail == f"95 % interval of the first seed {interval(row['interval'])}, n = 30"
     first = next(iter(rows(SECTIONS["accuracy"](source), "accuracy")))
     (told,) = SECTIONS["accuracy"](source).highlights
@@ -89,6 +92,56 @@ def test_a_lost_structure_shows_in_what_a_report_opens_with() -> None:
     assert list(told) == ["dice, liver", "dice, spleen", "dice, aorta"]
     assert told["dice, liver"].value == number(liver["value"])
     assert told["dice, liver"].detail.endswith("n = 6, 1 missing")
+
+
+def test_a_failed_case_does_not_take_its_bad_label_out_of_the_median() -> None:
+    """Case 1 alone has the label of 0.1: once nobody knows its scores, no scored case has it."""
+    bad, good = {5: "small"}, {label: f"big {label}" for label in (1, 2, 3, 4)}
+    bad_case = case_table(0.1, bad)
+    others = {f"sub-{i}": case_table(0.8 + label / 100, {label: name}) for i in range(40)
+              for label, name in [list(good.items())[i % 4]]}  # fmt: skip
+    whole = of_equal_labels({"sub-bad": bad_case, **others})
+    before = SECTIONS["segmentation"](run_of(("", summarised(whole))))
+    lost = {case: table for case, table in whole.items() if case != "sub-bad"}
+    after = SECTIONS["segmentation"](run_of(("", summarised(lost, ("sub-bad",)))))
+    (first,), (second,) = before.highlights, after.highlights
+    assert first.detail.startswith("from 0.1 (small)")
+    assert second.detail.startswith("from 0 (small)")
+    assert float(second.value) <= float(first.value)
+    assert second.detail.endswith("is the median of the 4 that a scored case has")
+
+
+def test_of_variants_one_that_failed_is_the_worst_and_not_away() -> None:
+    source = run_of(*((f"v{i}", summarised(tables(5, 0.5 + i / 10))) for i in range(4)))
+    source.add("summarise_scores", "scores", None, point={"model": "v4"}, state="failed")
+    source.add("summarise_scores", "scores", None, point={"model": "v5"}, state="pending")
+    (told,) = SECTIONS["segmentation"](source).highlights
+    assert told.label == "dice, median label, median of 5 variants"
+    assert told.detail.startswith("from 0 (model v4) to 0.")
+    assert told.detail.endswith("n = 5, 1 of 5 failed and count as the worst")
+    few = run_of(("fast", summarised(tables(5))), ("slow", summarised(tables(5))))
+    few.add("summarise_scores", "scores", None, point={"model": "gone"}, state="blocked")
+    last = SECTIONS["segmentation"](few).highlights[-1]
+    assert (last.label, last.value) == ("dice, model gone", "none")
+    assert last.detail == "nothing of it finished"
+
+
+def test_a_point_without_an_accuracy_stays_in_the_median() -> None:
+    source = make_source()
+    (before,) = SECTIONS["accuracy"](source).highlights
+    worst = min(rows(SECTIONS["accuracy"](source), "accuracy"), key=lambda r: r["accuracy"]["mean"])
+    for place, unit in enumerate(source.all_units):
+        at = (unit.point.get("network"), f"H{unit.point.get('degree')}")
+        if unit.stage == "score" and at == (worst["network"], worst["degree"]):
+            source.all_units[place] = replace(unit, state="failed")
+    (told,) = SECTIONS["accuracy"](source).highlights
+    assert told.label == before.label
+    assert told.detail.startswith("from 0.0 % (")
+    assert "1 of " in told.detail
+    assert told.detail.endswith("failed and count as the worst")
+    source.pipeline["report"] = ["classification"]
+    (told,) = SECTIONS["classification"](source).highlights
+    assert told.detail.startswith("from 0.0 % (")
 
 
 def test_of_many_variants_how_they_lie() -> None:

@@ -88,13 +88,26 @@ def cells(source: ReportSource) -> list[Cell]:
     return found
 
 
-def without_number(source: ReportSource, found: Sequence[Cell]) -> list[str]:
-    """Points of score steps that have units and no cell: they are named, not dropped."""
+@dataclass(frozen=True)
+class Blank:
+    """A point of a score step that has units and no cell. ``failed``: because some of them are."""
+
+    step: str
+    control: bool
+    point: Mapping[str, Any]
+    failed: bool
+
+    def __str__(self) -> str:
+        return f"{self.step} ({place(self.point) or 'no axes'})"
+
+
+def without_number(source: ReportSource, found: Sequence[Cell]) -> list[Blank]:
+    """Points of score steps that have no cell: they are named, not dropped."""
     have = {(cell.step, tuple(cell.point.items())) for cell in found}
     return [
-        f"{step['id']} ({place(dict(key)) or 'no axes'})"
+        Blank(step["id"], is_control(source, step), dict(key), some_failed(units))
         for step in steps_of_stage(source, "score")
-        for key in cell_units(source, step["id"])
+        for key, units in cell_units(source, step["id"]).items()
         if (step["id"], key) not in have
     ]
 
@@ -204,7 +217,12 @@ def _folds(
 
 def tried(units: Sequence[ReportUnit]) -> bool:
     """Whether any of them finished, failed or was blocked by one that did."""
-    return any(unit.state in ("done", *LOST) for unit in units)
+    return bool(done(units)) or some_failed(units)
+
+
+def some_failed(units: Sequence[ReportUnit]) -> bool:
+    """Whether any of them failed or was blocked by one that did."""
+    return any(unit.state in LOST for unit in units)
 
 
 def read_cases_of(source: ReportSource, unit: ReportUnit) -> Cases:

@@ -13,7 +13,7 @@ MOST = 3
 @dataclass(frozen=True)
 class Result:
     """A number of the section's first table. ``n``: its denominator, of which ``missing`` count as
-    the worst."""
+    the worst; 0 where nothing of it finished, and ``value`` is the worst there is."""
 
     name: str
     value: float
@@ -21,6 +21,11 @@ class Result:
     interval: str
     n: int
     missing: int = 0
+
+
+def lost(name: str, worst: float) -> Result:
+    """A result that failed as a whole: without it the others' median would gain."""
+    return Result(name, worst, "none", "nothing of it finished", 0)
 
 
 def highlights(
@@ -33,7 +38,11 @@ def highlights(
     """
     if len(results) <= MOST:
         return [
-            Highlight(_named(what, one.name), one.text, f"{one.interval}, {_counted([one])}")
+            Highlight(
+                _named(what, one.name),
+                one.text,
+                f"{one.interval}, {_counted([one])}" if one.n else one.interval,
+            )
             for one in results
         ]
     low = min(results, key=lambda one: one.value)
@@ -44,11 +53,14 @@ def highlights(
 
 
 def _counted(results: Sequence[Result]) -> str:
-    sizes = sorted({one.n for one in results})
-    n = f"n = {sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "")
+    sizes = sorted({one.n for one in results if one.n})
+    told = [f"n = {sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "")] if sizes else []
     missing = max(one.missing for one in results)
-    most = "up to " if missing and len(results) > 1 else ""
-    return f"{n}, {most}{missing} missing" if missing else n
+    if missing:
+        told.append(f"{'up to ' if len(results) > 1 else ''}{missing} missing")
+    if gone := sum(not one.n for one in results):
+        told.append(f"{gone} of {len(results)} failed and count as the worst")
+    return ", ".join(told)
 
 
 def middle(results: Sequence[Result]) -> float:

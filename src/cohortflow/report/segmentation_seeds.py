@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cohortflow.evaluation.published.obtained import read_summary
 from cohortflow.evaluation.segmentation.seeds import Part, SeedSummary
 from cohortflow.evaluation.statistics.case_intervals import CaseIntervals
-from cohortflow.report.cells import POOLED, cell_units, tried
+from cohortflow.report.cells import POOLED, cell_units, some_failed, tried
 from cohortflow.report.segmentations import STAGE, Variant, named, variant
 from cohortflow.report.source import ReportSource, ReportUnit, done, place, steps_of_stage
 
@@ -68,6 +68,17 @@ def seeds_of(source: ReportSource) -> list[Seeds]:
     ]
 
 
+def lost_points(source: ReportSource, found: Sequence[Seeds]) -> list[str]:
+    """Points without a number, as a variant is named, because something of them failed."""
+    steps, have = steps_of_stage(source, STAGE), {(one.step, one.point) for one in found}
+    return [
+        named(step["id"], where, len(steps) > 1)
+        for step in steps
+        for units in cell_units(source, step["id"]).values()
+        if (step["id"], where := _where(units)) not in have and some_failed(units)
+    ]
+
+
 def without_seeds(source: ReportSource, found: Sequence[Seeds]) -> list[Variant]:
     """Each point as one variant: cases of its first finished seed, folds joined.
 
@@ -102,8 +113,11 @@ def _seeds(
             found.append(SeedSummary(seed, parts, "median" if median else "mean", intervals))
         else:
             without.append(seed)
-    where = place(units[0].point, without=(*POOLED, "subject"))
-    return Seeds(step["id"], where, found, len(by_seed), without)
+    return Seeds(step["id"], _where(units), found, len(by_seed), without)
+
+
+def _where(units: Sequence[ReportUnit]) -> str:
+    return place(units[0].point, without=(*POOLED, "subject"))
 
 
 def _part(source: ReportSource, unit: ReportUnit) -> Part:

@@ -111,7 +111,9 @@ def test_gains_of_a_real_table() -> None:
 def test_rows_that_compare_by_method_compete_with_none_of_another() -> None:
     table = published_paper("icu-vitals").table("table2")
     assert table.compare == ("method",)
-    assert row_ranks(table, "accuracy_before") == [1, 1], "two kinds of samples, not two methods"
+    assert row_ranks(table, "accuracy_before") == [None, None], (
+        "two kinds of samples, not two methods"
+    )
 
 
 def test_the_best_is_chosen_among_those_that_print_the_number() -> None:
@@ -125,3 +127,9 @@ def test_a_number_of_ours_has_its_place_among_methods_alone() -> None:
     table = made(text).tables[0]
     assert place_among(table, "A", 81.0, 0) == (2, 3), "more is better"
     assert place_among(table, "B", 2.7, 0) == (2, 3), "less is better"
+
+
+def test_what_competes_with_nobody_has_no_place() -> None:
+    table = published_paper("adlitenet").table("table3")
+    assert set(row_ranks(table, "Accuracy")) == {None}, "ten folds and their mean, of one method"
+    assert row_ranks(paper_of({"A": ["4.0", "null"]}).tables[0], "A") == [None, None]

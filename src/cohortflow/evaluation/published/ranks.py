@@ -29,11 +29,13 @@ def _beats(better: Better) -> Callable[[float, float], bool]:
 def row_ranks(table: PublishedTable, column: str) -> list[int | None]:
     """Place of each row of a table among the rows it competes with, in the order of the rows.
 
-    What is no method (``reference``) has none.
+    What is no method (``reference``) has none, nor what competes with nobody, as a fold or a class.
     """
     places: dict[int, int | None] = {}
     for group in table.groups():
         methods = [row for row in group if not row.reference]
+        if sum(row.values[column] is not None for row in methods) < 2:
+            continue
         found = ranks([row.values[column] for row in methods], table.better[column])
         places |= {id(row): place for row, place in zip(methods, found, strict=True)}
     return [places.get(id(row)) for row in table.rows]

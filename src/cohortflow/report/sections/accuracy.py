@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cohortflow.report.blocks import Block, Column, Note, Section, Table, Text, not_run
-from cohortflow.report.cells import Cell, cells, without_number
+from cohortflow.report.cells import Blank, Cell, cells, without_number
 from cohortflow.report.formats import interval, mean_sd, share
-from cohortflow.report.highlights import Result, highlights
+from cohortflow.report.highlights import Result, highlights, lost
 from cohortflow.report.sections.accuracy_figure import accuracy_figure
 from cohortflow.report.sections.accuracy_optimistic import N_NOTE, WHY, Twins, optimistic_of
 from cohortflow.report.source import ReportSource
@@ -43,7 +43,7 @@ def accuracy(source: ReportSource) -> Section:
         blocks.append(Note(text, "warning"))
     absent = without_number(source, found)
     if absent:
-        blocks.append(Note(f"No number: {'; '.join(absent)}.", "warning"))
+        blocks.append(Note(f"No number: {'; '.join(map(str, absent))}.", "warning"))
     blocks += _uncounted(found)
     own = [cell for cell in found if not cell.control]
     pairs = [(cell, control_of(cell, found)) for cell in own] or [(cell, None) for cell in found]
@@ -59,13 +59,14 @@ def accuracy(source: ReportSource) -> Section:
     columns = without_empty(FURTHER, rows)
     blocks.append(Table("metrics", further, columns, rows, notes=[_positives(found)]))
     blocks.append(_per_seed(found))
-    return Section("accuracy", title, blocks, highlights("Accuracy", _results(own), share, "cells"))
+    results = [*_results(own), *(lost(_at(one.point), 0.0) for one in absent if _counts(one))]
+    return Section("accuracy", title, blocks, highlights("Accuracy", results, share, "cells"))
 
 
 def _results(own: Sequence[Cell]) -> list[Result]:
     return [
         Result(
-            " ".join(str(label(axis, one.point[axis])) for axis in AXES if axis in one.point),
+            _at(one.point),
             mean,
             mean_sd(found),
             f"95 % interval of the first seed {interval(one.seeds[0].interval)}",
@@ -75,6 +76,14 @@ def _results(own: Sequence[Cell]) -> list[Result]:
         for one in own
         if (found := one.mean_sd("accuracy")) and (mean := found["mean"]) is not None
     ]
+
+
+def _at(point: Mapping[str, Any]) -> str:
+    return " ".join(str(label(axis, point[axis])) for axis in AXES if axis in point)
+
+
+def _counts(one: Blank) -> bool:
+    return one.failed and not one.control
 
 
 def _optimistic(found: Sequence[Cell], twins: Twins) -> list[Block]:

@@ -37,7 +37,7 @@ def benchmark(source: ReportSource) -> Section:
     if not found and not summaries:
         return not_run("benchmark", TITLE, "no score has finished.")
     blocks: list[Block] = [Text(_what_varies(source))]
-    lost = without_number(source, found)
+    lost = [str(one) for one in without_number(source, found)]
     lost += [f"{u.step} ({place(u.point)})" for u in _score_units(source) if u.state != "done"]
     if lost:
         names = ", ".join(dict.fromkeys(lost))

@@ -30,9 +30,9 @@ from cohortflow.report.blocks import (
     Text,
     not_run,
 )
-from cohortflow.report.cells import cell_units, is_control, seed_pools
-from cohortflow.report.formats import cell, share
-from cohortflow.report.highlights import Result, highlights
+from cohortflow.report.cells import cell_units, is_control, seed_pools, some_failed
+from cohortflow.report.formats import cell, mean_sd, share
+from cohortflow.report.highlights import Result, highlights, lost
 from cohortflow.report.identifiers import slug
 from cohortflow.report.plots.calibration import calibration_plot
 from cohortflow.report.plots.confusion import confusion_plot
@@ -79,7 +79,7 @@ class Scored:
 
 def classification(source: ReportSource) -> Section:
     """Plots of the first cells, a table of metrics with intervals of more of them."""
-    found, rest = _scored(source)
+    found, failed, rest = _scored(source)
     if not found:
         return not_run("classification", TITLE, "no score step has a finished unit.")
     own = [one for one in found if not one.control] or found
@@ -97,10 +97,12 @@ def classification(source: ReportSource) -> Section:
     if len(own) > MOST_DRAWN:
         text = f"{len(own) - MOST_DRAWN} more points of the table are not drawn."
         blocks.append(Note(text))
-    return Section("classification", TITLE, blocks, _highlights(source, table, own))
+    return Section("classification", TITLE, blocks, _highlights(source, table, own, failed))
 
 
-def _highlights(source: ReportSource, table: Table, own: Sequence[Scored]) -> list[Highlight]:
+def _highlights(
+    source: ReportSource, table: Table, own: Sequence[Scored], failed: Sequence[str]
+) -> list[Highlight]:
     """Accuracy of each point, where no section of its own opens with it."""
     if "accuracy" in (source.pipeline.get("report") or ()):
         return []
@@ -109,8 +111,8 @@ def _highlights(source: ReportSource, table: Table, own: Sequence[Scored]) -> li
     results = [
         Result(
             row["point"] if len(points) > 1 else "",
-            row["value"],
-            share(row["value"]),
+            row["seeds"]["mean"],
+            mean_sd(row["seeds"]),
             f"95 % interval of the first seed {cell(row['interval'], 'interval')}",
             row["n"],
             row["missing"],
@@ -118,7 +120,9 @@ def _highlights(source: ReportSource, table: Table, own: Sequence[Scored]) -> li
         for row in rows
         if not math.isnan(row["value"])
     ]
-    return highlights("Accuracy", results, share, "points")
+    return highlights(
+        "Accuracy", [*results, *(lost(name, 0.0) for name in failed)], share, "points"
+    )
 
 
 ABOUT = (
@@ -129,9 +133,10 @@ ABOUT = (
 )
 
 
-def _scored(source: ReportSource) -> tuple[list[Scored], int]:
-    """The first cells in the order of the pipeline, and how many more there are."""
+def _scored(source: ReportSource) -> tuple[list[Scored], list[str], int]:
+    """The first cells in the order of the pipeline, points that failed, how many more there are."""
     found: list[Scored] = []
+    failed: list[str] = []
     rest = 0
     steps = steps_of_stage(source, "score")
     for step in steps:
@@ -141,10 +146,12 @@ def _scored(source: ReportSource) -> tuple[list[Scored], int]:
                 rest += 1
                 continue
             pools, asked = seed_pools(source, units)
+            name = _name(step["id"], dict(key), len(steps) > 1)
             if pools:
-                name = _name(step["id"], dict(key), len(steps) > 1)
                 found.append(Scored(name, control, [pool.cases for _, pool in pools], asked))
-    return found, rest
+            elif some_failed(units) and not control:
+                failed.append(name)
+    return found, failed, rest
 
 
 def _name(step: str, point: Mapping[str, Any], several: bool) -> str:

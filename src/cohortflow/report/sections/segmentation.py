@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cohortflow.errors import UnknownName
 from cohortflow.evaluation.definitions import definition
+from cohortflow.evaluation.segmentation.empties import worst_value
 from cohortflow.evaluation.segmentation.metrics import parse_metric
 from cohortflow.evaluation.segmentation.seeds import over_seeds
 from cohortflow.report.blocks import (
@@ -25,12 +27,12 @@ from cohortflow.report.blocks import (
     not_run,
 )
 from cohortflow.report.formats import cell, number
-from cohortflow.report.highlights import MOST, Result, highlights, middle
+from cohortflow.report.highlights import MOST, Result, highlights, lost, middle
 from cohortflow.report.identifiers import slug
 from cohortflow.report.sections.segmentation_compared import compared
 from cohortflow.report.sections.segmentation_plots import distributions, volumes
 from cohortflow.report.sections.segmentation_pooled import pooled
-from cohortflow.report.segmentation_seeds import Seeds, seeds_of, without_seeds
+from cohortflow.report.segmentation_seeds import Seeds, lost_points, seeds_of, without_seeds
 from cohortflow.report.segmentations import STAGE, Distribution, Variant, case_means, variants
 from cohortflow.report.source import ReportSource
 
@@ -83,45 +85,58 @@ def segmentation(source: ReportSource) -> Section:
         blocks.append(_worst(one, stem, links))
     if len(found) > MOST_DRAWN:
         blocks.append(Note(f"{len(found) - MOST_DRAWN} more variants are in tables, not drawn."))
-    return Section("segmentation", TITLE, blocks, _highlights(apart, seeds))
+    opening = _highlights(apart, seeds, lost_points(source, seeds))
+    return Section("segmentation", TITLE, blocks, opening)
 
 
-def _highlights(apart: Sequence[Variant], seeds: Sequence[Seeds]) -> list[Highlight]:
+def _highlights(
+    apart: Sequence[Variant], seeds: Sequence[Seeds], failed: Sequence[str]
+) -> list[Highlight]:
     """The first metric of every variant, by label; of many variants, how they lie."""
     pairs = zip(apart, seeds, strict=True)
-    told = {one.name: (one.metrics[0], _results(one, own)) for one, own in pairs}
-    told = {name: (metric, results) for name, (metric, results) in told.items() if results}
-    if len(told) <= MOST:
-        return [
-            one
-            for name, (metric, results) in told.items()
-            for one in highlights(
-                f"{metric} {name}" if len(told) > 1 else metric, results, number, "labels"
-            )
-        ]
+    told = [(one, results) for one, own in pairs if (results := _results(one, own))]
+    if not told:
+        return []
+    metric = " and ".join(dict.fromkeys(one.metrics[0] for one, _ in told))
+    worst = worst_value(parse_metric(told[0][0].metrics[0]), math.inf)
+    gone = [lost(name, worst) for name in failed]
+    count = len(told) + len(gone)
+    if count <= MOST:
+        own = [made for one, results in told for made in _by_label(one, results, count > 1)]
+        return own + highlights(metric, gone, number, "variants")
     medians = [
         Result(
-            name,
+            one.name,
             middle(results),
             "",
             "",
-            max(one.n for one in results),
-            max(one.missing for one in results),
+            max(each.n for each in results),
+            max(each.missing for each in results),
         )
-        for name, (_, results) in told.items()
+        for one, results in told
     ]
-    metric = " and ".join(dict.fromkeys(metric for metric, _ in told.values()))
-    return highlights(f"{metric}, median label", medians, number, "variants")
+    return highlights(f"{metric}, median label", medians + gone, number, "variants")
+
+
+def _by_label(one: Variant, results: Sequence[Result], several: bool) -> list[Highlight]:
+    """Labels of failed cases only count too: a failed case would else take its bad ones along."""
+    metric = f"{one.metrics[0]} {one.name}" if several else one.metrics[0]
+    made = highlights(metric, results, number, "labels")
+    seen = [each for each in results if each.name in one.seen]
+    if len(results) <= MOST or len(seen) in (0, len(results)):
+        return made
+    aside = f"{number(middle(seen))} is the median of the {len(seen)} that a scored case has"
+    return [replace(each, detail=f"{each.detail}; {aside}") for each in made]
 
 
 def _results(one: Variant, seeds: Seeds) -> list[Result]:
-    """Labels that a scored case has and whose value is one: the mean over seeds."""
+    """Labels whose value is one: the mean over seeds."""
     metric = one.metrics[0]
     first = "interval" if len(seeds.found) == 1 else "interval of the first seed"
     results = []
     for row in (_row(one, record) for record in _records(one)):
         pool = over_seeds(_values(seeds, row["name"], metric), seeds.asked)
-        if row["metric"] != metric or row["name"] not in one.seen or math.isnan(pool.mean):
+        if row["metric"] != metric or math.isnan(pool.mean):
             continue
         sd = "" if math.isnan(pool.sd) else f" ± {number(pool.sd)}"
         some = f" ({pool.n} of {seeds.asked} seeds)" if pool.n < seeds.asked else ""
