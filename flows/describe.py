@@ -29,7 +29,7 @@ def describe_name(name: str) -> dict[str, Any]:
         return _describe_pipeline(name)
     if name in PUBLISHED:
         return {"lines": []}
-    known = [*CATALOGUE, *packaged_pipelines(), *PUBLISHED]
+    known = {*CATALOGUE, *packaged_pipelines(), *PUBLISHED}
     raise UnknownName(f"no stage, pipeline or published method {name!r}", hint=nearest(name, known))
 
 

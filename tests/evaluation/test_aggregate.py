@@ -109,3 +109,10 @@ def test_who_is_left_out_is_in_no_mean_and_who_is_lost_is() -> None:
     assert (found.cases, found.missing, found.left_out, found.bottomless) == (4, 1, 1, 0)
     assert found.centre("mean") == pytest.approx(0.4)
     assert found.centre("median") == 0.4
+
+
+def test_expected_cases_without_any_row_are_refused_and_no_empty_answer() -> None:
+    with pytest.raises(EmptyInput, match="no metric is named"):
+        aggregate([], ["sub-01"])
+    (lost,) = aggregate([], ["sub-01"], metrics=["ssim"])
+    assert (lost.value, lost.n) == (-1.0, 1)

@@ -25,11 +25,14 @@ def aggregate(
     by metric, else that of the metric's definition. Where neither says one, the aggregate is
     undefined with the number of such cases. ``metrics`` get a row also where every case lost them.
 
-    Raises EmptyInput for no case, InvalidEntry for a row of a case that was not expected, of two
-    units, or for two rows of one case, UsageError where a value is worse than the worst.
+    Raises EmptyInput for no case, or no row and no ``metrics``, InvalidEntry for a row of a case
+    that was not expected, of two units, or for two rows of one case, UsageError where a value is
+    worse than the worst.
     """
     if not expected:
         raise EmptyInput("there is no case to aggregate")
+    if not rows and not metrics:
+        raise EmptyInput("no case has a value, and no metric is named", hint="Name it in metrics.")
     if isinstance(expected, str) or len(set(expected)) < len(expected):
         raise UsageError("the expected cases are no names, each once", found=str(expected)[:80])
     found: dict[tuple[str, str], dict[str, Measurement]] = {}

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cohortflow.errors import EmptyInput, NotFinite, ShapeMismatch, UsageError
 from cohortflow.evaluation.definitions import definition
+from cohortflow.evaluation.masked import refuse_masked
 from cohortflow.evaluation.measurement import Measurement, measured
 
 DEPTH_METRICS = ("mae", "rmse", "abs_rel", "delta@1.25")
@@ -92,6 +93,7 @@ def normal_metrics(
 def _alike(
     truth: ArrayLike, prediction: ArrayLike, valid: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    refuse_masked(truth, prediction, valid)
     of_truth = np.asarray(truth, dtype=np.float64)
     of_prediction = np.asarray(prediction, dtype=np.float64)
     plane = of_truth.shape[-2:]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cohortflow.errors import EmptyInput, NotFinite, ShapeMismatch, UsageError
+from cohortflow.evaluation.masked import refuse_masked
 from cohortflow.evaluation.measurement import Measurement, measured, undefined
 
 IMAGE_METRICS = ("psnr", "ssim", "mae", "rmse")
@@ -36,6 +37,7 @@ def image_metrics(
 
     Raises ShapeMismatch, EmptyInput, NotFinite, UsageError for a range that is not positive.
     """
+    refuse_masked(reference, image, where=case)
     a, b = np.asarray(reference, dtype=np.float64), np.asarray(image, dtype=np.float64)
     _check(a, b, data_range, case)
     rows = []

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cohortflow.errors import BadProbabilities, EmptyInput, NotLabels, ShapeMismatch, UsageError
+from cohortflow.evaluation.masked import refuse_masked
 from cohortflow.evaluation.measurement import Measurement, measured, undefined
 from cohortflow.evaluation.probabilities import area_under_roc, average_precision
 
@@ -66,6 +67,7 @@ def _mean(metric: str, rows: Sequence[Measurement], n: int) -> Measurement:
 def _checked(
     truth: ArrayLike, probabilities: ArrayLike, labels: Sequence[str], missing: ArrayLike
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    refuse_masked(truth, probabilities, missing)
     holds, ranks = np.asarray(truth), np.array(probabilities, dtype=np.float64)
     if holds.ndim != 2 or holds.shape != ranks.shape or holds.shape[1] != len(labels):
         raise ShapeMismatch(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cohortflow.errors import EmptyInput, NotFinite, ShapeMismatch, UsageError
+from cohortflow.evaluation.masked import refuse_masked
 from cohortflow.evaluation.measurement import Measurement, measured, undefined
 
 REGRESSION_METRICS = ("mae", "rmse", "abs_rel", "bias", "r2")
@@ -56,6 +57,7 @@ def _errors(
         )
     if len(truth) == 0:
         raise EmptyInput("there is no case to evaluate")
+    refuse_masked(truth, prediction)
     values = np.asarray(truth, dtype=np.float64)
     given = np.array([value is not None for value in prediction])
     told = np.array([0.0 if value is None else value for value in prediction], dtype=np.float64)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cohortflow.errors import ShapeMismatch, UsageError
+from cohortflow.evaluation.masked import refuse_masked
 from cohortflow.evaluation.statistics.bootstrap import Interval, bca_interval
 from cohortflow.evaluation.statistics.effects import (
     Effect,
@@ -57,6 +58,7 @@ def compare_systems(
     Raises ShapeMismatch, EmptyInput, UsageError, NotFinite (give missing cases their worst value
     first).
     """
+    refuse_masked(scores)
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != len(systems):
         raise ShapeMismatch(

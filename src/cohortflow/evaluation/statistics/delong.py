@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cohortflow.errors import NotFinite, NotLabels, ShapeMismatch, UsageError
+from cohortflow.evaluation.masked import refuse_masked
 from cohortflow.evaluation.statistics.samples import Floats
 
 
@@ -50,6 +51,7 @@ def delong_test(
 
     if not 0.0 < level < 1.0:
         raise UsageError("no such interval", expected="0 < level < 1", found=f"{level}")
+    refuse_masked(truth, first, second)
     holds = np.asarray(truth)
     scores = [np.asarray(one, dtype=np.float64) for one in (first, second)]
     _check(holds, scores)

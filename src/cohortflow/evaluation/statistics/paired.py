@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cohortflow.errors import EmptyInput, NotLabels, ShapeMismatch, UsageError
+from cohortflow.evaluation.masked import refuse_masked
 from cohortflow.evaluation.statistics.samples import columns_of, too_few
 
 EQUAL = "the two are equal in every case"
@@ -92,6 +93,7 @@ def mcnemar_test(
 
     if method not in ("exact", "mid-p"):
         raise UsageError("no such test of McNemar", expected="exact or mid-p", found=method)
+    refuse_masked(first, second)
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape or a.ndim != 1:
         raise ShapeMismatch("columns are not (case) of one length", found=f"{a.shape}, {b.shape}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cohortflow.errors import EmptyInput, NotFinite, ShapeMismatch, UsageError
+from cohortflow.evaluation.masked import refuse_masked
 from cohortflow.evaluation.statistics.resampling import Labels, Units, units_of
 from cohortflow.evaluation.statistics.samples import Floats, too_few
 
@@ -94,6 +95,7 @@ def _checked(
     """Scores (case, system) of which the smaller is the better; a missing one is the worst."""
     if better not in ("higher", "lower"):
         raise UsageError("no such direction", expected="higher or lower", found=better)
+    refuse_masked(scores)
     table = np.array(scores, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != len(systems) or len(systems) < 2:
         raise ShapeMismatch(

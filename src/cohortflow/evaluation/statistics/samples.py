@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cohortflow.errors import EmptyInput, NotFinite, ShapeMismatch
+from cohortflow.evaluation.masked import refuse_masked
 
 Floats = NDArray[np.float64]
 FEWEST = 3
@@ -23,6 +24,7 @@ def columns_of(*given: ArrayLike) -> list[Floats]:
     Raises EmptyInput, ShapeMismatch, NotFinite: a missing case has to be given its worst value
     first, because leaving it out here could better the result.
     """
+    refuse_masked(*given)
     columns = [np.asarray(one, dtype=np.float64) for one in given]
     for column in columns:
         if column.ndim != 1 or column.shape != columns[0].shape:

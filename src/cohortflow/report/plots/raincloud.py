@@ -76,7 +76,8 @@ def raincloud_plot(
     total = sum(len(cloud.measured) for cloud in shown)
     lost = sum(len(cloud.lost) for cloud in shown)
     undefined = sum(count for _, count in full)
-    told = f" {lost} lost cases (×) count as the worst." if lost else " No case was lost."
+    all_told = f"{lost:,} of {total + lost:,}"
+    told = f" Lost (×, counted as the worst): {all_told}." if lost else " No case was lost."
     beyond = np.concatenate([cloud.lost for cloud in shown])
     beyond = beyond[(beyond < scale[0]) | (beyond > scale[1])]
     if len(beyond):

@@ -28,6 +28,10 @@ NOTES = (
     "numbers within one seed. How far other recordings could move the number, neither says: the "
     "interval does.",
 )
+OF_LOST = (
+    "What failed counts as the worst where another seed tells its cases; what was not tried is in "
+    "no number."
+)
 
 
 def benchmark(source: ReportSource) -> Section:
@@ -41,7 +45,7 @@ def benchmark(source: ReportSource) -> Section:
     lost += [f"{u.step} ({place(u.point)})" for u in _score_units(source) if u.state != "done"]
     if lost:
         names = ", ".join(dict.fromkeys(lost))
-        blocks.append(Note(f"Without a finished score, and counted as such: {names}.", "warning"))
+        blocks.append(Note(f"Without a finished score: {names}. {OF_LOST}", "warning"))
     if found:
         blocks += [_overall(found), _seeds(source, found), _metrics(found)]
     if summaries:
