@@ -18,7 +18,7 @@ from cohortflow.report.highlights import Result, highlights, middle
 from tests.report.fake import make_source
 from tests.report.plots.gallery import classified
 from tests.report.segmentation_runs import run_of, summarised, tables
-from tests.report.segmentation_seeds import case_table
+from tests.report.segmentation_seeds import BY_FOLD, case_table, seeded
 from tests.report.test_classification_section import one_score
 from tests.report.test_segmentation_section import rows
 
@@ -124,6 +124,11 @@ def test_of_variants_one_that_failed_is_the_worst_and_not_away() -> None:
     last = SECTIONS["segmentation"](few).highlights[-1]
     assert (last.label, last.value) == ("dice, model gone", "none")
     assert last.detail == "nothing of it finished"
+
+
+def test_of_seeds_the_one_that_misses_most_is_told() -> None:
+    (told,) = SECTIONS["segmentation"](seeded(BY_FOLD, failed=[(1, 0)])).highlights
+    assert told.detail.endswith("n = 4, 3 missing")
 
 
 def test_a_point_without_an_accuracy_stays_in_the_median() -> None:

@@ -135,7 +135,7 @@ def _results(one: Variant, seeds: Seeds) -> list[Result]:
     first = "interval" if len(seeds.found) == 1 else "interval of the first seed"
     results = []
     for row in (_row(one, record) for record in _records(one)):
-        pool = over_seeds(_values(seeds, row["name"], metric), seeds.asked)
+        pool = over_seeds(_of_seeds(seeds, row["name"], metric, "value"), seeds.asked)
         if row["metric"] != metric or math.isnan(pool.mean):
             continue
         sd = "" if math.isnan(pool.sd) else f" ± {number(pool.sd)}"
@@ -148,16 +148,16 @@ def _results(one: Variant, seeds: Seeds) -> list[Result]:
                 f"{number(pool.mean)}{sd} {row['unit']}{some}".strip(),
                 row["why"] if math.isinf(pool.mean) else interval,
                 row["n"],
-                row["missing"],
+                int(np.nanmax(_of_seeds(seeds, row["name"], metric, "missing"))),
             )
         )
     return results
 
 
-def _values(seeds: Seeds, name: str, metric: str) -> list[float]:
-    """Of each seed; NaN where its summary has no such row."""
+def _of_seeds(seeds: Seeds, name: str, metric: str, column: str) -> list[float]:
+    """A number of each seed; NaN where its summary has no such row."""
     rows = (one.summary for one in seeds.found)
-    found = (one.loc[(one["name"] == name) & (one["metric"] == metric), "value"] for one in rows)
+    found = (one.loc[(one["name"] == name) & (one["metric"] == metric), column] for one in rows)
     return [float(one.iloc[0]) if len(one) else math.nan for one in found]
 
 
