@@ -16,6 +16,8 @@ from cohortflow.evaluation.published import (
     row_ranks,
 )
 
+HOW_TO_READ = "(n): place among the methods it competes with, computed; †: doubtful, see below"
+
 
 def published_list() -> list[list[str]]:
     """Name and what is packaged, of every method with printed tables."""
@@ -86,12 +88,15 @@ def tell_published(
     for text in (paper.protocol, paper.notes):
         if text:
             say(text)
-    say("(n): place among the methods it competes with, computed; †: doubtful, see below its table")
+    if paper.tables:
+        say(HOW_TO_READ)
     for table in paper.tables:
         say("")
         say(f"{table.id} ({table.printed_in}): {table.about}; {table.dataset or 'no data set'}")
         if table.columns:
             show(*_printed(table))
+        else:
+            say("  it prints no numbers")
         for doubt in table.doubts():
             say(f"  {doubt}")
     for one in findings(paper):
@@ -111,7 +116,8 @@ def _printed(table: PublishedTable) -> tuple[list[str], list[list[Any]]]:
         ]
         for column in table.columns:
             place = places[column][position]
-            mark = "†" if column in row.flags or row.flag else ""
+            flagged = column in row.flags or (row.flag and row.numbers[column] is not None)
+            mark = "†" if flagged else ""
             number = "—" if row.numbers[column] is None else str(row.numbers[column])
             cells.append(f"{number}{mark}" + (f" ({place})" if place else ""))
         rows.append(cells)

@@ -133,3 +133,10 @@ def test_what_competes_with_nobody_has_no_place() -> None:
     table = published_paper("adlitenet").table("table3")
     assert set(row_ranks(table, "Accuracy")) == {None}, "ten folds and their mean, of one method"
     assert row_ranks(paper_of({"A": ["4.0", "null"]}).tables[0], "A") == [None, None]
+
+
+def test_a_doubt_about_many_cells_is_said_once() -> None:
+    doubts = published_paper("covid-severity").table("table2").doubts()
+    (few,) = [one for one in doubts if one.endswith("of a group of a few scans only")]
+    assert few.count("; ") == 11
+    assert "sex Female, age above 70, gradation_QWK -0.40000" in few

@@ -90,16 +90,17 @@ class PublishedTable:
         return {column: self.metrics[column].better for column in self.columns}
 
     def doubts(self) -> list[str]:
-        """Flags of the table, its columns, rows and cells, each with what it is of."""
+        """Flags of the table, its columns, rows and cells, those of one reason together."""
         said = [f"the table: {reason}" for reason in self.flags]
         said += [f"{column}: {reason}" for column, reason in self.column_flags.items()]
+        of: dict[str, list[str]] = {}
         for row in self.rows:
-            said += [f"† {row.name}: {row.flag}"] if row.flag else []
+            if row.flag:
+                of.setdefault(row.flag, []).append(row.name)
             for column, reason in row.flags.items():
-                said.append(
-                    f"† {row.name}, {column} {row.numbers[column] or 'not printed'}: {reason}"
-                )
-        return said
+                cell = f"{row.name}, {column} {row.numbers[column] or 'not printed'}"
+                of.setdefault(reason, []).append(cell)
+        return said + [f"† {'; '.join(names)}: {reason}" for reason, names in of.items()]
 
     def dataset_of(self, column: str) -> str:
         """The data set of a column: its own where several stand side by side."""
