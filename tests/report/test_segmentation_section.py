@@ -229,7 +229,7 @@ def test_holm_is_over_every_row_and_cases_elsewhere_are_said(tables_only: None) 
 
 def test_one_case_has_values_and_no_distribution() -> None:
     section = SECTIONS["segmentation"](run_of(("lone", summarised(tables(1)))))
-    assert "Distributions not shown: 1 cases" in words(section)
+    assert "Distributions not shown: 3 cases are the least, here: 1." in words(section)
     assert not [f for f in blocks(section, "figure") if "_rain" in f["name"]]
     assert [row["n"] for row in rows(section, "_metrics")] == [1] * 6
 

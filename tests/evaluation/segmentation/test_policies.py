@@ -175,8 +175,12 @@ def test_summaries_refuse() -> None:
         summarise_segmentations({})
     with pytest.raises(EmptyInput):
         summarise_segmentations({}, ["a", "b"])
-    with pytest.raises(UndefinedResult, match="liver"):
+    with pytest.raises(UndefinedResult, match="found liver\\. Leave"):
         summarise_segmentations({"a": table(EMPTY, EMPTY)})
+    many = {value: f"label {value}" for value in range(1, 31)}
+    nothing = evaluate_segmentation(EMPTY, EMPTY, labels=many, metrics=["dice", "iou"])
+    with pytest.raises(UndefinedResult, match="label 10 and 20 more"):
+        summarise_segmentations({"a": nothing})
     kept = summarise_segmentations({"a": table(EMPTY, EMPTY)}, undefined="keep")
     assert kept["value"].isna().all()
     assert kept["reason"].str.startswith("undefined").all()

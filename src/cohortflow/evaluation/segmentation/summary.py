@@ -77,14 +77,29 @@ def summarise_segmentations(
             rows.append(_published(about, cases, statistic, intervals))
     rows = [replace(row, per="slice" if _of_slices(tables) else "case") for row in rows]
     rows += pooled_rows(tables, names, intervals)
-    nowhere = [f"{row.name} ({row.metric})" for row in rows if not row.n and not row.published]
+    nowhere = _nowhere([row for row in rows if not row.published])
     if nowhere and undefined == "refuse":
+        more = len(nowhere[10:])
         raise UndefinedResult(
             "a label that is in no case has no metric",
-            found=", ".join(nowhere[:10]),
+            found=", ".join(nowhere[:10]) + (f" and {more} more" if more else ""),
             hint="Leave it out of labels, or say undefined='keep'.",
         )
     return pd.DataFrame([asdict(row) for row in rows])
+
+
+def _nowhere(rows: Sequence[SummaryRow]) -> list[str]:
+    """Labels that no case counts for; with the metrics, where they are not all."""
+    all_of: dict[str, list[str]] = {}
+    none_of: dict[str, list[str]] = {}
+    for row in rows:
+        all_of.setdefault(row.name, []).append(row.metric)
+        if not row.n:
+            none_of.setdefault(row.name, []).append(row.metric)
+    return [
+        name if metrics == all_of[name] else f"{name} ({', '.join(metrics)})"
+        for name, metrics in none_of.items()
+    ]
 
 
 def counted_by_label(

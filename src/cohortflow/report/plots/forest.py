@@ -55,7 +55,7 @@ def forest_plot(
         axes.set_axisbelow(True)
 
     rest = len(rows) - len(shown)
-    told = f" {rest} more rows are in the table." if rest else ""
+    told = f" Rows in the table only: {rest}." if rest else ""
     if any(row.value > high for row in shown if np.isfinite(row.value)):
         told += " A triangle stands at the edge for a value beyond it."
     return Figure(

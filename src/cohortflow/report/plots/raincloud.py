@@ -86,7 +86,7 @@ def raincloud_plot(
         )
     told += f" Undefined and not drawn: {undefined}." if undefined else ""
     told += f" Without a value: {', '.join(nothing)}." if nothing else ""
-    told += f" {len(kept) - most} more rows are in the table." if len(kept) > most else ""
+    told += f" Rows in the table only: {len(kept) - most}." if len(kept) > most else ""
     return Figure(
         name,
         draw(name, (WIDE, 0.75 + 0.62 * len(shown)), paint),

@@ -37,9 +37,7 @@ def distributions(one: Variant, stem: str) -> list[Block]:
             name = f"{stem}_rain{number}"
             blocks.append(raincloud_plot(name, clouds, value=metric, unit=unit))
     if len(one.subjects) < FEWEST_CASES:
-        text = (
-            f"Distributions not shown: {len(one.subjects)} cases, and {FEWEST_CASES} are the least."
-        )
+        text = f"Distributions not shown: {FEWEST_CASES} cases are the least, here: {len(one.subjects)}."
         blocks.append(Note(text, "absent"))
     rest = [metric for metric in one.metrics if metric not in own[:MOST_METRICS]]
     if rest:
