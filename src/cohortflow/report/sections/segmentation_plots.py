@@ -37,7 +37,8 @@ def distributions(one: Variant, stem: str) -> list[Block]:
             name = f"{stem}_rain{number}"
             blocks.append(raincloud_plot(name, clouds, value=metric, unit=unit))
     if len(one.subjects) < FEWEST_CASES:
-        text = f"Distributions not shown: {FEWEST_CASES} cases are the least, here: {len(one.subjects)}."
+        here = len(one.subjects)
+        text = f"Distributions not shown: {FEWEST_CASES} cases are the least, here: {here}."
         blocks.append(Note(text, "absent"))
     rest = [metric for metric in one.metrics if metric not in own[:MOST_METRICS]]
     if rest:
