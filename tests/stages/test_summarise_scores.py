@@ -178,6 +178,11 @@ def test_slices_of_a_case_are_drawn_together() -> None:
     assert math.isnan(row["low"])
     assert "slices of 1 cases" in row["reason"]
     assert cases[cases["subject"] == "gone"]["slice"].unique().tolist() == [-1]
+    published = {name: scores(shifted(1), per="slice", empty="transunet") for name in ("a", "b")}
+    _, table, _ = summary(published, ["gone"])
+    row = table[(table["name"] == "liver") & (table["metric"] == "dice/transunet")].iloc[0]
+    assert math.isnan(row["value"]), "nobody gains by slices that nobody knows"
+    assert "slices of 1 cases" in row["reason"]
     _, table, _ = summary(entries)
     row = table[(table["name"] == "liver") & (table["metric"] == "dice")].iloc[0]
     assert (row["n"], row["left_out"], row["interval"]) == (6, 6, "BCa 95% of 3 units")

@@ -121,6 +121,18 @@ def test_a_lost_case_never_improves(name: str, way: str, per: str) -> None:
             assert "nobody knows the voxels of 1 cases" in now.loc[key, "reason"]
 
 
+def test_a_case_that_failed_has_every_voxel_wrong_of_a_label_that_it_lacks_too() -> None:
+    """Its prediction could have had the label anywhere."""
+    reference, _ = PAIRS["sub-4"]
+    own = np.where(reference == 1, 0, reference)
+    dice = [
+        rows_of(TABLES | {"sub-4": table(own, other)}).loc[("liver", "dice/voxels")]
+        for other in (np.ones_like(own), None)
+    ]
+    assert [row["missing"] for row in dice] == [0, 1]
+    assert dice[0]["value"] == dice[1]["value"]
+
+
 def test_a_case_that_nobody_scored_is_said_in_the_usual_number() -> None:
     usual = rows_of(TABLES, "sub-9").loc[("liver", "dice/voxels-as-counted")]
     assert usual["value"] == rows_of(TABLES).loc[("liver", "dice/voxels"), "value"]
@@ -148,6 +160,7 @@ def test_a_cohort_that_failed_is_the_worst_and_a_table_comes_back_as_it_was() ->
     assert away == []
     for case, one in TABLES.items():
         pd.testing.assert_frame_equal(tables[case], one)
+    pd.testing.assert_frame_equal(rows_of(tables), rows_of(TABLES, "sub-9"))
     lost, _ = short_tables(as_failed(long_table(TABLES, [])))
     known = {case: table(masks[0], None) for case, masks in PAIRS.items()}
     pd.testing.assert_frame_equal(rows_of(lost), rows_of(known))
@@ -167,3 +180,13 @@ def test_ids_are_of_many_cases_only() -> None:
     row = rows_of({"a": nothing}).loc[("liver", "dice/voxels")]
     assert math.isnan(row["value"])
     assert row["n"] == 0
+    row = rows_of({"a": nothing}, "sub-9").loc[("liver", "dice/voxels")]
+    assert math.isnan(row["value"])
+    assert row[["n", "cases", "missing"]].tolist() == [1, 2, 1]
+    assert "nobody knows the voxels of 1 cases" in row["reason"], "they may hold the label"
+
+
+def test_a_label_that_was_only_invented_is_no_label_without_a_case() -> None:
+    invented = table(np.zeros((2, 3, 3), int), np.ones((2, 3, 3), int))
+    row = rows_of({"a": invented}).loc[("liver", "dice/voxels")]
+    assert row[["value", "n"]].tolist() == [0.0, 1]
