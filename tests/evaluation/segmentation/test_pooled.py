@@ -43,6 +43,10 @@ def rows_of(tables: Any, *expected: str, **more: Any) -> Any:
     return found[found["per"] == "voxel"].set_index(["name", "metric"])
 
 
+def ratio(above: Any, below: Any, axis: int) -> Any:
+    return above.sum(axis=axis) / below.sum(axis=axis)
+
+
 PAIRS = {f"sub-{seed}": pair(seed) for seed in (1, 2, 3, 4)}
 TABLES = {case: table(*masks) for case, masks in PAIRS.items()}
 
@@ -72,9 +76,6 @@ def test_the_interval_draws_cases_of_the_ratio_of_sums() -> None:
     ]
     both, sizes = [2 * one.tp for one in parts], [2 * one.tp + one.fp + one.fn for one in parts]
 
-    def ratio(above: Any, below: Any, axis: int) -> Any:
-        return above.sum(axis=axis) / below.sum(axis=axis)
-
     known = bca_interval([both, sizes], ratio, seed=3, resamples=300)
     row = rows.loc[("liver", "dice/voxels")]
     assert [row["low"], row["high"]] == pytest.approx([known.low, known.high])
@@ -85,13 +86,18 @@ def test_the_interval_draws_cases_of_the_ratio_of_sums() -> None:
 def test_a_missed_case_has_every_voxel_wrong_and_the_usual_number_stands_beside() -> None:
     reference, _ = PAIRS["sub-4"]
     lost = TABLES | {"sub-4": table(reference, np.where(reference == 1, 0, reference))}
-    row = rows_of(lost).loc["liver"]
+    row = rows_of(lost, intervals=CaseIntervals(seed=3, resamples=300)).loc["liver"]
     counts = [count_segmentation(*PAIRS[f"sub-{k}"], labels=LABELS) for k in (1, 2, 3)]
     known = sum((one.by_label[1].as_worst.tp for one in counts), 0.0)
     sizes = sum(
         one.by_label[1].as_worst.reference + one.by_label[1].as_worst.prediction for one in counts
     )
+    last = count_segmentation(reference, np.where(reference == 1, 0, reference), labels=LABELS)
+    parts = [one.by_label[1].as_counted for one in (*counts, last)]
+    both, sum_of = [2 * one.tp for one in parts], [2 * one.tp + one.fp + one.fn for one in parts]
+    known_ends = bca_interval([both, sum_of], ratio, seed=3, resamples=300)
     ours, usual = row.loc["dice/voxels"], row.loc["dice/voxels-as-counted"]
+    assert usual[["low", "high"]].tolist() == pytest.approx([known_ends.low, known_ends.high])
     assert ours["value"] == 2 * known / (sizes + reference.size)
     assert usual["value"] == 2 * known / (sizes + (reference == 1).sum())
     assert (ours["missing"], usual["published"], ours["published"]) == (1, True, False)

@@ -67,7 +67,7 @@ def test_joined_folds_are_the_summary_of_all_cases() -> None:
 def test_joined_folds_are_of_the_same_statistic_and_groups() -> None:
     """A patient with a recording in each fold is drawn once, in the summary and in a test."""
     names = list(TABLES)
-    patients = {name: f"patient-{place % 3}" for place, name in enumerate(names)}
+    patients = {name: f"patient-{place % 4}" for place, name in enumerate(names)}
     parts = [part(0, *names[:4], groups=patients), part(1, *names[4:], groups=patients)]
     joined = SeedSummary(0, parts, "median", MADE)
     grouped = replace(MADE, groups=patients)
@@ -78,7 +78,7 @@ def test_joined_folds_are_of_the_same_statistic_and_groups() -> None:
     spleen = whole[(whole["name"] == "spleen") & (whole["metric"] == "dice")].iloc[0]
     low, high, how = joined.interval_of_mean("dice", [2])
     assert [low, high] == pytest.approx([spleen["low"], spleen["high"]])
-    assert how == "BCa 95% of 3 units"
+    assert how == "BCa 95% of 4 units"
 
 
 def test_a_seed_that_failed_is_a_cohort_without_predictions() -> None:
