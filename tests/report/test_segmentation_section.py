@@ -15,6 +15,7 @@ from cohortflow.evaluation.statistics import bland_altman
 from cohortflow.report import SECTIONS
 from cohortflow.report.blocks import Section
 from cohortflow.report.sections.segmentation_compared import case_values
+from cohortflow.report.segmentation_seeds import seeds_of, without_seeds
 from cohortflow.report.segmentations import variants
 from cohortflow.report.subjects.book import SubjectBook, SubjectRow
 from tests.report.fake import FakeSource
@@ -317,6 +318,14 @@ def test_a_lost_fold_is_in_what_a_report_opens_with(tables_only: None) -> None:
     lost = [np.mean([*BY_FOLD[0][0], 0.0]), np.mean(dice_of(BY_FOLD, 1))]
     assert told.value == f"{np.mean(lost):.4g} ± {np.std(lost, ddof=1):.4g}"
     assert told.detail.endswith(", n = 4, 1 missing")
+
+
+def test_a_variant_is_that_of_the_first_seed_that_finished() -> None:
+    dice: Dice = {seed: {None: [0.8 - seed / 10, 0.9 - seed / 10]} for seed in (0, 1, 2)}
+    source = seeded(dice, failed=[(0, None)])
+    (one,) = without_seeds(source, seeds_of(source))
+    row = one.summary.set_index("metric").loc["dice"]
+    assert (row["value"], row["missing"]) == (pytest.approx(0.75), 0)
 
 
 def two_models(first: Dice, second: Dice) -> FakeSource:

@@ -170,6 +170,14 @@ def test_denominators() -> None:
     assert without.loc["hd", "value"] == pytest.approx(3 * DIAGONAL / 4)
 
 
+def test_a_measured_case_without_a_value_is_left_out_and_counted() -> None:
+    """A label that fills the image leaves no voxel to be specific about; nothing was missed."""
+    full = np.ones(SHAPE, np.uint8)
+    cases = {"good": table(FULL, FULL), "full": table(full, full)}
+    row: Any = summarise_segmentations(cases).set_index("metric").loc["specificity"]
+    assert row[["value", "n", "missing", "left_out"]].tolist() == [1.0, 1, 0, 1]
+
+
 def test_summaries_refuse() -> None:
     with pytest.raises(EmptyInput):
         summarise_segmentations({})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,18 @@ def test_joined_folds_are_of_the_same_statistic_and_groups() -> None:
     low, high, how = joined.interval_of_mean("dice", [2])
     assert [low, high] == pytest.approx([spleen["low"], spleen["high"]])
     assert how == "BCa 95% of 4 units"
+
+
+def test_a_label_in_no_case_of_a_seed_is_a_row_without_a_value() -> None:
+    nothing = np.zeros((2, 3, 4), np.uint8)
+    table = evaluate_segmentation(nothing, nothing, labels={1: "liver"}, metrics=["dice"])
+    parts = [
+        Part(fold, partial(long_table, {f"sub-{fold}": table}, []), pd.DataFrame())
+        for fold in (0, 1)
+    ]
+    (row,) = seed_of(*parts).summary.to_dict("records")
+    assert math.isnan(row["value"])
+    assert (row["n"], row["cases"], row["left_out"]) == (0, 2, 2)
 
 
 def test_a_seed_that_failed_is_a_cohort_without_predictions() -> None:
