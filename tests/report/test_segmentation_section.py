@@ -328,6 +328,19 @@ def test_a_variant_is_that_of_the_first_seed_that_finished() -> None:
     assert (row["value"], row["missing"]) == (pytest.approx(0.75), 0)
 
 
+def test_joined_folds_have_the_statistic_of_their_step() -> None:
+    source = seeded(BY_FOLD)
+    source.pipeline["steps"][0]["parameters"]["statistic"] = "median"
+    for one in seeds_of(source)[0].found:
+        row = one.summary.set_index("metric").loc["dice"]
+        assert row["value"] == np.median(dice_of(BY_FOLD, one.seed))
+
+
+def test_a_fold_that_finished_at_no_seed_leaves_no_seed_without_its_cases() -> None:
+    (one,) = seeds_of(seeded(BY_FOLD, failed=[(0, 1), (1, 1)]))
+    assert (one.found, one.without, one.asked) == ([], [0, 1], 2)
+
+
 def two_models(first: Dice, second: Dice) -> FakeSource:
     source, other = seeded(first), seeded(second)
     for number, unit in enumerate(source.units()):

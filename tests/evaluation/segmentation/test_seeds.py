@@ -77,6 +77,14 @@ def test_joined_folds_are_of_the_same_statistic_and_groups() -> None:
     own = joined.cases
     assert dict(zip(own["subject"], own["group"], strict=True)) == patients
     spleen = whole[(whole["name"] == "spleen") & (whole["metric"] == "dice")].iloc[0]
+    worst_or_value = [
+        row.value if row.state == "measured" else row.worst
+        for one in TABLES.values()
+        for row in one[(one["name"] == "spleen") & (one["metric"] == "dice")].itertuples()
+    ]
+    groups = list(patients.values())
+    known = bca_interval(worst_or_value, np.median, seed=5, resamples=300, groups=groups)
+    assert [spleen["low"], spleen["high"]] == pytest.approx([known.low, known.high])
     low, high, how = joined.interval_of_mean("dice", [2])
     assert [low, high] == pytest.approx([spleen["low"], spleen["high"]])
     assert how == "BCa 95% of 4 units"
