@@ -57,6 +57,12 @@ def of_liver(source: FakeSource) -> Any:
     return cases.loc[(cases["name"] == "liver") & (cases["metric"] == "dice"), "counted"]
 
 
+@pytest.mark.parametrize("metric", ["dice", "hd95/pooled"])
+def test_the_label_that_is_lost_is_drawn_first_whichever_way_is_better(metric: str) -> None:
+    (one,) = variants(run_of(("a", summarised(tables(6, sub_2={2: "missed"})))))
+    assert one.ranked(metric)[0] == LABELS[2]
+
+
 def test_quartiles_hold_infinite_cases_at_the_upper_end(tables_only: None) -> None:
     """The upper quartile lies between the last measured one and an infinite one: infinite."""
     gone = ("sub-8", "sub-9")
