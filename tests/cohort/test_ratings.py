@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import json
 from typing import Any
 
@@ -196,6 +197,22 @@ def test_ratings_that_were_changed_are_not_believed(rated: Cohort) -> None:
     (path,) = [p for p, _ in rated.storage.walk("cohort") if p.endswith("ratings.json")]
     rated.storage.write(path, rated.storage.read(path).replace(b'"fail"', b'"pass"'))
     with pytest.raises(EntryCorrupt):
+        all_ratings(rated)
+
+
+def test_ratings_that_are_not_those_of_their_key_are_not_believed(rated: Cohort) -> None:
+    """Changed in the file and in the record of the file: the address still tells."""
+    store(rated, line("ann-1", "fail"))
+    (path,) = [p for p, _ in rated.storage.walk("cohort") if p.endswith("ratings.json")]
+    (record,) = [p for p, _ in rated.storage.walk("cohort") if p.endswith("entry.json")]
+    before = rated.storage.read(path)
+    after = before.replace(b'"fail"', b'"pass"')
+    rated.storage.write(path, after)
+    old, new = (hashlib.sha256(data).hexdigest().encode() for data in (before, after))
+    said = rated.storage.read(record)
+    assert said.index(b'"files"') < said.index(old) < said.index(b'"key"')
+    rated.storage.write(record, said.replace(old, new, 1))
+    with pytest.raises(EntryCorrupt, match="what their key says"):
         all_ratings(rated)
 
 

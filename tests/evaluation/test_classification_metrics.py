@@ -239,6 +239,27 @@ def test_bad_cases_are_refused_by_name(case: Case, error: type[Exception]) -> No
         classification_metrics(Cases((case,), THREE, "C"))
 
 
+@pytest.mark.parametrize(
+    ("case", "match"),
+    [
+        (Case("s1", "A", "A", 0.2, "scored", (0.5, 0.2, 0.2)), "do not sum to one"),
+        (Case("s1", "A", "A", 0.3, "scored", (0.5, 0.3, 0.2)), "two probabilities"),
+        (Case("s1", "A", "A", 0.2, "scored", (0.8, 0.2)), "one probability for each class"),
+        (Case("s1", "A", None, 0.2, "missing"), "without a prediction"),
+    ],
+)
+def test_each_refusal_of_a_case_is_its_own(case: Case, match: str) -> None:
+    with pytest.raises((BadProbabilities, InvalidEntry), match=match) as caught:
+        classification_metrics(Cases((case,), THREE, "C"))
+    assert caught.value.where == "s1"
+
+
+def test_a_case_that_stands_twice_is_refused() -> None:
+    cases = of_two([1, 0], [0.9, 0.1])
+    with pytest.raises(InvalidEntry, match="stands twice"):
+        classification_metrics(replace(cases, cases=(*cases.cases, cases.cases[0])))
+
+
 def test_bad_classes_and_ids_are_refused() -> None:
     cases = of_two([1, 0], [0.9, 0.1])
     with pytest.raises(InvalidEntry, match="classes"):

@@ -18,11 +18,14 @@ from cohortflow.evaluation.classification import classification_metrics
 from cohortflow.evaluation.classification_intervals import (
     BCA,
     PERCENTILE,
+    RESAMPLES_OF_MANY,
     statistic_of,
     with_intervals,
 )
 from cohortflow.evaluation.columns import columns_of_cases
 from cohortflow.evaluation.curves import precision_recall_curve, roc_curve
+from cohortflow.evaluation.statistics.bootstrap import bootstrap_distribution
+from cohortflow.evaluation.statistics.resampling import units_of
 
 IDS = [
     "balanced_accuracy", "f1/macro", "f1/class", "auc/macro", "auc/class", "auprc/macro",
@@ -75,6 +78,17 @@ def test_curves_are_those_of_scikit_learn_inside_their_bands(rows: list[tuple[bo
         assert curve.low.min() >= 0.0
         assert curve.high.max() <= 1.0
         assert np.isin(curve.x, curve.grid).all()
+
+
+def test_a_band_is_as_wide_as_its_level_says() -> None:
+    """Of many cases the rate at a place is nearly normal: 95 % is 1.96 times as wide as 68 %."""
+    rng = np.random.default_rng(4)
+    truth = rng.random(2000) < 0.3
+    ranks = rng.normal(truth * 1.5)
+    wide, narrow = (roc_curve(truth, ranks, seed=1, level=level) for level in (0.95, 0.6827))
+    middle = (wide.grid > 0.1) & (wide.grid < 0.5)
+    widths = [float((one.high - one.low)[middle].mean()) for one in (wide, narrow)]
+    assert widths[0] / widths[1] == pytest.approx(1.96, rel=0.1)
 
 
 def test_bands_repeat_and_narrow_with_cases() -> None:
@@ -173,6 +187,11 @@ def test_intervals_hold_the_value_and_say_how_they_were_made() -> None:
     many = with_intervals(drawn(2, 1200), ["auc/macro"], seed=0)[0]
     assert many.interval == PERCENTILE
     assert many.high - many.low < 0.5 * (rows["auc/macro"].high - rows["auc/macro"].low)
+    auc = statistic_of("auc/macro", "", columns_of_cases(drawn(2, 1200)))
+    assert auc is not None
+    units = units_of(1200, None, [case.truth for case in drawn(2, 1200).cases])
+    resampled = bootstrap_distribution([np.arange(1200.0)], auc, units, RESAMPLES_OF_MANY, 0)
+    assert [many.low, many.high] == pytest.approx(np.percentile(resampled, [2.5, 97.5]).tolist())
     few = with_intervals(drawn(2, 3), ["brier/sum"], seed=0)[0]
     assert np.isnan(few.low)
     assert few.interval.startswith("none: 3 of 3 strata hold one unit")

@@ -92,6 +92,8 @@ def test_depth_by_hand() -> None:
     assert found["abs_rel"] == pytest.approx((0.2 + 0.25 + 0) / 3)
     assert found["delta@1.25"] == pytest.approx(2 / 3)
     assert found["delta@1.5625"] == 1.0
+    rows = depth_metrics(truth, 1.25 * truth, unit="mm", metrics=["delta@1.25"])
+    assert values(rows)["delta@1.25"] == 0.0, "below the ratio, not at it"
 
 
 def test_median_scaling_takes_an_unknown_scale_away() -> None:

@@ -93,6 +93,25 @@ steps:
     assert who(plan, "smooth") == {"sub-03", "sub-04", "sub-07", "sub-08"}
 
 
+@pytest.mark.parametrize(("where", "n"), [("", 4), ("where: {column: {site: A}}, ", 2)])
+def test_who_is_not_admitted_before_is_admitted_without_what_is_optional(
+    where: str, n: int
+) -> None:
+    """So a step that scores predictions says the where of the step that makes them."""
+    text = (
+        HEAD
+        + f"""
+steps:
+  - vote: {{where: {{column: {{site: A}}}}, reads: {{votes: label}}}}
+  - hint: {{{where}reads: {{label: vote}}}}
+"""
+    )
+    plan = World(text, scans(4, site=["A", "B"])).plan()
+    found = {u.subject: sorted(u.inputs) for u in units(plan, "hint")}
+    assert len(found) == n
+    assert [s for s, inputs in found.items() if "label" in inputs] == ["sub-01", "sub-03"]
+
+
 def test_where_of_an_optional_input_leaves_the_input_out_and_not_the_subject() -> None:
     text = (
         HEAD

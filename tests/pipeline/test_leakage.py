@@ -93,6 +93,8 @@ def test_the_same_recording_under_two_ids_is_found_through_any_of_its_files() ->
     assert same_recording(subjects) == {"a": "a", "b": "a", "c": "a"}
     assert twins(subjects)["b"] == {"a", "c"}
     assert set(twins(subjects)) == {"a", "b", "c"}
+    late = people(copies("a", "x"), copies("b", "y"), copies("c", "x", "z"), copies("d", "y", "z"))
+    assert same_recording(late) == dict.fromkeys("abcd", "a"), "two groups that meet at the end"
 
 
 def test_series_are_compared_by_the_digest_of_all_their_files() -> None:

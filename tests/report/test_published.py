@@ -35,16 +35,21 @@ def source_of(system: str, stages: tuple[str, ...] = ()) -> FakeSource:
     return FakeSource(pipeline, people, [], {})
 
 
-def scored(unit_mm: bool, lose: bool, empty: str = "transunet") -> dict[str, pd.DataFrame]:
-    """Three cases of three nested boxes, the prediction one voxel off; ``lose``: one misses one."""
+def scored(
+    unit_mm: bool, lose: bool, empty: str = "transunet", absent: bool = False
+) -> dict[str, pd.DataFrame]:
+    """Three cases of three nested boxes, the prediction one voxel off; ``lose``: one misses one,
+    ``absent``: one has it in neither map."""
     tables = {}
     for case in range(3):
         truth = np.zeros((6, 24, 24), np.uint8)
         for label in (1, 2, 3):
             truth[1:5, 2 + 3 * label : 22 - 2 * label, 2 * label : 20 - label] = label
         prediction = np.roll(truth, case % 2, axis=2)
-        if lose and case == 2:
+        if (lose or absent) and case == 2:
             prediction[prediction == 3] = 0
+        if absent and case == 2:
+            truth[truth == 3] = 0
         tables[f"sub-0{case + 1}"] = evaluate_segmentation(
             truth,
             prediction,
@@ -56,8 +61,10 @@ def scored(unit_mm: bool, lose: bool, empty: str = "transunet") -> dict[str, pd.
     return tables
 
 
-def summary(unit_mm: bool, lose: bool, empty: str = "transunet") -> pd.DataFrame:
-    tables = scored(unit_mm, lose, empty)
+def summary(
+    unit_mm: bool, lose: bool, empty: str = "transunet", absent: bool = False
+) -> pd.DataFrame:
+    tables = scored(unit_mm, lose, empty, absent)
     return summarise_segmentations(tables, intervals=CaseIntervals(seed=0, resamples=200))
 
 
@@ -149,6 +156,34 @@ def test_without_an_empty_mask_the_strict_number_is_the_printed_definition() -> 
     found = beside("synergynet", summary(unit_mm=False, lose=False, empty="strict"))
     row = next(row for row in found["beside_table2"]["rows"] if row["column"] == "RV")
     assert (row["id"], row["difference"] is None) == ("dice", False)
+
+
+def test_a_structure_in_neither_map_is_an_empty_mask_too() -> None:
+    """TransUNet counts it as 0; the strict number leaves it out, and stands beside."""
+    rows = summary(unit_mm=False, lose=False, absent=True)
+    found = beside("synergynet", rows)["beside_table2"]["rows"]
+    left = {row["id"]: row for row in found if row["column"] == "LV"}
+    assert list(left) == ["dice/transunet", "dice"]
+    assert left["dice/transunet"]["n"] == [3, 3]
+    assert left["dice"]["n"] == [2, 3]
+    assert left["dice"]["obtained"] == pytest.approx(left["dice/transunet"]["obtained"] * 3 / 2)
+    assert [row["difference"] is None for row in left.values()] == [False, True]
+
+
+def test_a_structure_in_no_case_has_no_value_and_says_so() -> None:
+    rows = summary(unit_mm=True, lose=False)
+    nowhere = rows["name"] == "myocardium"
+    table = beside("dlkunet", rows.assign(value=rows["value"].mask(nowhere)))["beside_table3"]
+    told = {row["column"]: row["obtained"] is None for row in table["rows"]}
+    assert told == {"DSC": True, "RV": False, "Myo": True, "LV": False}
+    assert any("1 of 3 structures have no value" in note for note in table["notes"])
+
+
+def test_a_table_without_structures_takes_no_label_of_several() -> None:
+    rows = summary(unit_mm=True, lose=False).replace({"metric": {"hd95/pooled": "hd"}})
+    assert "beside_table1" not in beside("pulmonary-artery-vein", rows)
+    alone = rows[rows["name"] == "myocardium"]
+    assert "beside_table1" in beside("pulmonary-artery-vein", alone)
 
 
 @pytest.mark.parametrize(("column", "value"), [("statistic", "median"), ("per", "slice")])

@@ -15,6 +15,7 @@ from cohortflow.evaluation.statistics import bland_altman
 from cohortflow.report import SECTIONS
 from cohortflow.report.blocks import Section
 from cohortflow.report.sections.segmentation_compared import case_values
+from cohortflow.report.segmentation_seeds import seeds_of, without_seeds
 from cohortflow.report.segmentations import variants
 from cohortflow.report.subjects.book import SubjectBook, SubjectRow
 from tests.report.fake import FakeSource
@@ -54,6 +55,12 @@ def words(section: Section) -> str:
 def of_liver(source: FakeSource) -> Any:
     cases = variants(source)[0].cases
     return cases.loc[(cases["name"] == "liver") & (cases["metric"] == "dice"), "counted"]
+
+
+@pytest.mark.parametrize("metric", ["dice", "hd95/pooled"])
+def test_the_label_that_is_lost_is_drawn_first_whichever_way_is_better(metric: str) -> None:
+    (one,) = variants(run_of(("a", summarised(tables(6, sub_2={2: "missed"})))))
+    assert one.ranked(metric)[0] == LABELS[2]
 
 
 def test_quartiles_hold_infinite_cases_at_the_upper_end(tables_only: None) -> None:
@@ -297,6 +304,7 @@ def test_a_label_that_only_failed_cases_count_for_is_not_drawn() -> None:
     last = rows(section, "_metrics")[-1]
     assert (last["name"], last["n"], last["missing"]) == ("aorta", 1, 1)
     assert "of them only the 1 failed cases count" in words(section)
+    assert [one.label for one in section.highlights] == ["dice, liver", "dice, spleen"]
     for figure in blocks(section, "figure"):
         assert "aorta" not in str(figure["data"])
 
@@ -317,6 +325,27 @@ def test_a_lost_fold_is_in_what_a_report_opens_with(tables_only: None) -> None:
     lost = [np.mean([*BY_FOLD[0][0], 0.0]), np.mean(dice_of(BY_FOLD, 1))]
     assert told.value == f"{np.mean(lost):.4g} ± {np.std(lost, ddof=1):.4g}"
     assert told.detail.endswith(", n = 4, 1 missing")
+
+
+def test_a_variant_is_that_of_the_first_seed_that_finished() -> None:
+    dice: Dice = {seed: {None: [0.8 - seed / 10, 0.9 - seed / 10]} for seed in (0, 1, 2)}
+    source = seeded(dice, failed=[(0, None)])
+    (one,) = without_seeds(source, seeds_of(source))
+    row = one.summary.set_index("metric").loc["dice"]
+    assert (row["value"], row["missing"]) == (pytest.approx(0.75), 0)
+
+
+def test_joined_folds_have_the_statistic_of_their_step() -> None:
+    source = seeded(BY_FOLD)
+    source.pipeline["steps"][0]["parameters"]["statistic"] = "median"
+    for one in seeds_of(source)[0].found:
+        row = one.summary.set_index("metric").loc["dice"]
+        assert row["value"] == np.median(dice_of(BY_FOLD, one.seed))
+
+
+def test_a_fold_that_finished_at_no_seed_leaves_no_seed_without_its_cases() -> None:
+    (one,) = seeds_of(seeded(BY_FOLD, failed=[(0, 1), (1, 1)]))
+    assert (one.found, one.without, one.asked) == ([], [0, 1], 2)
 
 
 def two_models(first: Dice, second: Dice) -> FakeSource:

@@ -87,6 +87,18 @@ def test_a_failed_subject_says_why_and_how_to_try_again(tmp_path: Path) -> None:
     assert ERROR["hint"] in text_of(page(tmp_path, "broken"))
 
 
+@pytest.mark.parametrize("state", ["failed", "quarantined", "blocked", "pending"])
+def test_what_broke_in_any_way_makes_a_bad_page_and_comes_first(tmp_path: Path, state: str) -> None:
+    source = study(many(6))
+    source.change("look", 5, state=state, error=ERROR)
+    book = keep_pages(storage(tmp_path), source)
+    broken = state != "pending"
+    assert {row.subject: row.broken for row in book.rows}["sub-0005"] == broken
+    assert (book.rows[0].subject == "sub-0005") == broken
+    tone = "bad" if broken else "open"
+    assert f'class="verdict {tone}"' in page(tmp_path, "sub-0005")
+
+
 def test_pages_lead_to_each_other_and_back(tmp_path: Path) -> None:
     book = keep_pages(storage(tmp_path), study(many(5) | {"Zoë 1": 0.1}))
     order = [row.subject for row in book.rows]
@@ -243,20 +255,32 @@ def test_a_spread_tells_of_another_while_little_has_moved() -> None:
     assert spread(*base).still_tells(Spread({"a": base, "b": [1.0]})), "one has a label of its own"
 
 
-def test_of_slices_the_mean_is_told() -> None:
-    told = {"label": 1, "name": "1", "unit": "1", "reason": "", "metric": "dice", "worst": 0.0}
+def of_slices(*slices: tuple[float | None, str]) -> Number:
+    told = {"label": 1, "name": "1", "unit": "1", "metric": "dice", "worst": 0.0}
     rows = [
-        {**told, "slice": 0, "value": 0.9, "state": "measured"},
-        {**told, "slice": 1, "value": 0.0, "state": "missed", "reason": "nothing was predicted"},
-        {**told, "slice": 2, "value": None, "state": "absent", "reason": "in neither"},
+        {**told, "slice": i, "value": value, "state": state, "reason": f"it is {state}"}
+        for i, (value, state) in enumerate(slices)
     ]
     target = io.BytesIO()
     pd.DataFrame(rows).to_parquet(target)
     source = study({})
     source.add("score", "scores", Output(files={"metrics.parquet": target.getvalue()}), subject="a")
     (number,) = numbers_of(source, source.units())
+    return number
+
+
+def test_of_slices_the_mean_is_told() -> None:
+    number = of_slices((0.0, "missed"), (0.9, "measured"), (None, "absent"))
     assert (number.name, number.value) == ("dice of label 1, mean over slices", 0.45)
-    assert not number.flagged
+    assert (number.flagged, number.reason) == (False, "")
+
+
+@pytest.mark.parametrize("state", ["missed", "invented", "failed"])
+def test_what_is_lost_in_each_slice_is_lost(state: str) -> None:
+    number = of_slices((None, "absent"), (0.0, state), (0.0, state))
+    assert (number.value, number.flagged, number.reason) == (0.0, True, f"it is {state}")
+    nowhere = of_slices((None, "absent"), (None, "absent"))
+    assert (nowhere.value, nowhere.flagged, nowhere.reason) == (None, False, "it is in no slice")
 
 
 def test_an_infinite_slice_is_not_left_out_of_a_mean() -> None:

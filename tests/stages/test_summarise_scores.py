@@ -168,6 +168,13 @@ def test_a_newcomer_of_several_folds_counts_once() -> None:
     assert (row["value"], row["missing"]) == (0.5, 1)
 
 
+def test_a_case_with_scores_of_one_fold_that_lost_another_is_lost() -> None:
+    _, table, cases = summary({name: CASES[name] for name in ("s0", "s1")}, ["s0"])
+    assert set(cases.loc[cases["subject"] == "s0", "state"]) == {"failed"}
+    row = table[(table["name"] == "liver") & (table["metric"] == "dice")].iloc[0]
+    assert row[["value", "n", "missing", "cases"]].tolist() == [0.75 / 2, 2, 1, 2]
+
+
 def test_slices_of_a_case_are_drawn_together() -> None:
     entries = {f"s{k}": scores(shifted(k), per="slice") for k in range(3)}
     _, table, cases = summary(entries, ["gone"])
@@ -178,6 +185,11 @@ def test_slices_of_a_case_are_drawn_together() -> None:
     assert math.isnan(row["low"])
     assert "slices of 1 cases" in row["reason"]
     assert cases[cases["subject"] == "gone"]["slice"].unique().tolist() == [-1]
+    published = {name: scores(shifted(1), per="slice", empty="transunet") for name in ("a", "b")}
+    _, table, _ = summary(published, ["gone"])
+    row = table[(table["name"] == "liver") & (table["metric"] == "dice/transunet")].iloc[0]
+    assert math.isnan(row["value"]), "nobody gains by slices that nobody knows"
+    assert "slices of 1 cases" in row["reason"]
     _, table, _ = summary(entries)
     row = table[(table["name"] == "liver") & (table["metric"] == "dice")].iloc[0]
     assert (row["n"], row["left_out"], row["interval"]) == (6, 6, "BCa 95% of 3 units")

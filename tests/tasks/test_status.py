@@ -71,6 +71,19 @@ def test_units_by_step_and_failures_by_cause(cohort: Cohort) -> None:
     assert f"  {cause['replay']}" in said(found)
 
 
+def test_a_run_says_what_failed_of_what_it_was_asked_for(request_: RunRequest) -> None:
+    (cause,) = process_cohort(request_).failures
+    assert (cause["step"], cause["state"], cause["units"]) == ("shout", "failed", 1)
+    assert cause["subjects"] == ["b"]
+    key = next(u["key"] for u in cohort_status(open_cohort(request_.cohort))["units"]
+               if u["state"] == "failed")  # fmt: skip
+    assert cause["replay"] == f"cohortflow replay {request_.cohort} {key[:16]}"
+    assert process_cohort(replace(request_, subjects=("a",))).failures == []
+    ingest_texts(open_cohort(request_.cohort), dict.fromkeys("abc", "broken"))
+    states = {(c["step"], c["state"]): c["units"] for c in process_cohort(request_).failures}
+    assert states == {("shout", "failed"): 3, ("merge", "blocked"): 1}, "learn stands"
+
+
 def test_what_blocks_is_a_cause_of_its_own(request_: RunRequest, cohort: Cohort) -> None:
     ingest_texts(cohort, {"a": "broken", "b": "broken", "c": "broken"})
     process_cohort(request_)

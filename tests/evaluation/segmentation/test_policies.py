@@ -20,7 +20,7 @@ from cohortflow.evaluation import (
 )
 from cohortflow.evaluation.segmentation.empties import POLICIES
 from cohortflow.evaluation.segmentation.metrics import OVERLAP, parse_metric
-from cohortflow.evaluation.segmentation.score_tables import of_equal_labels
+from cohortflow.evaluation.segmentation.score_tables import of_equal_labels, once
 
 SPACING = (3.0, 1.0, 2.0)
 SHAPE = (2, 4, 5)
@@ -168,6 +168,23 @@ def test_denominators() -> None:
     assert rows.loc["hd", "value"] == math.inf
     without = summarise_segmentations(cases).set_index("metric")
     assert without.loc["hd", "value"] == pytest.approx(3 * DIAGONAL / 4)
+
+
+def test_a_measured_case_without_a_value_is_left_out_and_counted() -> None:
+    """A label that fills the image leaves no voxel to be specific about; nothing was missed."""
+    full = np.ones(SHAPE, np.uint8)
+    cases = {"good": table(FULL, FULL), "full": table(full, full)}
+    row: Any = summarise_segmentations(cases).set_index("metric").loc["specificity"]
+    assert row[["value", "n", "missing", "left_out"]].tolist() == [1.0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_case_that_failed_at_one_fold_gains_by_no_other(order: int) -> None:
+    folds = [table(FULL, one, "transunet", ["dice"]) for one in (SHIFTED, None)][::order]
+    (row,) = (one for one in once(folds).to_dict("records") if one["metric"] == "dice")
+    assert (row["value"], row["state"]) == (0.0, "failed")
+    again = once([table(FULL, one, metrics=["dice"]) for one in (SHIFTED, FULL)])
+    assert again["value"].iloc[0] == pytest.approx((2 * 4 / 12 + 1) / 2)
 
 
 def test_summaries_refuse() -> None:

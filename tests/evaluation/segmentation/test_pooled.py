@@ -43,6 +43,10 @@ def rows_of(tables: Any, *expected: str, **more: Any) -> Any:
     return found[found["per"] == "voxel"].set_index(["name", "metric"])
 
 
+def ratio(above: Any, below: Any, axis: int) -> Any:
+    return above.sum(axis=axis) / below.sum(axis=axis)
+
+
 PAIRS = {f"sub-{seed}": pair(seed) for seed in (1, 2, 3, 4)}
 TABLES = {case: table(*masks) for case, masks in PAIRS.items()}
 
@@ -72,9 +76,6 @@ def test_the_interval_draws_cases_of_the_ratio_of_sums() -> None:
     ]
     both, sizes = [2 * one.tp for one in parts], [2 * one.tp + one.fp + one.fn for one in parts]
 
-    def ratio(above: Any, below: Any, axis: int) -> Any:
-        return above.sum(axis=axis) / below.sum(axis=axis)
-
     known = bca_interval([both, sizes], ratio, seed=3, resamples=300)
     row = rows.loc[("liver", "dice/voxels")]
     assert [row["low"], row["high"]] == pytest.approx([known.low, known.high])
@@ -85,13 +86,18 @@ def test_the_interval_draws_cases_of_the_ratio_of_sums() -> None:
 def test_a_missed_case_has_every_voxel_wrong_and_the_usual_number_stands_beside() -> None:
     reference, _ = PAIRS["sub-4"]
     lost = TABLES | {"sub-4": table(reference, np.where(reference == 1, 0, reference))}
-    row = rows_of(lost).loc["liver"]
+    row = rows_of(lost, intervals=CaseIntervals(seed=3, resamples=300)).loc["liver"]
     counts = [count_segmentation(*PAIRS[f"sub-{k}"], labels=LABELS) for k in (1, 2, 3)]
     known = sum((one.by_label[1].as_worst.tp for one in counts), 0.0)
     sizes = sum(
         one.by_label[1].as_worst.reference + one.by_label[1].as_worst.prediction for one in counts
     )
+    last = count_segmentation(reference, np.where(reference == 1, 0, reference), labels=LABELS)
+    parts = [one.by_label[1].as_counted for one in (*counts, last)]
+    both, sum_of = [2 * one.tp for one in parts], [2 * one.tp + one.fp + one.fn for one in parts]
+    known_ends = bca_interval([both, sum_of], ratio, seed=3, resamples=300)
     ours, usual = row.loc["dice/voxels"], row.loc["dice/voxels-as-counted"]
+    assert usual[["low", "high"]].tolist() == pytest.approx([known_ends.low, known_ends.high])
     assert ours["value"] == 2 * known / (sizes + reference.size)
     assert usual["value"] == 2 * known / (sizes + (reference == 1).sum())
     assert (ours["missing"], usual["published"], ours["published"]) == (1, True, False)
@@ -121,6 +127,18 @@ def test_a_lost_case_never_improves(name: str, way: str, per: str) -> None:
             assert "nobody knows the voxels of 1 cases" in now.loc[key, "reason"]
 
 
+def test_a_case_that_failed_has_every_voxel_wrong_of_a_label_that_it_lacks_too() -> None:
+    """Its prediction could have had the label anywhere."""
+    reference, _ = PAIRS["sub-4"]
+    own = np.where(reference == 1, 0, reference)
+    dice = [
+        rows_of(TABLES | {"sub-4": table(own, other)}).loc[("liver", "dice/voxels")]
+        for other in (np.ones_like(own), None)
+    ]
+    assert [row["missing"] for row in dice] == [0, 1]
+    assert dice[0]["value"] == dice[1]["value"]
+
+
 def test_a_case_that_nobody_scored_is_said_in_the_usual_number() -> None:
     usual = rows_of(TABLES, "sub-9").loc[("liver", "dice/voxels-as-counted")]
     assert usual["value"] == rows_of(TABLES).loc[("liver", "dice/voxels"), "value"]
@@ -148,6 +166,7 @@ def test_a_cohort_that_failed_is_the_worst_and_a_table_comes_back_as_it_was() ->
     assert away == []
     for case, one in TABLES.items():
         pd.testing.assert_frame_equal(tables[case], one)
+    pd.testing.assert_frame_equal(rows_of(tables), rows_of(TABLES, "sub-9"))
     lost, _ = short_tables(as_failed(long_table(TABLES, [])))
     known = {case: table(masks[0], None) for case, masks in PAIRS.items()}
     pd.testing.assert_frame_equal(rows_of(lost), rows_of(known))
@@ -167,3 +186,13 @@ def test_ids_are_of_many_cases_only() -> None:
     row = rows_of({"a": nothing}).loc[("liver", "dice/voxels")]
     assert math.isnan(row["value"])
     assert row["n"] == 0
+    row = rows_of({"a": nothing}, "sub-9").loc[("liver", "dice/voxels")]
+    assert math.isnan(row["value"])
+    assert row[["n", "cases", "missing"]].tolist() == [1, 2, 1]
+    assert "nobody knows the voxels of 1 cases" in row["reason"], "they may hold the label"
+
+
+def test_a_label_that_was_only_invented_is_no_label_without_a_case() -> None:
+    invented = table(np.zeros((2, 3, 3), int), np.ones((2, 3, 3), int))
+    row = rows_of({"a": invented}).loc[("liver", "dice/voxels")]
+    assert row[["value", "n"]].tolist() == [0.0, 1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,9 +40,15 @@ def case(number: int, predicted: bool = True) -> pd.DataFrame:
 TABLES = {f"sub-{number}": case(number) for number in range(6)}
 
 
-def part(fold: int, *names: str, away: tuple[str, ...] = (), failed: bool = False) -> Part:
+def part(
+    fold: int,
+    *names: str,
+    away: tuple[str, ...] = (),
+    failed: bool = False,
+    groups: dict[str, str] | None = None,
+) -> Part:
     tables = {name: TABLES[name] for name in names}
-    data = write_table(long_table(tables, away))
+    data = write_table(long_table(tables, away, groups))
     summary = summarise_segmentations(tables, [*tables, *away], intervals=MADE)
     return Part(fold, lambda: pd.read_parquet(io.BytesIO(data)), None if failed else summary)
 
@@ -57,9 +65,49 @@ def test_joined_folds_are_the_summary_of_all_cases() -> None:
     assert whole.loc[whole["metric"] == "hd", "value"].tolist() == [math.inf, math.inf]
 
 
+def test_joined_folds_are_of_the_same_statistic_and_groups() -> None:
+    """A patient with a recording in each fold is drawn once, in the summary and in a test."""
+    names = list(TABLES)
+    patients = {name: f"patient-{place % 4}" for place, name in enumerate(names)}
+    parts = [part(0, *names[:4], groups=patients), part(1, *names[4:], groups=patients)]
+    joined = SeedSummary(0, parts, "median", MADE)
+    grouped = replace(MADE, groups=patients)
+    whole = summarise_segmentations(TABLES, statistic="median", intervals=grouped)
+    pd.testing.assert_frame_equal(joined.summary, whole)
+    own = joined.cases
+    assert dict(zip(own["subject"], own["group"], strict=True)) == patients
+    spleen = whole[(whole["name"] == "spleen") & (whole["metric"] == "dice")].iloc[0]
+    worst_or_value = [
+        row.value if row.state == "measured" else row.worst
+        for one in TABLES.values()
+        for row in one[(one["name"] == "spleen") & (one["metric"] == "dice")].itertuples()
+    ]
+    groups = list(patients.values())
+    known = bca_interval(worst_or_value, np.median, seed=5, resamples=300, groups=groups)
+    assert [spleen["low"], spleen["high"]] == pytest.approx([known.low, known.high])
+    low, high, how = joined.interval_of_mean("dice", [2])
+    assert [low, high] == pytest.approx([spleen["low"], spleen["high"]])
+    assert how == "BCa 95% of 4 units"
+
+
+def test_a_label_in_no_case_of_a_seed_is_a_row_without_a_value() -> None:
+    nothing = np.zeros((2, 3, 4), np.uint8)
+    table = evaluate_segmentation(nothing, nothing, labels={1: "liver"}, metrics=["dice"])
+    parts = [
+        Part(fold, partial(long_table, {f"sub-{fold}": table}, []), pd.DataFrame())
+        for fold in (0, 1)
+    ]
+    (row,) = seed_of(*parts).summary.to_dict("records")
+    assert math.isnan(row["value"])
+    assert (row["n"], row["cases"], row["left_out"]) == (0, 2, 2)
+
+
 def test_a_seed_that_failed_is_a_cohort_without_predictions() -> None:
     lost = seed_of(part(0, *TABLES, failed=True))
     assert lost.failed
+    assert not seed_of(part(0, "sub-0", failed=True), part(1, "sub-2")).failed
+    assert set(lost.cases["state"]) == {"failed"}
+    assert sorted(set(lost.cases["subject"])) == list(TABLES)
     known = {name: case(number, predicted=False) for number, name in enumerate(TABLES)}
     pd.testing.assert_frame_equal(lost.summary, summarise_segmentations(known))
 

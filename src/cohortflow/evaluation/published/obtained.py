@@ -32,8 +32,9 @@ class Obtained:
 
     ``value``: mean over ``seeds`` of ``seeds_asked``, ``sd`` between them. ``low``, ``high``: over
     the cases of one seed, the first that finished; NaN where there is none. ``structures``: how
-    many it is the mean of. ``empty``: masks that a rule for empty ones speaks of. ``reason``: why
-    there is no value, where it is NaN. ``statistic`` over what of a cohort.
+    many it is the mean of. ``empty``: cases of which nothing was measured, so that a rule for empty
+    masks may count them otherwise. ``reason``: why there is no value, where it is NaN.
+    ``statistic`` over what of a cohort.
     """
 
     id: str
@@ -44,7 +45,7 @@ class Obtained:
     low: float
     high: float
     structures: int
-    empty: int
+    empty: int = 0
     reason: str = ""
     statistic: str = USUAL
     sd: float = math.nan
@@ -85,7 +86,9 @@ def obtained(
     found = []
     first = next((one for one in seeds if not one.failed), None)
     for id in ours.ids:
-        of_seeds = {s.seed: _of_seed(table, column, id, s, bounded=s is first) for s in seeds}
+        of_seeds = {
+            s.seed: _of_seed(table, column, id, ours.ids[-1], s, bounded=s is first) for s in seeds
+        }
         if any(of_seeds.values()):
             found.append(_over_seeds(of_seeds, asked))
             if not found[-1].empty:
@@ -116,12 +119,16 @@ def _words(name: object) -> frozenset[str]:
 
 
 def _of_seed(
-    table: PublishedTable, column: str, id: str, seed: SeedSummary, *, bounded: bool
+    table: PublishedTable, column: str, id: str, strict: str, seed: SeedSummary, *, bounded: bool
 ) -> Obtained | None:
-    rows = _rows_of(table, column, seed.summary[seed.summary["metric"] == id])
+    def rows_of(metric: str) -> pd.DataFrame:
+        return _rows_of(table, column, seed.summary[seed.summary["metric"] == metric])
+
+    rows, counted = rows_of(id), rows_of(strict)
     if not len(rows):
         return None
-    made = _joined(id, rows, _wanted(table, column))
+    empty = int(counted["missing"].sum() + counted["left_out"].sum())
+    made = replace(_joined(id, rows, _wanted(table, column)), empty=empty)
     if not bounded:
         return replace(made, low=math.nan, high=math.nan)
     if made.structures > 1 and not made.reason:
@@ -173,7 +180,6 @@ def _joined(id: str, rows: pd.DataFrame, wanted: Sequence[str]) -> Obtained:
         low=float(rows["low"].iloc[0]) if alone else math.nan,
         high=float(rows["high"].iloc[0]) if alone else math.nan,
         structures=len(rows),
-        empty=int(rows["missing"].sum() + rows["left_out"].sum()),
         reason=reason,
         statistic=f"{rows['statistic'].iloc[0]} over {rows['per'].iloc[0]}s",
     )

@@ -57,7 +57,6 @@ def _of_cell(cell: Cell, table: PublishedTable, column: str) -> list[Obtained]:
             low,
             high,
             structures=0,
-            empty=0,
             sd=math.nan if found["sd"] is None else found["sd"],
             seeds=int(found["n"] or 0),
             seeds_asked=int(found["of"] or 0),

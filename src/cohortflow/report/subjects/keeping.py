@@ -20,6 +20,7 @@ from cohortflow.cohort.documents import digest, encode_gzip, read_document
 from cohortflow.cohort.gc import SUBJECT_LEDGER, subject_pages
 from cohortflow.cohort.storage import Storage
 from cohortflow.errors import CohortflowError, EntryCorrupt, EntryMissing
+from cohortflow.pipeline.unit import SETTLED_BADLY
 from cohortflow.report.source import ReportSource, ReportUnit, states
 from cohortflow.report.subjects.book import SubjectBook, SubjectRow
 from cohortflow.report.subjects.numbers import (
@@ -32,7 +33,6 @@ from cohortflow.report.subjects.page import SubjectView, address_of, subject_pag
 from cohortflow.report.subjects.spread import Spread
 
 SCHEMA = 1
-BROKEN = ("failed", "quarantined", "blocked")
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _row(one: _Subject, numbers: Sequence[Number], spread: Spread) -> SubjectRow
         reason="; ".join(reasons),
         flagged=len(flagged),
         states=counts,
-        broken=sum(counts.get(state, 0) for state in BROKEN) + (one.refused is not None),
+        broken=sum(counts.get(state, 0) for state in SETTLED_BADLY) + (one.refused is not None),
         warnings=sum(len(unit.warnings) for unit in one.units) + len(one.warnings),
     )
 

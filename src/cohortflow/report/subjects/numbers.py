@@ -129,7 +129,7 @@ def _of_scores(source: ReportSource, unit: ReportUnit, where: str) -> list[Numbe
 
 def _over_slices(rows: Sequence[Mapping[str, Any]], where: str) -> list[Number]:
     """The mean of each metric over the slices in which it has a value, those missed among them;
-    none where a slice counts as infinite."""
+    none where a slice counts as infinite. What is lost in each slice that has it is lost."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault((str(row["metric"]), str(row["label"])), []).append(row)
@@ -138,12 +138,20 @@ def _over_slices(rows: Sequence[Mapping[str, Any]], where: str) -> list[Number]:
         values = [v for row in of_one if (v := row["value"]) is not None and not math.isnan(v)]
         infinite = sum(map(math.isinf, values))
         mean = sum(values) / len(values) if values and not infinite else None
-        reason = (
-            f"infinite in {infinite} of {len(values)} slices" if infinite else "it is in no slice"
-        )
-        told = {"state": "measured", "value": mean, "reason": reason}
+        state, reason = _of_states(of_one)
+        if infinite:
+            reason = f"infinite in {infinite} of {len(values)} slices"
+        told = {"state": state, "value": mean, "reason": reason}
         found.append(_of_row({**of_one[0], **told}, f"mean over slices{where and ', '}{where}"))
     return found
+
+
+def _of_states(slices: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """State of a case and why, from those of its slices: measured where one is."""
+    lost = next((row for row in slices if row["state"] in _FAULTS), None)
+    if lost is None or any(row["state"] == "measured" for row in slices):
+        return "measured", "it is in no slice"
+    return str(lost["state"]), str(lost.get("reason") or lost["state"])
 
 
 def _of_row(row: Mapping[str, Any], where: str) -> Number:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cohortflow.errors import CohortflowError
+from cohortflow.pipeline.unit import SETTLED_BADLY
 from cohortflow.report.blocks import Block, Column, Figure, Note, Section, Table, Text, Verdict
 from cohortflow.report.outliers import LEAST_SUBJECTS, OUTLYING
 from cohortflow.report.page import Page, html_page
@@ -96,7 +97,7 @@ def _state(view: SubjectView) -> dict[str, Any]:
 
 
 def _broken(counts: Mapping[str, int]) -> bool:
-    return any(counts.get(state) for state in ("failed", "quarantined", "blocked"))
+    return any(counts.get(state) for state in SETTLED_BADLY)
 
 
 def _tiles(view: SubjectView) -> list[tuple[str, str]]:
@@ -228,7 +229,7 @@ def _steps(source: ReportSource, view: SubjectView) -> Section:
     blocks += [
         _failure(_name(unit), unit.error or {"message": unit.reason})
         for unit in view.units
-        if unit.state in ("failed", "quarantined", "blocked")
+        if unit.state in SETTLED_BADLY
     ]
     rows = [_step(source, unit) for unit in view.units]
     columns = [
