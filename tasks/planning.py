@@ -58,6 +58,13 @@ class Known:
         self.cohort = cohort
         self.pipeline = pipeline
         self.ingested = cohort.ingested
+        if not self.ingested.number:
+            raise SelectionEmpty(
+                "nothing was taken into this cohort yet",
+                where="the cohort",
+                expected="an ingest",
+                hint="cohortflow ingest SOURCE COHORT takes recordings in.",
+            )
         book = cohort.indexes(pipeline.slug)
         self.numbers = book.numbers()
         trusted = book.trusted(self.numbers)

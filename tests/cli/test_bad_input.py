@@ -204,6 +204,15 @@ def test_an_empty_selection_is_told_apart(cli: CommandLine, source: Path, pipeli
     _told(cli("run", pipeline, cohort, "--subjects", "sub-99"), "selection-empty", 4)
 
 
+def test_a_cohort_of_nobody_is_no_run(cli: CommandLine, pipeline: Path, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    cohort = tmp_path / "empty"
+    _told(cli("ingest", tmp_path / "nothing", cohort), "selection-empty", 4)
+    for command in ("plan", "run"):
+        _told(cli(command, pipeline, cohort), "selection-empty", 4)
+    assert not (cohort / "reports").exists()
+
+
 def test_wrong_usage(cli: CommandLine, source: Path, pipeline: Path) -> None:
     cohort = _ingested(cli, source)
     assert cli("run", pipeline, cohort, "--set", "diagrams.max_degree").code == 2
