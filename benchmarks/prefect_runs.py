@@ -160,8 +160,8 @@ def main() -> None:
             ours = disturbed(folder, options.subjects, settings, api)
             peer = prefect_map(ours.items, settings, api)
     show([peer, ours], peer)
-    save("prefect_runs", [peer, ours], vars(options))
     say("ratio: whole command, store and report included, to the bare map of units of 40 ms")
+    save("prefect_runs", [peer, ours], vars(options))
 
 
 if __name__ == "__main__":
