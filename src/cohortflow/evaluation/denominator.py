@@ -76,10 +76,8 @@ def quartiles(values: Iterable[float]) -> tuple[float, float, float]:
     ordered = sorted(values)
     if not ordered:
         return math.nan, math.nan, math.nan
-    low, middle, high = (
-        _between(ordered, share * (len(ordered) - 1)) for share in (0.25, 0.5, 0.75)
-    )
-    return low, middle, high
+    low, high = (_between(ordered, share * (len(ordered) - 1)) for share in (0.25, 0.75))
+    return low, _median(ordered), high
 
 
 def _between(ordered: Sequence[float], at: float) -> float:

@@ -20,16 +20,19 @@ from cohortflow.sources.images.decoded import Decoded, Request
 # What parsers raise at bytes that nobody wrote on purpose. Anything else ends this process, which
 # the other side tells as such.
 PARSER_FAULTS: tuple[type[Exception], ...] = (
-    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError),
-    *(
-        EOFError,
-        OSError,
-        SyntaxError,
-        AssertionError,
-        NotImplementedError,
-        struct.error,
-        zlib.error,
-    ),
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
 )
 
 _FAULTS = (
