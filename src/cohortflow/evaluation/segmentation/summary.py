@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -60,7 +61,7 @@ def summarise_segmentations(
     if statistic not in ("mean", "median"):
         raise BadParameter("no such statistic", expected="mean or median", found=repr(statistic))
     names = list(tables) if expected is None else list(expected)
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:
         raise BadParameter("a case is expected twice", found=", ".join(doubled))
     unknown = sorted(set(tables) - set(names))
